@@ -1,0 +1,174 @@
+// Package metadata is the vocabulary of what the broker knows besides the log
+// (cluster, topics, configs, segments, partition states) and the ports of the store
+// that keeps it: SQLite embedded, PostgreSQL in a cluster.
+//
+// Adapters run the suite in metadata/metadatatest. Every method that writes is one
+// durable transaction. All methods may be called from any goroutine.
+package metadata
+
+import (
+	"context"
+	"errors"
+
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// TopicID is a topic's UUID. It is random, never zero or one, and never used again.
+type TopicID = pack.TopicID
+
+// Errors that callers branch on.
+var (
+	ErrNotFound = errors.New("metadata: not found")
+	ErrExists   = errors.New("metadata: exists already")
+	// ErrConflict: the row changed since the caller read it; read again.
+	ErrConflict = errors.New("metadata: changed meanwhile")
+)
+
+// Start is what a broker learns when it begins.
+type Start struct {
+	ClusterID string // 22 characters, base64url, made once
+	// Epoch counts the starts of the broker, from 1. It is durable before Begin
+	// returns and never goes back. Leader epochs are derived from it: a topic's
+	// leader epoch is Epoch - Topic.BirthEpoch.
+	Epoch int32
+	// Incarnation is raised by a restore, so that an old store is noticed.
+	Incarnation int64
+}
+
+// Cluster keeps identity and counters.
+type Cluster interface {
+	// Begin counts one more start and returns who we are.
+	Begin(ctx context.Context) (Start, error)
+	// AllocateProducerIDs reserves n ids, durably, and returns the first. No id is
+	// ever returned twice.
+	AllocateProducerIDs(ctx context.Context, n int64) (int64, error)
+	// Get and Put keep small named values (the manifest, the clean-stop mark). Get
+	// of a missing name is ErrNotFound.
+	Get(ctx context.Context, name string) ([]byte, error)
+	Put(ctx context.Context, name string, value []byte) error
+}
+
+// Topic is a topic's row.
+type Topic struct {
+	ID         TopicID
+	Name       string
+	Partitions int32
+	// Replicas is the replication factor that was asked for; copies are not what
+	// durability comes from, so it is only remembered.
+	Replicas   int16
+	BirthEpoch int32             // Start.Epoch when it was made
+	Configs    map[string]string // set ones only
+	Version    int64             // raised by every update
+}
+
+// Topics keeps the topics.
+type Topics interface {
+	LoadTopics(ctx context.Context) ([]Topic, error)
+	// CreateTopic: ErrExists if the name or the id is taken.
+	CreateTopic(ctx context.Context, t Topic) error
+	// UpdateTopic replaces partitions and configs of the topic whose version is
+	// t.Version and raises it. ErrNotFound, ErrConflict.
+	UpdateTopic(ctx context.Context, t Topic) error
+	// DeleteTopic removes the topic, its slices and states, and leaves a tombstone
+	// that stays while any object names the id. ErrNotFound.
+	DeleteTopic(ctx context.Context, id TopicID) error
+}
+
+// Resource names whose configs are meant: a broker ("" is the cluster-wide default)
+// or a group, client-metrics subscription and so on.
+type Resource struct {
+	Type int8 // Kafka's ConfigResource types: 2 topic (not kept here), 4 broker, 8 logger, 16 client metrics, 32 group
+	Name string
+}
+
+// Configs keeps dynamic configs of everything except topics.
+type Configs interface {
+	LoadConfigs(ctx context.Context) (map[Resource]map[string]string, error)
+	// SetConfigs replaces the set of one resource; an empty set removes it.
+	SetConfigs(ctx context.Context, r Resource, set map[string]string) error
+}
+
+// SegmentID numbers sealed objects, from 1.
+type SegmentID int64
+
+// Segment is the row of a sealed object.
+type Segment struct {
+	ID        SegmentID
+	Key       string // in the bucket
+	Bytes     int64
+	CreatedAt int64 // ms, the store's clock
+}
+
+// Slice is what one segment holds of one partition. Slices of a partition do not
+// overlap and are ordered by offset.
+type Slice struct {
+	ID           pack.PartitionID
+	Segment      SegmentID
+	BaseOffset   int64
+	LastOffset   int64
+	Bytes        int64
+	MaxTimestamp int64 // ms
+	AppendTime   int64 // ms; the youngest batch's
+}
+
+// State is a partition's sealed state: a fold over all its packs up to NextOffset.
+// Next offset and log start never go back. It outlives all data of the partition.
+type State struct {
+	ID          pack.PartitionID
+	NextOffset  int64
+	LeaderEpoch int32
+	// Where the state block (epochs, producers, transactions) lies: in the footer of
+	// this segment. Segment 0: there is none, the state is empty but for NextOffset.
+	Block    SegmentID
+	BlockPos int64
+	BlockLen int64
+}
+
+// Registration is one seal or merge.
+type Registration struct {
+	Segment Segment // ID and CreatedAt are assigned by the store
+	Slices  []Slice // Segment is assigned; topics deleted meanwhile are left out by the store
+	States  []State // Block 0 with BlockLen > 0 means this segment
+	// Journal is the volume that this seal makes superfluous (0: none). It is
+	// remembered, so that a start after a crash releases it instead of sealing it
+	// twice.
+	Journal uint64
+	// Replaces: slices of these partitions at or below the given offset are removed
+	// in the same transaction, since the new slices hold what is left of them.
+	Replaces map[pack.PartitionID]int64
+}
+
+// Segments keeps sealed objects, who lies in them, and partition states.
+type Segments interface {
+	// Intend records that an object is about to be created under key.
+	Intend(ctx context.Context, key string) error
+	// Register makes an object part of the log and consumes its intent. Idempotent
+	// by Segment.Key: a second call returns the first one's id.
+	Register(ctx context.Context, r Registration) (SegmentID, error)
+	// Registered says whether the journal volume was sealed already.
+	Registered(ctx context.Context, journal uint64) (bool, error)
+	// Partition returns the slices of a partition in offset order and its state; a
+	// partition never sealed has a zero state with its ID.
+	Partition(ctx context.Context, id pack.PartitionID) ([]Slice, State, error)
+	// Segment returns a segment's row, or ErrNotFound.
+	Segment(ctx context.Context, id SegmentID) (Segment, error)
+	// SetLogStart raises the log start of a partition (never lowers it) and removes
+	// slices that lie wholly below.
+	SetLogStart(ctx context.Context, id pack.PartitionID, offset int64) error
+	// LogStart returns the log start, 0 if it was never set.
+	LogStart(ctx context.Context, id pack.PartitionID) (int64, error)
+	// Garbage lists what may be deleted: segments without a slice and without a
+	// latest state block, and intents older than the grace (ms) whose object was
+	// never registered. Forget removes their rows: call it before deleting.
+	Garbage(ctx context.Context, grace int64) (segments []Segment, intents []string, err error)
+	Forget(ctx context.Context, segments []SegmentID, intents []string) error
+}
+
+// Store is all of it, as an adapter provides it.
+type Store interface {
+	Cluster
+	Topics
+	Configs
+	Segments
+	Close() error
+}
