@@ -1,0 +1,106 @@
+package peers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// quietLogging is the log4j configuration of every JVM the tests start: warnings and
+// errors on the error stream, away from what the tools print.
+const quietLogging = `Configuration:
+  status: error
+  Appenders:
+    Console:
+      name: STDERR
+      target: SYSTEM_ERR
+      PatternLayout:
+        pattern: "%d{HH:mm:ss.SSS} %p %c{1} %m%n"
+  Loggers:
+    Root:
+      level: warn
+      AppenderRef:
+        ref: STDERR
+`
+
+// Java is a set of jars, with what a JVM needs to run a class of theirs.
+type Java struct {
+	dir string
+}
+
+// KafkaServer installs the jars of Apache Kafka's broker.
+func KafkaServer(ctx context.Context) (Java, error) {
+	return jars(ctx, "kafka-server-"+KafkaVersion,
+		"org.apache.kafka:kafka_2.13:"+KafkaVersion)
+}
+
+// KafkaTools installs the jars of Apache Kafka's command line tools.
+func KafkaTools(ctx context.Context) (Java, error) {
+	return jars(ctx, "kafka-tools-"+KafkaToolsVersion,
+		"org.apache.kafka:kafka-tools:"+KafkaToolsVersion,
+		"org.apache.kafka:kafka_2.13:"+KafkaToolsVersion)
+}
+
+func jars(ctx context.Context, name string, artifacts ...string) (Java, error) {
+	artifacts = append(artifacts,
+		"org.apache.logging.log4j:log4j-slf4j-impl:"+log4jVersion,
+		"org.apache.logging.log4j:log4j-core:"+log4jVersion,
+		// log4j reads YAML only with these beside it.
+		"com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.19.0")
+	if err := Programs(ctx, "java"); err != nil {
+		return Java{}, err
+	}
+	dir, err := install(name, func(dir string) error {
+		if err := Programs(ctx, "mvn"); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "log4j2.yaml"), []byte(quietLogging), 0o644); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "pom.xml"), []byte(pom(artifacts)), 0o644); err != nil {
+			return err
+		}
+		_, err := run(ctx, dir, "mvn", "-q", "-B", "dependency:copy-dependencies",
+			"-DincludeScope=runtime", "-DoutputDirectory="+filepath.Join(dir, "lib"))
+		return err
+	})
+	return Java{dir: dir}, err
+}
+
+func pom(artifacts []string) string {
+	var deps strings.Builder
+	for _, a := range artifacts {
+		part := strings.Split(a, ":")
+		fmt.Fprintf(&deps, "<dependency><groupId>%s</groupId><artifactId>%s</artifactId><version>%s</version></dependency>\n",
+			part[0], part[1], part[2])
+	}
+	return `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>local</groupId><artifactId>parts</artifactId><version>1</version><packaging>pom</packaging>
+<dependencies>
+` + deps.String() + "</dependencies></project>\n"
+}
+
+// Command is the command line that runs a class: heapMiB is the JVM's heap limit.
+// Tools live for seconds, so they start with one compiler and one collector thread.
+func (j Java) Command(class string, heapMiB int, args ...string) Command {
+	return Command{Path: "java", Args: append(append(j.options(heapMiB),
+		"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", class), args...)}
+}
+
+// ServerCommand is Command for a program that lives long, tuned as Kafka's own start
+// script does it.
+func (j Java) ServerCommand(class string, heapMiB int, args ...string) Command {
+	return Command{Path: "java", Args: append(append(j.options(heapMiB),
+		"-server", fmt.Sprintf("-Xms%dm", heapMiB), "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+		"-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", class), args...)}
+}
+
+func (j Java) options(heapMiB int) []string {
+	return []string{
+		fmt.Sprintf("-Xmx%dm", heapMiB), "-Djava.awt.headless=true",
+		"-Dlog4j2.configurationFile=" + filepath.Join(j.dir, "log4j2.yaml"),
+		"-cp", filepath.Join(j.dir, "lib") + "/*",
+	}
+}

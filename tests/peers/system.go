@@ -1,0 +1,49 @@
+package peers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// debianPackages says which of Debian's packages brings a program.
+var debianPackages = map[string]string{
+	"java":    "default-jre-headless",
+	"mvn":     "maven",
+	"node":    "nodejs",
+	"npm":     "npm",
+	"python3": "python3",
+	"gcc":     "gcc",
+}
+
+// Programs makes sure that system programs are on the path: it installs what is missing
+// with apt when it may (root on a Debian), or says what to install.
+func Programs(ctx context.Context, names ...string) error {
+	var missing []string
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			missing = append(missing, debianPackages[name])
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return aptInstall(ctx, missing...)
+}
+
+func aptInstall(ctx context.Context, packages ...string) error {
+	list := strings.Join(packages, " ")
+	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
+		return fmt.Errorf("%w: install these packages (Debian's names): %s", ErrMissing, list)
+	}
+	if _, err := run(ctx, "", "apt-get", "update", "-q"); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrMissing, list, err)
+	}
+	args := append([]string{"install", "-qy", "--no-install-recommends"}, packages...)
+	if _, err := run(ctx, "", "apt-get", args...); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrMissing, list, err)
+	}
+	return nil
+}
