@@ -1,0 +1,196 @@
+package segment
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"slices"
+
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// FooterBuilder collects what a footer says and encodes it. The same calls in
+// another order across partitions give the same bytes.
+type FooterBuilder struct {
+	Head  Head
+	parts map[pack.PartitionID]*building
+}
+
+type building struct {
+	extents    []pack.Extent
+	appendTime int64
+	state      *State
+}
+
+func (b *FooterBuilder) part(id pack.PartitionID) *building {
+	p := b.parts[id]
+	if p == nil {
+		if b.parts == nil {
+			b.parts = make(map[pack.PartitionID]*building)
+		}
+		p = &building{appendTime: -1}
+		b.parts[id] = p
+	}
+	return p
+}
+
+// AddExtent says that batches of a partition lie in x, whose youngest was appended
+// at appendTime (ms). Extents of one partition are added in offset order.
+func (b *FooterBuilder) AddExtent(id pack.PartitionID, x pack.Extent, appendTime int64) {
+	p := b.part(id)
+	p.extents = append(p.extents, x)
+	p.appendTime = max(p.appendTime, appendTime)
+}
+
+// SetState gives the partition's state after this segment.
+func (b *FooterBuilder) SetState(id pack.PartitionID, s State) { b.part(id).state = &s }
+
+// Extents returns what was added for a partition; not to be changed.
+func (b *FooterBuilder) Extents(id pack.PartitionID) []pack.Extent {
+	if p := b.parts[id]; p != nil {
+		return p.extents
+	}
+	return nil
+}
+
+// Partitions returns the partitions that have an extent or a state, in the order of
+// the directory.
+func (b *FooterBuilder) Partitions() []pack.PartitionID {
+	ids := make([]pack.PartitionID, 0, len(b.parts))
+	for id := range b.parts {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, comparePartitions)
+	return ids
+}
+
+// Encode returns footer and trailer for an object whose header and packs end at
+// dataEnd, which is where the returned bytes go. It fails when the extents do not
+// lie inside or are out of order: the builder's caller is at fault then.
+func (b *FooterBuilder) Encode(dataEnd int64) ([]byte, error) {
+	ids := b.Partitions()
+	if len(ids) > PartitionsMax {
+		return nil, fmt.Errorf("segment: %d partitions, at most %d fit", len(ids), PartitionsMax)
+	}
+	body, parts, err := b.encodeBody(ids, dataEnd)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, headBytes+len(parts)*partBytes+len(body)+TrailerBytes)
+	out = appendHead(out, b.Head, len(parts), dataEnd)
+	for i := range parts {
+		out = appendPart(out, &parts[i])
+	}
+	dirCRC := crc32.Checksum(out, castagnoli)
+	out = append(out, body...)
+	return appendTrailer(out, dataEnd, int64(len(out)), dirCRC), nil
+}
+
+// encodeBody encodes what follows the directory (extent lists, then state blocks),
+// and returns the directory that points into it.
+func (b *FooterBuilder) encodeBody(ids []pack.PartitionID, dataEnd int64) ([]byte, []Part, error) {
+	bodyPos := dataEnd + headBytes + int64(len(ids))*partBytes
+	parts := make([]Part, len(ids))
+	var body []byte
+	for i, id := range ids {
+		from := b.parts[id]
+		if err := checkExtents(from.extents, dataEnd); err != nil {
+			return nil, nil, fmt.Errorf("segment: partition %v: %w", id, err)
+		}
+		start := len(body)
+		parts[i] = summarize(id, from)
+		parts[i].extentsPos = bodyPos + int64(start)
+		for j := range from.extents {
+			body = appendExtent(body, &from.extents[j])
+		}
+		parts[i].extentsCRC = crc32.Checksum(body[start:], castagnoli)
+	}
+	for i, id := range ids {
+		s := b.parts[id].state
+		if s == nil {
+			continue
+		}
+		if len(s.Payload) > StateBytesMax || s.NextOffset <= parts[i].LastOffset {
+			return nil, nil, fmt.Errorf("segment: partition %v: state of %d bytes with next offset %d behind offset %d",
+				id, len(s.Payload), s.NextOffset, parts[i].LastOffset)
+		}
+		parts[i].StatePos = bodyPos + int64(len(body))
+		body = AppendState(body, id, *s)
+		parts[i].StateLen = bodyPos + int64(len(body)) - parts[i].StatePos
+	}
+	return body, parts, nil
+}
+
+func summarize(id pack.PartitionID, from *building) Part {
+	p := Part{ID: id, MaxTimestamp: -1, AppendTime: from.appendTime, Extents: int32(len(from.extents)), LastOffset: -1}
+	if s := from.state; s != nil {
+		p.NextOffset, p.LeaderEpoch = s.NextOffset, s.LeaderEpoch
+		p.BaseOffset, p.LastOffset = s.NextOffset, s.NextOffset-1
+	}
+	for i := range from.extents {
+		x := &from.extents[i]
+		if i == 0 {
+			p.BaseOffset = x.BaseOffset
+		}
+		p.LastOffset = x.LastOffset
+		p.MaxTimestamp = max(p.MaxTimestamp, x.MaxTimestamp)
+		p.Bytes += x.DataLen
+	}
+	return p
+}
+
+func appendHead(b []byte, h Head, partitions int, dataEnd int64) []byte {
+	be := binary.BigEndian
+	b = append(b, headMagic[:]...)
+	b = be.AppendUint16(b, version)
+	b = be.AppendUint16(b, uint16(h.Flags))
+	b = be.AppendUint32(b, uint32(partitions))
+	b = be.AppendUint32(b, 0)
+	b = be.AppendUint64(b, uint64(dataEnd))
+	b = be.AppendUint64(b, h.FirstVolume)
+	b = be.AppendUint64(b, h.LastVolume)
+	b = be.AppendUint64(b, h.FirstSeq)
+	return be.AppendUint64(b, h.LastSeq)
+}
+
+func appendPart(b []byte, p *Part) []byte {
+	be := binary.BigEndian
+	b = append(b, p.ID.Topic[:]...)
+	b = be.AppendUint32(b, uint32(p.ID.Partition))
+	b = be.AppendUint32(b, uint32(p.LeaderEpoch))
+	b = be.AppendUint64(b, uint64(p.BaseOffset))
+	b = be.AppendUint64(b, uint64(p.LastOffset))
+	b = be.AppendUint64(b, uint64(p.NextOffset))
+	b = be.AppendUint64(b, uint64(p.MaxTimestamp))
+	b = be.AppendUint64(b, uint64(p.AppendTime))
+	b = be.AppendUint64(b, uint64(p.Bytes))
+	b = be.AppendUint64(b, uint64(p.extentsPos))
+	b = be.AppendUint32(b, uint32(p.Extents))
+	b = be.AppendUint32(b, p.extentsCRC)
+	b = be.AppendUint64(b, uint64(p.StatePos))
+	return be.AppendUint64(b, uint64(p.StateLen))
+}
+
+func appendExtent(b []byte, x *pack.Extent) []byte {
+	be := binary.BigEndian
+	b = be.AppendUint64(b, uint64(x.BaseOffset))
+	b = be.AppendUint64(b, uint64(x.LastOffset))
+	b = be.AppendUint64(b, uint64(x.MaxTimestamp))
+	b = be.AppendUint64(b, uint64(x.DataPos))
+	b = be.AppendUint64(b, uint64(x.DataLen))
+	b = be.AppendUint64(b, uint64(x.IndexPos))
+	return be.AppendUint32(b, uint32(x.IndexCount))
+}
+
+func appendTrailer(b []byte, footerPos, footerLen int64, dirCRC uint32) []byte {
+	be := binary.BigEndian
+	start := len(b)
+	b = append(b, trailerMagic[:]...)
+	b = be.AppendUint16(b, version)
+	b = be.AppendUint16(b, 0)
+	b = be.AppendUint64(b, uint64(footerPos))
+	b = be.AppendUint64(b, uint64(footerLen))
+	b = be.AppendUint64(b, 0)
+	b = be.AppendUint32(b, dirCRC)
+	return be.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
+}
