@@ -1,0 +1,345 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/storage/journal"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// rollRetry is the pause between two attempts to close the outcome of a failed
+// pack, for example while the disk is full.
+const rollRetry = 250 * time.Millisecond
+
+// flight is a pack on its way into the journal.
+type flight struct {
+	pack    *batchPack
+	builder *pack.Builder
+	bufs    [][]byte
+	index   *pack.Index
+	ref     journal.Ref
+	err     error
+	done    bool
+	sent    time.Time
+}
+
+// Run is the committer: it closes packs, hands them to the journal, publishes them
+// in order and rolls volumes. When ctx ends it makes durable what is appended,
+// answers it, and returns. Any error is final: the journal is fenced or lost.
+func (l *Log) Run(ctx context.Context) error {
+	var writers sync.WaitGroup
+	for range l.cfg.Journal.InFlightMax() {
+		writers.Go(l.writer)
+	}
+	defer writers.Wait()
+	defer close(l.work)
+	err := l.commitLoop(ctx)
+	l.refuse(err)
+	return err
+}
+
+// writer makes packs durable, one at a time.
+func (l *Log) writer() {
+	for f := range l.work {
+		// A pack on its way is not abandoned: its outcome decides what clients hear.
+		f.ref, f.err = l.cfg.Journal.Append(context.Background(), f.pack.seq, f.bufs)
+		l.finished <- f
+	}
+}
+
+func (l *Log) commitLoop(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	age := time.NewTicker(max(l.cfg.RollAge/4, time.Second))
+	defer age.Stop()
+	roll := false
+	for {
+		if err := ctx.Err(); err != nil {
+			l.stopAppends()
+			if l.idle() {
+				return nil
+			}
+		}
+		if len(l.inFlight) == 0 && roll {
+			roll = false
+			if err := l.roll(ctx); err != nil {
+				return err
+			}
+		}
+		if !roll {
+			if wait := l.dispatch(ctx); wait > 0 {
+				timer.Reset(wait)
+			}
+		}
+		select {
+		case f := <-l.finished:
+			f.done = true
+			if err := l.settle(ctx); err != nil {
+				return err
+			}
+			roll = roll || l.volumeFull()
+		case <-l.kick:
+		case <-timer.C:
+		case <-age.C:
+			roll = roll || l.volumeOld()
+		case <-l.rollWanted:
+			roll = roll || l.volumeUsed()
+		case <-ctx.Done():
+			if l.idle() {
+				return nil
+			}
+			select {
+			case f := <-l.finished:
+				f.done = true
+				if err := l.settle(ctx); err != nil {
+					return err
+				}
+			case <-l.kick:
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+}
+
+func (l *Log) stopAppends() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.admitAll()
+}
+
+// admitAll wakes every append that waits for room; each finds out for itself why
+// it cannot go on. The caller holds l.mu.
+func (l *Log) admitAll() {
+	for _, w := range l.waiting {
+		l.reserved += w.bytes
+		close(w.admitted)
+	}
+	l.waiting = nil
+}
+
+func (l *Log) idle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open.items) == 0 && len(l.inFlight) == 0
+}
+
+// dispatch sends the open pack to the journal while there is one that is due and
+// the journal takes more. It returns how long to wait for the linger, if so.
+func (l *Log) dispatch(ctx context.Context) time.Duration {
+	for {
+		l.mu.Lock()
+		p := l.open
+		if len(p.items) == 0 || len(l.inFlight) == l.cfg.Journal.InFlightMax() {
+			l.mu.Unlock()
+			return 0
+		}
+		if wait := l.cfg.Linger - time.Duration(l.monotonic()-p.born); wait > 0 && p.bytes < l.cfg.PackBytes && ctx.Err() == nil {
+			l.mu.Unlock()
+			return wait
+		}
+		f := &flight{pack: p, builder: l.builder(), sent: l.now()}
+		l.inFlight = append(l.inFlight, f)
+		l.open = &batchPack{seq: p.seq + 1, items: make([]item, 0, min(len(p.items)+8, 1024))}
+		l.admitWaiting()
+		l.mu.Unlock()
+
+		for i := range p.items {
+			f.builder.Add(p.items[i].entry, p.items[i].bytes)
+		}
+		f.bufs, f.index = f.builder.Encode(pack.Header{CreatedAt: l.now().UnixMilli()})
+		l.work <- f
+	}
+}
+
+// builder takes an encoder that no pack in flight uses. They belong to the
+// committer, and are at most one more than the journal has packs in flight.
+func (l *Log) builder() *pack.Builder {
+	n := len(l.builders)
+	if n == 0 {
+		return &pack.Builder{}
+	}
+	b := l.builders[n-1]
+	l.builders = l.builders[:n-1]
+	return b
+}
+
+// settle publishes the packs whose outcome is known, in order.
+func (l *Log) settle(ctx context.Context) error {
+	for len(l.inFlight) > 0 && l.inFlight[0].done {
+		f := l.inFlight[0]
+		if f.err != nil {
+			return l.fail(ctx, f.err)
+		}
+		l.publish(f)
+	}
+	return nil
+}
+
+// publish makes a durable pack visible, then answers for it.
+func (l *Log) publish(f *flight) {
+	p := f.pack
+	if l.recent.limit > 0 {
+		l.recent.put(f.ref, f.bufs)
+	}
+	var touched []*Partition
+	for id, ext := range f.index.Extents(f.ref.Pos) {
+		if part := l.parts.loaded(id); part != nil {
+			part.publish(f.ref, ext)
+			touched = append(touched, part)
+		}
+	}
+	l.mu.Lock()
+	l.durable = p.seq
+	l.inFlight = l.inFlight[1:]
+	followers := p.followers
+	l.mu.Unlock()
+	for _, part := range touched {
+		part.advanced()
+	}
+	for i := range p.items {
+		it := &p.items[i]
+		it.buf.Release()
+		it.ticket.finish(it.slot, it.resultOf())
+	}
+	for _, x := range followers {
+		x.ticket.finish(x.slot, x.result)
+	}
+	f.builder.Reset()
+	l.builders = append(l.builders, f.builder)
+	l.metrics.packDurable(p, f.ref.Len, l.now().Sub(f.sent))
+}
+
+// fail handles a pack that did not become durable: everything assigned since falls
+// back, its requests are answered, and nothing is appended until the journal has
+// closed the outcome for good (DURABILITY: end marks).
+func (l *Log) fail(ctx context.Context, cause error) error {
+	l.mu.Lock()
+	l.failing = true
+	l.admitAll()
+	flights := l.inFlight
+	l.mu.Unlock()
+	for _, f := range flights {
+		for !f.done {
+			(<-l.finished).done = true
+		}
+	}
+	failed := l.rollBack()
+	l.logger.Error("journal write failed", zap.Error(cause), zap.Int("batches", failed))
+	if errors.Is(cause, journal.ErrFenced) {
+		return cause
+	}
+	for {
+		// The outcome is closed even while stopping: a start would have to do it else.
+		err := l.cfg.Journal.Roll(context.WithoutCancel(ctx), l.durable)
+		if err == nil {
+			break
+		}
+		if errors.Is(err, journal.ErrFenced) {
+			return err
+		}
+		l.logger.Warn("journal not usable yet", zap.Error(err))
+		l.metrics.rollFailures.Inc()
+		select {
+		case <-time.After(rollRetry):
+		case <-ctx.Done():
+			return err
+		}
+	}
+	l.mu.Lock()
+	l.failing = false
+	l.mu.Unlock()
+	l.logger.Info("journal usable again", zap.Uint64("last_sequence", l.durable))
+	return nil
+}
+
+// rollBack drops every pack that is not durable and answers for it. It returns how
+// many batches that were.
+func (l *Log) rollBack() (batches int) {
+	l.mu.Lock()
+	lost := make([]*batchPack, 0, len(l.inFlight)+1)
+	for _, f := range l.inFlight {
+		lost = append(lost, f.pack)
+	}
+	lost = append(lost, l.open)
+	touched := make(map[*Partition]struct{})
+	for _, p := range lost {
+		for i := range p.items {
+			touched[p.items[i].part] = struct{}{}
+		}
+	}
+	for part := range touched {
+		part.state.RollBack(l.durable, part.high.Load())
+	}
+	l.inFlight = nil
+	l.open = &batchPack{seq: l.durable + 1}
+	l.mu.Unlock()
+	failure := Result{Err: protocol.KafkaStorageError, BaseOffset: -1, LogAppendTime: -1, LogStart: -1}
+	for _, p := range lost {
+		for i := range p.items {
+			p.items[i].buf.Release()
+			p.items[i].ticket.finish(p.items[i].slot, failure)
+		}
+		for _, x := range p.followers {
+			x.ticket.finish(x.slot, failure)
+		}
+		batches += len(p.items)
+	}
+	return batches
+}
+
+// refuse ends the log: what is still open is answered with an error.
+func (l *Log) refuse(err error) {
+	l.stopAppends()
+	if err != nil {
+		l.rollBack()
+	}
+}
+
+// roll closes the volume between two packs.
+func (l *Log) roll(ctx context.Context) error {
+	if err := l.cfg.Journal.Roll(ctx, l.durable); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		l.mu.Lock()
+		l.failing = true
+		l.admitAll()
+		l.mu.Unlock()
+		return l.fail(ctx, err)
+	}
+	l.metrics.rolls.Inc()
+	return nil
+}
+
+func (l *Log) openVolume() journal.Info {
+	volumes := l.cfg.Journal.Volumes()
+	return volumes[len(volumes)-1]
+}
+
+func (l *Log) volumeUsed() bool {
+	v := l.openVolume()
+	return v.LastSeq >= v.FirstSeq
+}
+
+func (l *Log) volumeFull() bool { return l.openVolume().Bytes >= l.cfg.VolumeBytes }
+
+func (l *Log) volumeOld() bool {
+	v := l.openVolume()
+	return l.cfg.RollAge > 0 && v.LastSeq >= v.FirstSeq && l.now().Sub(v.Created) >= l.cfg.RollAge
+}
+
+// RequestRoll asks for the open volume to be closed soon, so that it can be sealed.
+// It does not wait.
+func (l *Log) RequestRoll() {
+	select {
+	case l.rollWanted <- struct{}{}:
+	default:
+	}
+}

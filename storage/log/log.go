@@ -1,0 +1,248 @@
+package log
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/storage/journal"
+	"github.com/streamhouse/streamhouse/storage/pack"
+	"github.com/streamhouse/streamhouse/storage/segment"
+)
+
+// Topics says which topics exist.
+type Topics interface {
+	// LeaderEpoch returns the epoch with which this process leads the topic's
+	// partitions; false if there is no such topic.
+	LeaderEpoch(id pack.TopicID) (int32, bool)
+}
+
+// Config is what a Log is made of. Sizes are in bytes.
+type Config struct {
+	Journal journal.Journal
+	Store   metadata.Segments
+	// OpenObject opens a sealed object of the given size.
+	OpenObject func(ctx context.Context, key string, size int64) (journal.Source, error)
+	Segments   *segment.Index // their footers
+	Topics     Topics
+	Logger     *zap.Logger
+	Registry   prometheus.Registerer
+	Now        func() time.Time
+
+	PackBytes   int           // a pack is closed at this size; default 2 MiB
+	Linger      time.Duration // how long a pack waits for company; 0 for files
+	VolumeBytes int64         // a journal volume is rolled at this size
+	RollAge     time.Duration // and at this age, if it holds anything
+	RecentBytes int64         // packs kept in memory for readers where the journal is remote
+
+	// ProducerExpiry is producer.id.expiration.ms, asked for at each use.
+	ProducerExpiry func() time.Duration
+}
+
+// Log is every partition this broker leads.
+type Log struct {
+	cfg     Config
+	logger  *zap.Logger
+	metrics *metrics
+	now     func() time.Time
+	began   time.Time
+
+	// mu guards the append side: the open pack, what is in flight, and every
+	// partition's appended state. It is never held across I/O or a wait.
+	mu       sync.Mutex
+	open     *batchPack
+	inFlight []*flight // oldest first
+	durable  uint64    // sequence of the last durable pack
+	failing  bool      // a pack failed and its outcome is not closed yet
+	closed   bool
+	waiting  []*waiter
+	reserved int // bytes of admitted appends that are not placed yet
+
+	parts   partitions
+	sources sources
+	recent  recent
+
+	builders []*pack.Builder // idle encoders; the committer's
+
+	kick       chan struct{}
+	rollWanted chan struct{}
+	work       chan *flight
+	finished   chan *flight
+}
+
+// Open makes a log and replays the journal into it: afterwards every partition
+// that the open journal touches stands where its last durable pack left it. It
+// starts nothing; Run does.
+func Open(ctx context.Context, cfg Config) (*Log, error) {
+	if cfg.PackBytes == 0 {
+		cfg.PackBytes = 2 << 20
+	}
+	n := cfg.Journal.InFlightMax()
+	l := &Log{
+		cfg:        cfg,
+		logger:     cfg.Logger,
+		metrics:    newMetrics(cfg.Registry),
+		now:        cfg.Now,
+		began:      cfg.Now(),
+		kick:       make(chan struct{}, 1),
+		rollWanted: make(chan struct{}, 1),
+		work:       make(chan *flight, n),
+		finished:   make(chan *flight, n),
+	}
+	l.parts.init(l)
+	l.sources.journal = cfg.Journal
+	l.recent.limit = cfg.RecentBytes
+	if err := l.replay(ctx); err != nil {
+		return nil, err
+	}
+	l.open = &batchPack{seq: l.durable + 1}
+	return l, nil
+}
+
+// replay folds the journal's packs onto the sealed states.
+func (l *Log) replay(ctx context.Context) error {
+	packs, batches := 0, 0
+	err := l.cfg.Journal.Replay(ctx, func(ref journal.Ref, index *pack.Index) error {
+		packs++
+		l.durable = ref.Seq
+		first := 0
+		for id, ext := range index.Extents(ref.Pos) {
+			entries := index.Entries[first : first+int(ext.IndexCount)]
+			first += len(entries)
+			epoch, exists := l.cfg.Topics.LeaderEpoch(id.Topic)
+			if !exists {
+				continue // deleted: the pack's other partitions live on
+			}
+			p, err := l.Partition(ctx, id, epoch)
+			if err != nil {
+				return err
+			}
+			batches += len(entries)
+			if err := p.replay(ref, ext, entries); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range l.cfg.Journal.Volumes() {
+		l.durable = max(l.durable, v.LastSeq)
+	}
+	l.parts.each(func(p *Partition) { p.begin() })
+	l.logger.Info("journal replayed", zap.Int("packs", packs), zap.Int("batches", batches),
+		zap.Uint64("last_sequence", l.durable))
+	return nil
+}
+
+func (l *Log) monotonic() int64 { return int64(l.now().Sub(l.began)) }
+
+func (l *Log) kickCommitter() {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Partition returns the handle of a partition, loading its state on first use. The
+// topic must exist; leaderEpoch is this process's. UNKNOWN_TOPIC_OR_PARTITION once
+// the topic was dropped.
+func (l *Log) Partition(ctx context.Context, id pack.PartitionID, leaderEpoch int32) (*Partition, error) {
+	if p := l.parts.loaded(id); p != nil {
+		return p, nil
+	}
+	p, first, err := l.parts.claim(id, leaderEpoch)
+	if err != nil {
+		return nil, err
+	}
+	if first {
+		p.loadErr = l.load(ctx, p)
+		if p.loadErr != nil {
+			l.parts.forget(p)
+		}
+		close(p.ready)
+	}
+	select {
+	case <-p.ready:
+	case <-ctx.Done():
+		return nil, protocol.RequestTimedOut
+	}
+	if p.loadErr != nil {
+		l.logger.Error("partition not loaded", zap.Stringer("partition", id), zap.Error(p.loadErr))
+		return nil, protocol.KafkaStorageError
+	}
+	return p, nil
+}
+
+// load reads a partition's sealed state. What upkeep changes meanwhile is noticed
+// by the partition's version, and read again.
+func (l *Log) load(ctx context.Context, p *Partition) error {
+	for {
+		p.mu.RLock()
+		version := p.version
+		p.mu.RUnlock()
+		slices, state, err := l.cfg.Store.Partition(ctx, p.id)
+		if err != nil {
+			return fmt.Errorf("read partition %v from the metadata store: %w", p.id, err)
+		}
+		logStart, err := l.cfg.Store.LogStart(ctx, p.id)
+		if err != nil {
+			return fmt.Errorf("read log start of %v: %w", p.id, err)
+		}
+		if state.BlockLen > 0 {
+			if err := l.loadBlock(ctx, p, state); err != nil {
+				return err
+			}
+		}
+		l.mu.Lock()
+		p.state.SetNextOffset(state.NextOffset)
+		next := p.state.NextOffset()
+		l.mu.Unlock()
+		p.mu.Lock()
+		if p.version != version {
+			p.mu.Unlock()
+			continue
+		}
+		p.sealed = slices
+		p.mu.Unlock()
+		p.logStart.Store(logStart)
+		p.high.Store(next)
+		p.started = next
+		return nil
+	}
+}
+
+func (l *Log) loadBlock(ctx context.Context, p *Partition, state metadata.State) error {
+	seg, err := l.cfg.Store.Segment(ctx, state.Block)
+	if err != nil {
+		return fmt.Errorf("find state block of %v: %w", p.id, err)
+	}
+	block, err := l.cfg.Segments.State(ctx, seg, p.id, state.BlockPos, state.BlockLen)
+	if err != nil {
+		return fmt.Errorf("read state block of %v in %s: %w", p.id, seg.Key, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return p.state.UnmarshalBinary(block.Payload)
+}
+
+// DropTopic ends the partitions of a deleted topic: appends and reads of them are
+// refused from now on, and whoever waits on them is woken.
+func (l *Log) DropTopic(id pack.TopicID) {
+	for _, p := range l.parts.drop(id) {
+		l.mu.Lock()
+		p.deleted = true
+		l.mu.Unlock()
+		p.mu.Lock()
+		p.gone, p.open, p.sealed = true, nil, nil
+		p.mu.Unlock()
+		p.advanced()
+	}
+}

@@ -1,0 +1,49 @@
+package log
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	packs          prometheus.Counter
+	packBytes      prometheus.Counter
+	batches        prometheus.Counter
+	syncTime       prometheus.Histogram
+	rolls          prometheus.Counter
+	rollFailures   prometheus.Counter
+	admissionWaits prometheus.Counter
+	readFailures   prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "streamhouse", Name: name, Help: help})
+		r.MustRegister(c)
+		return c
+	}
+	m := &metrics{
+		packs:          counter("journal_packs_total", "Packs made durable."),
+		packBytes:      counter("journal_bytes_total", "Bytes made durable in the journal, headers and indexes included."),
+		batches:        counter("journal_batches_total", "Record batches made durable."),
+		rolls:          counter("journal_rolls_total", "Journal volumes closed."),
+		rollFailures:   counter("journal_roll_failures_total", "Attempts to close a journal volume that failed."),
+		admissionWaits: counter("log_admission_waits_total", "Appends that waited for room in a pack."),
+		readFailures:   counter("log_read_failures_total", "Reads of stored batches that failed."),
+		syncTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "streamhouse", Name: "journal_sync_seconds",
+			Help:    "Time from closing a pack to its being durable.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
+		}),
+	}
+	r.MustRegister(m.syncTime)
+	return m
+}
+
+func (m *metrics) packDurable(p *batchPack, bytes int64, took time.Duration) {
+	m.packs.Inc()
+	m.packBytes.Add(float64(bytes))
+	m.batches.Add(float64(len(p.items)))
+	m.syncTime.Observe(took.Seconds())
+}

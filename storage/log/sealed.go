@@ -1,0 +1,164 @@
+package log
+
+import (
+	"context"
+	"sort"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/storage/journal"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// expiryUptime is how long a process has run before it forgets producers, so that
+// a clock that jumped while it was down expires nobody at once.
+const expiryUptime = 5 * time.Minute
+
+// VolumeSealed tells readers that a journal volume's content is registered as a
+// segment: from now on its offsets are read there. It is called after the metadata
+// store has committed and before the journal releases the volume.
+func (l *Log) VolumeSealed(volume journal.VolumeID, slices []metadata.Slice) {
+	bySlice := make(map[pack.PartitionID]metadata.Slice, len(slices))
+	for _, s := range slices {
+		bySlice[s.ID] = s
+	}
+	l.parts.each(func(p *Partition) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if s, ok := bySlice[p.id]; ok && !p.gone {
+			p.insert(s)
+			p.version++
+		}
+		kept := p.open[:0:0]
+		for _, e := range p.open {
+			if e.ref.Volume != volume {
+				kept = append(kept, e)
+			}
+		}
+		p.open = kept
+	})
+}
+
+// insert adds a slice in offset order, once. The caller holds p.mu.
+func (p *Partition) insert(s metadata.Slice) {
+	i := sort.Search(len(p.sealed), func(i int) bool { return p.sealed[i].BaseOffset >= s.BaseOffset })
+	if i < len(p.sealed) && p.sealed[i].BaseOffset == s.BaseOffset {
+		p.sealed[i] = s
+		return
+	}
+	p.sealed = append(p.sealed, metadata.Slice{})
+	copy(p.sealed[i+1:], p.sealed[i:])
+	p.sealed[i] = s
+}
+
+// Lifted tells readers of an internal partition that everything up to and with
+// offset upTo is now held, compacted, by the given slices.
+func (l *Log) Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice) {
+	p := l.parts.loaded(id)
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return
+	}
+	rest := append([]metadata.Slice(nil), slices...)
+	for _, s := range p.sealed {
+		if s.LastOffset > upTo {
+			rest = append(rest, s)
+		}
+	}
+	p.sealed = rest
+	i := sort.Search(len(p.open), func(i int) bool { return p.open[i].LastOffset > upTo })
+	p.open = append(p.open[:0:0], p.open[i:]...)
+	p.version++
+}
+
+// LogStartRaised tells the log that the metadata store has a higher log start.
+func (l *Log) LogStartRaised(id pack.PartitionID, offset int64) {
+	if p := l.parts.loaded(id); p != nil {
+		p.raise(offset)
+	}
+}
+
+// raise moves the log start up and lets go of what lies wholly below it.
+func (p *Partition) raise(offset int64) {
+	p.mu.Lock()
+	if offset <= p.logStart.Load() {
+		p.mu.Unlock()
+		return
+	}
+	p.logStart.Store(offset)
+	i := sort.Search(len(p.sealed), func(i int) bool { return p.sealed[i].LastOffset >= offset })
+	p.sealed = append(p.sealed[:0:0], p.sealed[i:]...)
+	p.version++
+	p.mu.Unlock()
+	p.advanced()
+}
+
+// DeleteRecords raises the log start durably to offset (-1: the high watermark) and
+// returns it. OFFSET_OUT_OF_RANGE above the high watermark; an offset at or below
+// the log start changes nothing (KIP-107).
+func (l *Log) DeleteRecords(ctx context.Context, p *Partition, offset int64) (int64, error) {
+	b := p.Bounds()
+	if offset == -1 {
+		offset = b.HighWatermark
+	}
+	switch {
+	case p.Deleted():
+		return -1, protocol.UnknownTopicOrPartition
+	case offset < 0 || offset > b.HighWatermark:
+		return -1, protocol.OffsetOutOfRange
+	case offset <= b.LogStart:
+		return b.LogStart, nil
+	}
+	if err := l.cfg.Store.SetLogStart(ctx, p.id, offset); err != nil {
+		l.logger.Error("log start not stored", zap.Stringer("partition", p.id), zap.Error(err))
+		return -1, protocol.KafkaStorageError
+	}
+	p.raise(offset)
+	return offset, nil
+}
+
+// DurableEnd returns the high watermark of a partition that is loaded.
+func (l *Log) DurableEnd(id pack.PartitionID) (int64, bool) {
+	if p := l.parts.loaded(id); p != nil {
+		return p.high.Load(), true
+	}
+	return 0, false
+}
+
+// OpenBytes returns how many bytes of a partition lie in the open journal, above
+// the segments.
+func (l *Log) OpenBytes(id pack.PartitionID) int64 {
+	p := l.parts.loaded(id)
+	if p == nil {
+		return 0
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	var n int64
+	for i := range p.open {
+		n += p.open[i].DataLen
+	}
+	return n
+}
+
+// ExpireProducers forgets idempotent producers that have been idle for longer than
+// producer.id.expiration.ms by the broker's clock and returns how many.
+func (l *Log) ExpireProducers() (expired int) {
+	if l.now().Sub(l.began) < expiryUptime {
+		return 0
+	}
+	before := l.now().Add(-l.cfg.ProducerExpiry()).UnixMilli()
+	l.parts.each(func(p *Partition) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		expired += p.state.ExpireProducers(before, l.durable)
+	})
+	return expired
+}

@@ -1,0 +1,191 @@
+package log
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/protocol/record"
+	"github.com/streamhouse/streamhouse/storage/buffer"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// MaxTimestamp asks OffsetForTime for the record with the largest timestamp
+// (ListOffsets, KIP-734).
+const MaxTimestamp = -3
+
+// OffsetForTime finds the first record, in offset order, whose timestamp (ms) is at
+// least the one asked for; or, for MaxTimestamp, the first of those with the
+// largest. Only records between log start and the high watermark (committed: the
+// last stable offset) count; false if there is none.
+func (l *Log) OffsetForTime(ctx context.Context, p *Partition, timestamp int64, committed bool) (record.TimestampOffset, bool, error) {
+	b := p.Bounds()
+	s := search{log: l, part: p, from: b.LogStart, end: b.HighWatermark, timestamp: timestamp}
+	if committed {
+		s.end = b.LastStable
+	}
+	for attempt := 0; ; attempt++ {
+		at, ok, err := s.find(ctx)
+		if err == nil {
+			return at, ok, nil
+		}
+		if !gone(err) || attempt == readAttempts {
+			return record.TimestampOffset{}, false, l.readError(p, s.from, err)
+		}
+	}
+}
+
+// search looks through a partition's extents for a timestamp.
+type search struct {
+	log       *Log
+	part      *Partition
+	from, end int64
+	timestamp int64
+}
+
+func (s *search) find(ctx context.Context) (record.TimestampOffset, bool, error) {
+	target := s.timestamp
+	if target == MaxTimestamp {
+		var ok bool
+		var err error
+		if target, ok, err = s.largest(ctx); err != nil || !ok {
+			return record.TimestampOffset{}, false, err
+		}
+	}
+	var found record.TimestampOffset
+	ok := false
+	err := s.each(ctx, target, func(h *handle, e *pack.Entry, dataPos int64) (bool, error) {
+		at, hit, err := s.inBatch(h, e, dataPos, target)
+		if err == nil && hit {
+			found, ok = at, true
+		}
+		return hit, err
+	})
+	return found, ok, err
+}
+
+// largest is the largest timestamp of the batches in range.
+func (s *search) largest(ctx context.Context) (int64, bool, error) {
+	best, ok := int64(-1), false
+	err := s.each(ctx, 0, func(_ *handle, e *pack.Entry, _ int64) (bool, error) {
+		if e.MaxTimestamp > best {
+			best, ok = e.MaxTimestamp, true
+		}
+		return false, nil
+	})
+	return best, ok, err
+}
+
+// inBatch searches the records of one batch.
+func (s *search) inBatch(h *handle, e *pack.Entry, pos, target int64) (record.TimestampOffset, bool, error) {
+	b := buffer.Get(int(e.Length))
+	defer b.Release()
+	if _, err := h.src.ReadAt(b.Bytes(), pos); err != nil {
+		return record.TimestampOffset{}, false, fmt.Errorf("read batch at %d: %w", pos, err)
+	}
+	at, ok, err := record.FindTimestamp(b.Bytes(), target, s.from)
+	if err != nil || !ok || at.Offset >= s.end {
+		return record.TimestampOffset{}, false, err
+	}
+	return at, true, nil
+}
+
+// each calls fn for every batch in range whose largest timestamp reaches target, in
+// offset order, until fn says stop.
+func (s *search) each(ctx context.Context, target int64, fn func(*handle, *pack.Entry, int64) (bool, error)) error {
+	at := s.from
+	for at < s.end {
+		if err := ctx.Err(); err != nil {
+			return protocol.RequestTimedOut
+		}
+		slice, run := s.part.find(at)
+		var stop bool
+		var err error
+		switch {
+		case slice != nil:
+			at, stop, err = s.eachSealed(ctx, slice, at, target, fn)
+		case len(run) > 0:
+			at, stop, err = s.eachOpen(run, at, target, fn)
+		default:
+			return nil
+		}
+		if err != nil || stop {
+			return err
+		}
+	}
+	return nil
+}
+
+type batchFunc = func(*handle, *pack.Entry, int64) (bool, error)
+
+func (s *search) eachSealed(ctx context.Context, slice *metadata.Slice, at, target int64, fn batchFunc) (int64, bool, error) {
+	next := slice.LastOffset + 1
+	if slice.MaxTimestamp < target {
+		return next, false, nil
+	}
+	l := s.log
+	seg, err := l.cfg.Store.Segment(ctx, slice.Segment)
+	if err != nil {
+		return at, false, fmt.Errorf("segment %d: %w", slice.Segment, err)
+	}
+	extents, err := l.cfg.Segments.Extents(ctx, seg, s.part.id)
+	if err != nil {
+		return at, false, fmt.Errorf("index of %s: %w", seg.Key, err)
+	}
+	src, err := l.cfg.OpenObject(ctx, seg.Key, seg.Bytes)
+	if err != nil {
+		return at, false, fmt.Errorf("open %s: %w", seg.Key, err)
+	}
+	h := newHandle(src)
+	defer h.release()
+	for _, e := range extents {
+		if e.BaseOffset > slice.LastOffset {
+			break
+		}
+		if stop, err := s.eachBatch(h, e, target, fn); err != nil || stop {
+			return at, stop, err
+		}
+	}
+	return next, false, nil
+}
+
+func (s *search) eachOpen(run []extent, at, target int64, fn batchFunc) (int64, bool, error) {
+	for i := range run {
+		e := &run[i]
+		if e.MaxTimestamp < target || e.LastOffset < at {
+			continue
+		}
+		h, err := s.log.source(e.ref)
+		if err != nil {
+			return at, false, err
+		}
+		stop, err := s.eachBatch(h, e.Extent, target, fn)
+		h.release()
+		if err != nil || stop {
+			return at, stop, err
+		}
+	}
+	return run[len(run)-1].LastOffset + 1, false, nil
+}
+
+func (s *search) eachBatch(h *handle, e pack.Extent, target int64, fn batchFunc) (bool, error) {
+	if e.MaxTimestamp < target || e.LastOffset < s.from {
+		return false, nil
+	}
+	entries, err := h.entries(e)
+	if err != nil {
+		return false, err
+	}
+	for i := range entries {
+		x := &entries[i]
+		if x.MaxTimestamp < target || x.LastOffset() < s.from || x.BaseOffset >= s.end || x.Flags&pack.FlagControl != 0 {
+			continue
+		}
+		stop, err := fn(h, x, e.DataPos+x.Position-entries[0].Position)
+		if err != nil || stop {
+			return stop, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,176 @@
+// Package partition is the state of one partition's log as a pure state machine:
+// next offset, leader epochs, producers.
+//
+// A State is a fold over the index entries of packs: recovery, sealing and the
+// running broker apply the same entries in the same order and come to the same
+// state. What is appended but not durable yet is marked with its pack, so that the
+// state can fall back to the durable one when a pack fails.
+//
+// No clock, no I/O, no locks: the owner (storage/log) brings them.
+package partition
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// EpochStart says that a leader epoch's first record has this offset.
+type EpochStart struct {
+	Epoch int32
+	Start int64
+}
+
+// State is the fold. The zero value is the state of a partition without a record.
+type State struct {
+	next      int64
+	epochs    []EpochStart // rising in both
+	producers map[int64]*producer
+}
+
+// NextOffset is the offset that the next record gets.
+func (s *State) NextOffset() int64 { return s.next }
+
+// SetNextOffset moves an empty fold to where a partition stands whose batches are
+// all gone. It never goes back.
+func (s *State) SetNextOffset(next int64) {
+	if next > s.next {
+		s.next = next
+	}
+}
+
+// Apply adds one batch. pack is the journal sequence of the pack it goes into, and
+// durable that of the last durable pack; a fold over durable packs passes 0 for
+// both. The base offset must be the next offset, and leader epochs never fall:
+// anything else is an error that the caller treats as damage (DURABILITY invariant
+// 5), since numbering a record twice is worse than stopping.
+func (s *State) Apply(e *pack.Entry, pack, durable uint64) error {
+	if e.BaseOffset != s.next {
+		return fmt.Errorf("partition %v: batch at offset %d where %d comes next", e.ID, e.BaseOffset, s.next)
+	}
+	if e.LastOffsetDelta < 0 {
+		return fmt.Errorf("partition %v: batch at offset %d ends before it begins", e.ID, e.BaseOffset)
+	}
+	if n := len(s.epochs); n == 0 || s.epochs[n-1].Epoch < e.LeaderEpoch {
+		s.epochs = append(s.epochs, EpochStart{e.LeaderEpoch, e.BaseOffset})
+	} else if s.epochs[n-1].Epoch > e.LeaderEpoch {
+		return fmt.Errorf("partition %v: batch at offset %d has leader epoch %d after %d",
+			e.ID, e.BaseOffset, e.LeaderEpoch, s.epochs[n-1].Epoch)
+	}
+	s.next = e.LastOffset() + 1
+	if e.ProducerID >= 0 && e.BaseSequence >= 0 {
+		s.producer(e.ProducerID).push(Batch{
+			Epoch:         e.ProducerEpoch,
+			FirstSequence: e.BaseSequence,
+			LastSequence:  addSequence(e.BaseSequence, e.LastOffsetDelta),
+			BaseOffset:    e.BaseOffset,
+			LastOffset:    e.LastOffset(),
+			Timestamp:     e.MaxTimestamp,
+			AppendTime:    e.AppendTime,
+			Pack:          pack,
+		}, durable)
+	}
+	return nil
+}
+
+func (s *State) producer(id int64) *producer {
+	p := s.producers[id]
+	if p == nil {
+		if s.producers == nil {
+			s.producers = make(map[int64]*producer)
+		}
+		p = &producer{}
+		s.producers[id] = p
+	}
+	return p
+}
+
+// RollBack forgets everything in packs after durable; next is the durable next
+// offset. Producers that lost a batch must repeat it before anything else of theirs
+// is taken.
+func (s *State) RollBack(durable uint64, next int64) {
+	s.next = next
+	for n := len(s.epochs); n > 0 && s.epochs[n-1].Start >= next; n-- {
+		s.epochs = s.epochs[:n-1]
+	}
+	for _, p := range s.producers {
+		p.rollBack(durable)
+	}
+}
+
+// ExpireProducers forgets producers that appended nothing since before (ms, the
+// broker's clock). Those with a batch that is not durable stay.
+func (s *State) ExpireProducers(before int64, durable uint64) (expired int) {
+	for id, p := range s.producers {
+		if n := len(p.batches); n > 0 && p.batches[n-1].Pack > durable {
+			continue
+		}
+		if p.lastAppend() < before {
+			delete(s.producers, id)
+			expired++
+		}
+	}
+	return expired
+}
+
+// Producers is how many producer ids the partition remembers.
+func (s *State) Producers() int { return len(s.producers) }
+
+// ProducerInfo is one producer as DescribeProducers shows it (KIP-664).
+type ProducerInfo struct {
+	ID            int64
+	Epoch         int16
+	LastSequence  int32
+	LastTimestamp int64 // ms
+}
+
+// DescribeProducers lists the producers whose last batch is durable, by id.
+func (s *State) DescribeProducers(durable uint64) []ProducerInfo {
+	out := make([]ProducerInfo, 0, len(s.producers))
+	for id, p := range s.producers {
+		for i := len(p.batches) - 1; i >= 0; i-- {
+			if b := &p.batches[i]; b.Pack <= durable {
+				out = append(out, ProducerInfo{id, b.Epoch, b.LastSequence, b.Timestamp})
+				break
+			}
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
+
+// EpochEnd answers OffsetForLeaderEpoch (KIP-101, KIP-279) for a partition whose
+// leader has the epoch current since offset started (its next offset when it began
+// to lead), with the durable end and log start given. Results: the epoch found and its end
+// offset; -1, -1 for an epoch that was never seen.
+func (s *State) EpochEnd(epoch, current int32, started, end, logStart int64) (int32, int64) {
+	if epoch < 0 || epoch > current {
+		return -1, -1
+	}
+	if epoch == current {
+		return current, end
+	}
+	epochs := s.epochs
+	if n := len(epochs); n == 0 || epochs[n-1].Epoch < current {
+		epochs = append(epochs[:n:n], EpochStart{current, started})
+		// An epoch that began where another one did held no record.
+	}
+	i := sort.Search(len(epochs), func(i int) bool { return epochs[i].Epoch > epoch })
+	if i == 0 {
+		return epoch, max(epochs[0].Start, logStart)
+	}
+	return epochs[i-1].Epoch, max(min(epochs[i].Start, end), logStart)
+}
+
+// EpochAt returns the leader epoch of the record at offset, or -1 if none is known.
+func (s *State) EpochAt(offset int64) int32 {
+	i := sort.Search(len(s.epochs), func(i int) bool { return s.epochs[i].Start > offset })
+	if i == 0 {
+		return -1
+	}
+	return s.epochs[i-1].Epoch
+}
+
+// Epochs returns the leader epochs that have records, oldest first; not to be changed.
+func (s *State) Epochs() []EpochStart { return s.epochs }
