@@ -19,6 +19,13 @@ var (
 	ErrNotFound = errors.New("bucket: no such object")
 	ErrExists   = errors.New("bucket: object exists")
 	ErrRange    = errors.New("bucket: range outside the object")
+	// ErrKey: the key does not follow the rules of CheckKey.
+	ErrKey = errors.New("bucket: not a valid key")
+	// ErrNoRoom: the store is full. Nothing was stored.
+	ErrNoRoom = errors.New("bucket: no room")
+	// ErrRefused: the store understood the request and says no (credentials,
+	// permissions, no such bucket). Trying again does not help.
+	ErrRefused = errors.New("bucket: refused by the store")
 )
 
 // Info is what a store knows about an object.
@@ -36,9 +43,12 @@ type Body struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// Bucket stores immutable objects by key. Keys are slash-separated, of
-// [A-Za-z0-9._-] parts, and never reused. All methods honour ctx and may be called
-// from any goroutine.
+// Bucket stores immutable objects by key. CheckKey has the rules for keys; a key is
+// never reused, and no key is the folder of another (not both "a" and "a/b"). All
+// methods honour ctx and may be called from any goroutine.
+//
+// An object that Get, Stat or List shows, or that makes Create return ErrExists, is
+// durable: an adapter that cannot know that makes it so before it answers.
 type Bucket interface {
 	// Create stores a new object, whole or not at all, and returns once it is
 	// durable. ErrExists if the key is taken: by somebody else, or by an earlier
@@ -46,21 +56,26 @@ type Bucket interface {
 	// Any other error leaves the outcome open: the object may appear later.
 	Create(ctx context.Context, key string, body Body) error
 	// Get reads n bytes from off; n < 0 means to the end. ErrNotFound, or ErrRange
-	// when the range does not lie inside the object. The caller closes the reader.
+	// when the range does not lie inside the object (0 <= off, off+n <= size). The
+	// reader yields exactly that many bytes or an error other than io.EOF. The
+	// caller closes it.
 	Get(ctx context.Context, key string, off, n int64) (io.ReadCloser, error)
 	// Stat returns the object's size, or ErrNotFound.
 	Stat(ctx context.Context, key string) (Info, error)
 	// List calls fn for every object under prefix in key order, starting after the
-	// key `after` if it is not empty; an error of fn stops it and is returned.
+	// key `after` if it is not empty; an error of fn stops it and is returned. The
+	// prefix is compared as a string and may be empty or end within a part.
 	List(ctx context.Context, prefix, after string, fn func(Info) error) error
-	// Delete removes an object. Idempotent: a missing object is not an error.
+	// Delete removes an object. Idempotent: a missing object is not an error. What a
+	// reader that is already open sees afterwards is not defined: callers delete
+	// only what nobody has used for longer than the longest read.
 	Delete(ctx context.Context, key string) error
 	// Close releases connections. The bucket is not used afterwards.
 	Close() error
 }
 
 // Adopter is implemented by buckets on a local file system that can take over a
-// file without copying it.
+// file without copying it. Call it through Adopt, which finds it behind wrappers.
 type Adopter interface {
 	// Adopt makes the file at path available as key by a hard link and returns once
 	// the link is durable. Idempotent if key already is that file; ErrExists if it
@@ -70,7 +85,8 @@ type Adopter interface {
 }
 
 // FileOpener is implemented by buckets whose objects are local files, so that a
-// read can go from file to socket.
+// read can go from file to socket. Call it through OpenFile, which finds it behind
+// wrappers.
 type FileOpener interface {
 	// OpenFile opens the object for reading. The caller closes it.
 	OpenFile(key string) (*os.File, error)
