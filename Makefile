@@ -1,0 +1,57 @@
+# Short targets. `make help` lists them.
+SHELL := /bin/bash
+BIN := bin/streamhouse
+GOFLAGS_BUILD := -trimpath -ldflags='-s -w'
+# What runs in seconds and needs nothing but Go. The rest of the tree are real
+# clients, kills and benchmarks.
+UNIT = $$(go list ./... | grep -vE '/tests/(bench|chaos|clients|peers|s3gateway)$$')
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+
+.PHONY: help
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+.PHONY: run
+run: build ## build and start a broker: Kafka on :9092, HTTP on :8080, data in ./data
+	$(BIN) server $(ARGS)
+
+.PHONY: build
+build: ## build bin/streamhouse, one static file
+	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o $(BIN) ./cmd/streamhouse
+
+.PHONY: cross
+cross: ## build for Linux and macOS on amd64 and arm64
+	@set -e; for p in $(PLATFORMS); do \
+		echo "bin/streamhouse-$${p%/*}-$${p#*/}"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build $(GOFLAGS_BUILD) -o bin/streamhouse-$${p%/*}-$${p#*/} ./cmd/streamhouse; \
+	done
+
+.PHONY: check
+check: ## the inner loop: vet, staticcheck, unit tests
+	go vet ./...
+	go tool staticcheck ./...
+	go test $(UNIT)
+
+.PHONY: test
+test: build cross ## every test; installs what is missing, or says what to install
+	go vet ./...
+	go tool staticcheck ./...
+	@# One package at a time: they measure time, start brokers and share two cores.
+	go test -p 1 -count=1 -timeout 30m -race $(UNIT)
+	go test -p 1 -count=1 -timeout 60m ./tests/...
+
+.PHONY: bench
+bench: ## measure against Apache Kafka; BENCH='-only NAME -rounds 1' for a part
+	go run ./tests/bench $(BENCH)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@set -e; for pkg in $(UNIT); do \
+		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$$(go list -f '{{.Dir}}' $$pkg)"/*_test.go 2>/dev/null | sed 's/func //'); do \
+			echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),10s) $$pkg; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## remove what was built, not ./data
+	rm -rf bin

@@ -1,0 +1,132 @@
+// Package arch holds the tree to its architecture: who may import whom, with the reason,
+// and which packages are pure. The tables are this package; its tests read the sources.
+package arch
+
+// Rule says what a package may import of this module. Paths are relative to the module;
+// a trailing /... stands for the path and everything below it.
+type Rule struct {
+	Package string
+	Imports []string
+	Why     string
+}
+
+// Rules are tried in order: the first whose Package matches holds. A package without a
+// rule is a fault, so that a new folder is a decision. Test files are not held to it:
+// they bring twins and suites.
+var Rules = []Rule{
+	// Vocabulary: everybody may import it, it imports nearly nothing.
+	{"protocol", nil,
+		"error codes and limits are the words that all layers share; a word needs no other"},
+	{"protocol/record", []string{"protocol"},
+		"the batch format is pure; what is wrong with a batch is a protocol error"},
+	{"config", []string{"protocol", "protocol/record"},
+		"Kafka's setting definitions are data; codecs and error codes are all they name"},
+	{"storage/buffer", nil,
+		"memory with holders has no idea what it holds"},
+	{"storage/pack", []string{"protocol", "protocol/record"},
+		"the atom's format: an index of batches knows batches and nothing that stores them"},
+	{"metadata", []string{"storage/pack"},
+		"types and ports; partitions are named as packs name them"},
+	{"storage/bucket", nil,
+		"the port to object storage: keys and bytes, no idea of Kafka"},
+	{"storage/journal", []string{"storage/pack", "storage/buffer"},
+		"the port of the ack path: packs go in, packs come out"},
+
+	// Rules: pure, they are handed bytes, events and the time.
+	{"storage/segment", []string{"metadata", "protocol", "protocol/record", "storage/pack"},
+		"a format: what lies where in sealed objects, over the metadata's names for them"},
+	{"storage/partition", []string{"protocol", "protocol/record", "storage/pack"},
+		"Kafka's rules for one partition live once, away from all storage"},
+	{"coordinator/group", []string{"protocol"},
+		"group rules are steps from state and event to effects: no log, no network"},
+
+	// Adapters: each implements one port. Only the server knows them.
+	{"storage/bucket/...", []string{"protocol", "storage/bucket/...", "storage/buffer"},
+		"adapters and wrappers of the bucket port, and their suite"},
+	{"storage/journal/object", []string{"protocol/record", "storage/bucket", "storage/buffer", "storage/journal/...", "storage/pack"},
+		"the journal whose packs are objects: the only one that needs a bucket"},
+	{"storage/journal/...", []string{"protocol/record", "storage/buffer", "storage/journal/...", "storage/pack"},
+		"adapters of the journal port and their suite; the file journal knows no bucket"},
+	{"metadata/catalog", []string{"config", "metadata", "protocol", "storage/pack"},
+		"topics and their settings in memory, over the store's port and not over a store"},
+	{"metadata/...", []string{"metadata/...", "protocol", "storage/pack"},
+		"adapters of the store's port and their suite"},
+
+	// The log and its keepers: ports below, rules inside.
+	{"storage/cache", []string{"storage/bucket", "storage/buffer", "storage/pack", "storage/segment"},
+		"blocks of sealed objects, over the bucket's port"},
+	{"storage/log", []string{"config", "metadata", "protocol", "protocol/record", "storage/bucket", "storage/buffer", "storage/cache", "storage/journal", "storage/pack", "storage/partition", "storage/segment"},
+		"joins rules and ports into the broker's log; adapters would tie it to one kind of storage"},
+	{"storage/upkeep", []string{"config", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/bucket", "storage/buffer", "storage/cache", "storage/journal", "storage/log", "storage/pack", "storage/partition", "storage/segment"},
+		"seals and deletes behind the log, through the same ports"},
+	{"coordinator", []string{"config", "coordinator/group", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack", "storage/partition"},
+		"the groups' shards: runs the pure rules and keeps their records in the log"},
+
+	// Services: from the wire to the log, never to where bytes lie.
+	{"broker/wire", []string{"protocol", "protocol/record", "storage/buffer"},
+		"frames: how requests are read and replies written, before anybody acts on them"},
+	{"broker/api", []string{"broker/wire", "config", "coordinator", "coordinator/group", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
+		"one file per API key: a request becomes a call of the log, a coordinator or the catalog"},
+	{"broker", []string{"broker/api", "broker/wire", "config", "protocol", "protocol/record", "storage/buffer", "storage/log"},
+		"listeners and connections: they route requests and know no storage behind the log"},
+	{"server", []string{"broker/...", "config", "coordinator/...", "metadata/...", "protocol/...", "storage/..."},
+		"assembly: the only place that knows every adapter"},
+	{"cmd/streamhouse", []string{"server"},
+		"the command line hands its arguments to the server and does nothing else"},
+
+	// Tests from outside see what a user sees.
+	{"tests/arch", nil, "reads sources, runs none"},
+	{"tests/wire", nil, "a client of its own: sharing the broker's framing would share its faults"},
+	{"tests/peers", []string{"tests/wire"}, "starts real programs and ours; ours is a binary like theirs"},
+	{"tests/...", []string{"protocol/...", "tests/..."},
+		"black boxes: they may use the batch format to build input, never the broker's insides"},
+	{"", nil, "the module's root only pins tools and dependencies"},
+}
+
+// External says which packages may import a module from outside. What is not named here
+// is free.
+type External struct {
+	Path    string // prefix of the import path
+	Allowed []string
+	Why     string
+}
+
+// Externals are checked for test files too, except under tests/.
+var Externals = []External{
+	{"modernc.org/sqlite", []string{"metadata/sqlite"},
+		"the database is one adapter; its dialect stays there"},
+	{"github.com/minio/minio-go", []string{"storage/bucket/s3"},
+		"S3 is one kind of bucket"},
+	{"go.yaml.in/yaml", []string{"server/..."},
+		"settings reach components as values"},
+	{"github.com/twmb/franz-go/pkg/kgo", []string{"broker/..."},
+		"a client library in a broker would only ever be there for tests"},
+	{"github.com/twmb/franz-go/pkg/kadm", []string{"broker/..."},
+		"as kgo"},
+}
+
+// Pure lists the packages without clock, randomness, input, output or goroutines:
+// the same arguments give the same result, so they can be tested exhaustively and
+// replayed from a seed.
+var Pure = []string{
+	"protocol",
+	"protocol/record",
+	"config",
+	"storage/pack",
+	"storage/segment",
+	"storage/partition",
+	"coordinator/group",
+}
+
+// impureImports can not appear in a pure package.
+var impureImports = []string{
+	"os", "os/...", "net", "net/...", "syscall", "golang.org/x/sys/...", "io/ioutil",
+	"math/rand/...", "crypto/rand", "log", "log/slog", "runtime", "go.uber.org/zap/...",
+	"github.com/prometheus/...",
+}
+
+// impureTime are the functions of package time that read a clock or wait for one.
+// Durations and the arithmetic of given times are free.
+var impureTime = []string{
+	"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker",
+}
