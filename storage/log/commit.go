@@ -13,10 +13,6 @@ import (
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
-// rollRetry is the pause between two attempts to close the outcome of a failed
-// pack, for example while the disk is full.
-const rollRetry = 250 * time.Millisecond
-
 // flight is a pack on its way into the journal.
 type flight struct {
 	pack    *batchPack
@@ -247,7 +243,7 @@ func (l *Log) fail(ctx context.Context, cause error) error {
 		l.logger.Warn("journal not usable yet", zap.Error(err))
 		l.metrics.rollFailures.Inc()
 		select {
-		case <-time.After(rollRetry):
+		case <-time.After(l.cfg.RollRetry):
 		case <-ctx.Done():
 			return err
 		}

@@ -39,6 +39,9 @@ type Config struct {
 	Linger      time.Duration // how long a pack waits for company; 0 for files
 	VolumeBytes int64         // a journal volume is rolled at this size
 	RollAge     time.Duration // and at this age, if it holds anything
+	// RollRetry is the pause between two attempts to close the outcome of a failed
+	// pack, for example while the disk is full; default 250 ms.
+	RollRetry   time.Duration
 	RecentBytes int64         // packs kept in memory for readers where the journal is remote
 
 	// ProducerExpiry is producer.id.expiration.ms, asked for at each use.
@@ -82,6 +85,9 @@ type Log struct {
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if cfg.PackBytes == 0 {
 		cfg.PackBytes = 2 << 20
+	}
+	if cfg.RollRetry == 0 {
+		cfg.RollRetry = 250 * time.Millisecond
 	}
 	n := cfg.Journal.InFlightMax()
 	l := &Log{
