@@ -128,11 +128,16 @@ type State struct {
 type Registration struct {
 	Segment Segment // ID and CreatedAt are assigned by the store
 	Slices  []Slice // Segment is assigned; topics deleted meanwhile are left out by the store
-	States  []State // Block 0 with BlockLen > 0 means this segment
+	// States: Block 0 with BlockLen > 0 means this segment. A state whose NextOffset
+	// is that of the stored one only moves the block.
+	States []State
 	// Journal is the volume that this seal makes superfluous (0: none). It is
 	// remembered, so that a start after a crash releases it instead of sealing it
 	// twice.
 	Journal uint64
+	// Merged are further volumes that the same segment makes superfluous: closed
+	// epochs of an object journal are sealed together.
+	Merged []uint64
 	// Replaces: slices of these partitions at or below the given offset are removed
 	// in the same transaction, since the new slices hold what is left of them.
 	Replaces map[pack.PartitionID]int64
