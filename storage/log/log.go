@@ -42,7 +42,7 @@ type Config struct {
 	// RollRetry is the pause between two attempts to close the outcome of a failed
 	// pack, for example while the disk is full; default 250 ms.
 	RollRetry   time.Duration
-	RecentBytes int64         // packs kept in memory for readers where the journal is remote
+	RecentBytes int64 // packs kept in memory for readers where the journal is remote
 
 	// ProducerExpiry is producer.id.expiration.ms, asked for at each use.
 	ProducerExpiry func() time.Duration
@@ -67,9 +67,11 @@ type Log struct {
 	waiting  []*waiter
 	reserved int // bytes of admitted appends that are not placed yet
 
-	parts   partitions
-	sources sources
-	recent  recent
+	parts    partitions
+	sources  sources
+	recent   recent
+	verified verified
+	rows     rows
 
 	builders []*pack.Builder // idle encoders; the committer's
 

@@ -137,9 +137,9 @@ func (p *Partition) find(offset int64) (*metadata.Slice, []extent) {
 // sealed reads from a slice of a segment.
 func (r *reading) sealed(ctx context.Context, s *metadata.Slice) (bool, error) {
 	l := r.log
-	seg, err := l.cfg.Store.Segment(ctx, s.Segment)
+	seg, err := l.rows.get(ctx, l.cfg.Store, s.Segment)
 	if err != nil {
-		return false, fmt.Errorf("segment %d: %w", s.Segment, err)
+		return false, err
 	}
 	extents, err := l.cfg.Segments.Extents(ctx, seg, r.part.id)
 	if err != nil {
@@ -147,6 +147,7 @@ func (r *reading) sealed(ctx context.Context, s *metadata.Slice) (bool, error) {
 	}
 	src, err := l.cfg.OpenObject(ctx, seg.Key, seg.Bytes)
 	if err != nil {
+		l.rows.forget(seg.ID)
 		return false, fmt.Errorf("open %s: %w", seg.Key, err)
 	}
 	h := newHandle(src)
@@ -160,8 +161,19 @@ func (r *reading) sealed(ctx context.Context, s *metadata.Slice) (bool, error) {
 		r.at = s.LastOffset + 1
 		return true, nil
 	}
+	run = run[:min(len(run), planExtents)]
+	bytes := int64(0)
+	for n, e := range run {
+		if err := l.check(h, seg.ID, seg.Key, e); err != nil {
+			return false, err
+		}
+		if bytes += e.DataLen; bytes >= int64(r.left) || e.BaseOffset >= r.end {
+			run = run[:n+1]
+			break
+		}
+	}
 	more, err := r.run(h, run)
-	if err == nil && more && r.at <= s.LastOffset && r.at > run[len(run)-1].LastOffset {
+	if err == nil && more && run[len(run)-1].LastOffset == extents[len(extents)-1].LastOffset && r.at <= s.LastOffset {
 		r.at = s.LastOffset + 1
 	}
 	return more, err

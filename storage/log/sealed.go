@@ -24,6 +24,7 @@ func (l *Log) VolumeSealed(volume journal.VolumeID, slices []metadata.Slice) {
 	bySlice := make(map[pack.PartitionID]metadata.Slice, len(slices))
 	for _, s := range slices {
 		bySlice[s.ID] = s
+		l.verified.trust(s.Segment)
 	}
 	l.parts.each(func(p *Partition) {
 		p.mu.Lock()
@@ -57,6 +58,9 @@ func (p *Partition) insert(s metadata.Slice) {
 // Lifted tells readers of an internal partition that everything up to and with
 // offset upTo is now held, compacted, by the given slices.
 func (l *Log) Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice) {
+	for _, s := range slices {
+		l.verified.trust(s.Segment)
+	}
 	p := l.parts.loaded(id)
 	if p == nil {
 		return

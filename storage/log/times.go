@@ -125,9 +125,9 @@ func (s *search) eachSealed(ctx context.Context, slice *metadata.Slice, at, targ
 		return next, false, nil
 	}
 	l := s.log
-	seg, err := l.cfg.Store.Segment(ctx, slice.Segment)
+	seg, err := l.rows.get(ctx, l.cfg.Store, slice.Segment)
 	if err != nil {
-		return at, false, fmt.Errorf("segment %d: %w", slice.Segment, err)
+		return at, false, err
 	}
 	extents, err := l.cfg.Segments.Extents(ctx, seg, s.part.id)
 	if err != nil {
@@ -135,6 +135,7 @@ func (s *search) eachSealed(ctx context.Context, slice *metadata.Slice, at, targ
 	}
 	src, err := l.cfg.OpenObject(ctx, seg.Key, seg.Bytes)
 	if err != nil {
+		l.rows.forget(seg.ID)
 		return at, false, fmt.Errorf("open %s: %w", seg.Key, err)
 	}
 	h := newHandle(src)
@@ -142,6 +143,11 @@ func (s *search) eachSealed(ctx context.Context, slice *metadata.Slice, at, targ
 	for _, e := range extents {
 		if e.BaseOffset > slice.LastOffset {
 			break
+		}
+		if e.MaxTimestamp >= target && e.LastOffset >= s.from {
+			if err := l.check(h, seg.ID, seg.Key, e); err != nil {
+				return at, false, err
+			}
 		}
 		if stop, err := s.eachBatch(h, e, target, fn); err != nil || stop {
 			return at, stop, err
