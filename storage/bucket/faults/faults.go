@@ -267,8 +267,12 @@ func (b *Bucket) call(ctx context.Context, op Op, key string, effect func(Fault)
 			return err
 		}
 		return stall(ctx, released)
-	case Late, Cut:
-		if op != Create && op != Get || op == Get && f.Kind == Late || op == Create && f.Kind == Cut {
+	case Late:
+		if op != Create {
+			return f.err(op, key)
+		}
+	case Cut:
+		if op != Get {
 			return f.err(op, key)
 		}
 	}
