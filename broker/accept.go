@@ -1,0 +1,86 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	acceptPauseMin = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+)
+
+// accept admits connections until the listener is closed. Want of file descriptors
+// and the like pass; it tries again, more and more slowly.
+func (s *Server) accept(ctx context.Context, ln net.Listener, name string) error {
+	pause := acceptPauseMin
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			pause = acceptPauseMin
+			s.admit(ctx, nc, name)
+		case errors.Is(err, net.ErrClosed) && s.stopping.Load():
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("listener %s: %w", name, err)
+		default:
+			s.complaints.log(name, "cannot accept connections", zap.Error(err))
+			time.Sleep(pause)
+			pause = min(2*pause, acceptPauseMax)
+		}
+	}
+}
+
+// admit starts serving a connection if the limits allow it.
+func (s *Server) admit(ctx context.Context, nc net.Conn, listener string) {
+	ip := hostOf(nc.RemoteAddr())
+	if limit, ok := s.admission.enter(ip); !ok {
+		s.metrics.refused.WithLabelValues(limit).Inc()
+		s.complaints.log(ip, "connection refused", zap.String("limit", limit), zap.String("listener", listener))
+		_ = nc.Close()
+		return
+	}
+	if err := s.tune(nc); err != nil {
+		s.complaints.log(ip, "connection cannot be set up", zap.Error(err))
+		s.admission.leave(ip)
+		_ = nc.Close()
+		return
+	}
+	c := s.newConn(ctx, nc, listener, ip)
+	if !s.register(c) {
+		s.admission.leave(ip)
+		_ = nc.Close()
+		return
+	}
+	go c.run()
+}
+
+// tune sets what is asked for of a TCP connection. Answers leave at once.
+func (s *Server) tune(nc net.Conn) error {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	errs := []error{tcp.SetNoDelay(true)}
+	if s.cfg.SendBuffer > 0 {
+		errs = append(errs, tcp.SetWriteBuffer(s.cfg.SendBuffer))
+	}
+	if s.cfg.ReceiveBuffer > 0 {
+		errs = append(errs, tcp.SetReadBuffer(s.cfg.ReceiveBuffer))
+	}
+	return errors.Join(errs...)
+}
+
+func hostOf(a net.Addr) string {
+	host, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return host
+}

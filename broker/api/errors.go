@@ -1,0 +1,34 @@
+package api
+
+import (
+	"errors"
+
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// codeOf returns the code that a client is shown for err, nil being none. What has no
+// code of its own is UNKNOWN_SERVER_ERROR.
+func codeOf(err error) protocol.Code {
+	switch e := err.(type) {
+	case nil:
+		return protocol.None
+	case protocol.Code:
+		return e
+	case *protocol.Error:
+		return e.Code
+	}
+	var code protocol.Code
+	if errors.As(err, &code) {
+		return code
+	}
+	return protocol.UnknownServerError
+}
+
+// messageOf returns what err says besides its code, or nil.
+func messageOf(err error) *string {
+	var e *protocol.Error
+	if errors.As(err, &e) {
+		return &e.Message
+	}
+	return nil
+}

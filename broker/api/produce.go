@@ -1,0 +1,346 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/streamhouse/streamhouse/broker/wire"
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/protocol/record"
+	"github.com/streamhouse/streamhouse/storage/buffer"
+	"github.com/streamhouse/streamhouse/storage/log"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// Produce (key 0), versions 3 to 13; 0 to 2 are shown by ApiVersions and refused, as
+// in Kafka (KAFKA-18659).
+//
+//	 3  batches of format 2, transactional id
+//	 5  the answer has the log start offset
+//	 7  zstd (KIP-110)
+//	 8  the answer has record errors and a message (KIP-467)
+//	 9  flexible
+//	10  the answer has leader and endpoints on NOT_LEADER_OR_FOLLOWER (KIP-951)
+//	11, 12  error codes and implicit transaction joins (KIP-890)
+//	13  topic ids instead of names (KIP-516)
+//
+// A request is parsed as it arrives: each batch is checked as soon as it is whole
+// and appended from where the socket put it, so a request of 100 MiB needs the
+// memory of a chunk. If the frame breaks midway, earlier batches stay appended.
+//
+// Not done: transactions (INVALID_REQUEST, with a message), quotas, and
+// NOT_ENOUGH_REPLICAS, since with one replica min(min.insync.replicas, 1) always
+// holds. Of two batches for one partition in a request the first is taken and
+// answered, the other ignored.
+
+// Producer is the handler of Produce.
+type Producer struct {
+	Topics Directory
+	Log    Log
+	Node   *Node
+	Now    func() time.Time
+}
+
+// ProduceStream is Produce on one connection. Serve runs on the connection's reader.
+type ProduceStream struct {
+	*Producer
+	out     *wire.Outbox
+	conn    *ConnInfo
+	app     Appender
+	scratch record.Scratch
+	seen    seenPartitions
+}
+
+// Open begins Produce on a connection whose answers go to out.
+func (p *Producer) Open(out *wire.Outbox, conn *ConnInfo) *ProduceStream {
+	return &ProduceStream{Producer: p, out: out, conn: conn, app: p.Log.NewAppender()}
+}
+
+// Close ends it. Batches in flight take their course.
+func (s *ProduceStream) Close() { s.app.Close() }
+
+// noTimeout is what a timeout of zero or less becomes: Kafka with one replica never
+// waits, so such requests succeed there.
+const noTimeout = time.Second
+
+// Serve reads one request from in, appends its batches and pushes the answer, which
+// settles when the last batch is durable. It waits for bytes and for room in the
+// log, and not for durability. An error closes the connection.
+func (s *ProduceStream) Serve(ctx context.Context, r *Request, in *wire.Input, start time.Time, meter Meter) error {
+	q := &produceParser{
+		ProduceStream: s, ctx: ctx, request: r,
+		f:   wire.Fields{In: in, Flexible: r.Version >= 9},
+		now: s.Now().UnixMilli(),
+		answer: &produceAnswer{
+			request: r, node: s.Node, out: s.out, start: start, meter: meter,
+		},
+	}
+	q.answer.left.Store(1) // the parser's own hold
+	s.seen.reset()
+	if err := q.parse(); err != nil {
+		return err
+	}
+	a := q.answer
+	timeout := time.Duration(q.timeout) * time.Millisecond
+	if timeout <= 0 {
+		timeout = noTimeout
+	}
+	a.slot.Answer, a.slot.Deadline = a, time.Now().Add(timeout)
+	if err := s.out.Push(ctx, &a.slot); err != nil {
+		return err
+	}
+	a.release()
+	return nil
+}
+
+// produceParser walks one request.
+type produceParser struct {
+	*ProduceStream
+	ctx     context.Context
+	request *Request
+	f       wire.Fields
+	answer  *produceAnswer
+	now     int64 // ms
+	timeout int32 // ms
+	refusal error // for the whole request
+}
+
+func (q *produceParser) parse() error {
+	f := &q.f
+	if txn := f.String(); txn != nil {
+		q.refusal = protocol.Errorf(protocol.InvalidRequest, "this broker has no transactions yet")
+	}
+	acks := f.Int16()
+	q.timeout = f.Int32()
+	if acks < -1 || acks > 1 {
+		q.refusal = protocol.InvalidRequiredAcks
+	}
+	q.answer.silent = acks == 0
+	least := 6
+	if q.request.Version >= 13 {
+		least = 18
+	} else if f.Flexible {
+		least = 3
+	}
+	for n := f.Array(least); n > 0 && f.Err == nil; n-- {
+		q.topic()
+	}
+	f.Tags()
+	return f.Err
+}
+
+// topic walks one topic's partitions.
+func (q *produceParser) topic() {
+	f := &q.f
+	topic, at, refusal := q.resolve()
+	rules := record.Rules{}
+	if topic != nil {
+		rules = topic.Rules
+		rules.Now, rules.ProduceVersion = q.now, q.request.Version
+	}
+	least := 8
+	if f.Flexible {
+		least = 6
+	}
+	q.answer.topics = append(q.answer.topics, at)
+	for n := f.Array(least); n > 0 && f.Err == nil; n-- {
+		q.partition(topic, &rules, refusal, n)
+	}
+	q.answer.endTopic()
+	f.Tags()
+}
+
+// resolve reads which topic is meant and finds it, or says why not.
+func (q *produceParser) resolve() (*Topic, answerTopic, error) {
+	var topic *Topic
+	var at answerTopic
+	unknown := protocol.UnknownTopicOrPartition
+	if q.request.Version >= 13 {
+		at.id, unknown = q.f.UUID(), protocol.UnknownTopicID
+		topic = q.Topics.TopicByID(at.id)
+	} else {
+		name := string(q.f.String())
+		if topic = q.Topics.TopicByName(name); topic != nil {
+			name = topic.Name // one string for all requests
+		}
+		at.name = name
+	}
+	switch {
+	case q.refusal != nil:
+		return topic, at, q.refusal
+	case topic == nil:
+		return nil, at, unknown
+	case topic.Internal && q.request.ClientID != adminClient:
+		return topic, at, protocol.InvalidTopicException
+	}
+	return topic, at, nil
+}
+
+// adminClient is the client id that may produce to internal topics, as in Kafka.
+const adminClient = "__admin_client"
+
+// partition reads one partition's records and sends them on their way. There are at
+// most more partitions of this topic, this one included.
+func (q *produceParser) partition(topic *Topic, rules *record.Rules, refusal error, more int) {
+	f := &q.f
+	index := f.Int32()
+	length := f.Bytes()
+	if f.Err != nil {
+		return
+	}
+	end := f.In.Left() - max(length, 0)
+	if refusal == nil && (index < 0 || index >= topic.Partitions) {
+		refusal = protocol.UnknownTopicOrPartition
+	}
+	if refusal == nil && q.seen.add(pack.PartitionID{Topic: topic.ID, Partition: index}) {
+		f.Err = f.In.Skip(max(length, 0))
+		f.Tags()
+		return
+	}
+	ticket, slot := q.answer.add(index, more)
+	if refusal == nil {
+		refusal = q.append(topic, index, rules, length, ticket, slot)
+	}
+	if refusal != nil {
+		ticket.Fail(slot, refusal)
+	}
+	if f.Err == nil {
+		f.Err = f.In.Skip(f.In.Left() - end)
+	}
+	f.Tags()
+}
+
+// append checks a partition's batch and appends it. An error is the refusal of the
+// batch; one of the connection is in q.f.Err.
+func (q *produceParser) append(topic *Topic, index int32, rules *record.Rules, length int, ticket *log.Ticket, slot int) error {
+	if length <= 0 {
+		return protocol.Errorf(protocol.InvalidRecord, "no record batch for partition %d", index)
+	}
+	p, err := q.Log.Partition(q.ctx, pack.PartitionID{Topic: topic.ID, Partition: index}, topic.LeaderEpoch)
+	if err != nil {
+		return err
+	}
+	size, err := q.head(topic, rules, length)
+	if err != nil || q.f.Err != nil {
+		return err
+	}
+	buf, b, err := q.f.In.Take(size)
+	if err != nil {
+		q.f.Err = err
+		return err
+	}
+	batch, err := q.check(topic, rules, buf, b, length-size)
+	if err != nil {
+		batch.Buf.Release()
+		return err
+	}
+	q.app.Append(q.ctx, ticket, slot, p, batch)
+	return nil
+}
+
+// head looks at a batch's header, to refuse what can be refused before it is read,
+// and returns the batch's size.
+func (q *produceParser) head(topic *Topic, rules *record.Rules, length int) (int, error) {
+	head, err := q.f.In.Peek(min(length, record.HeaderSize))
+	if err != nil {
+		q.f.Err = err
+		return 0, err
+	}
+	size, err := record.Extent(head, length)
+	if err != nil {
+		return 0, err
+	}
+	h, err := record.ParseHeader(head)
+	if err != nil {
+		return 0, err
+	}
+	if err := rules.CheckHeader(&h); err != nil {
+		return 0, err
+	}
+	if h.Transactional() {
+		return 0, protocol.Errorf(protocol.InvalidRequest, "this broker has no transactions yet")
+	}
+	if size > topic.SegmentBytes {
+		return 0, protocol.Errorf(protocol.RecordListTooLarge, "batch of %d bytes, segment.bytes is %d", size, topic.SegmentBytes)
+	}
+	return size, nil
+}
+
+// check validates a whole batch, behind which tail bytes are left in its field. The
+// batch that comes back holds the buffer, in any case.
+func (q *produceParser) check(topic *Topic, rules *record.Rules, buf *buffer.Buf, b []byte, tail int) (log.Batch, error) {
+	batch := log.Batch{Buf: buf, Bytes: b}
+	if tail > 0 {
+		rest, err := q.f.In.Peek(min(tail, record.HeaderSize))
+		if err != nil {
+			q.f.Err = err
+			return batch, err
+		}
+		if err := record.CheckTail(rest, tail); err != nil {
+			return batch, err
+		}
+	}
+	info, err := record.Validate(b, rules, &q.scratch)
+	if err != nil {
+		return batch, err
+	}
+	batch.Header = info.Header
+	if info.Recompress {
+		return recompress(topic, batch)
+	}
+	return batch, nil
+}
+
+// recompress gives the batch the topic's codec (compression.type).
+func recompress(topic *Topic, batch log.Batch) (log.Batch, error) {
+	out, err := record.Recompress(nil, batch.Bytes, topic.Recompress)
+	if err != nil {
+		return batch, err
+	}
+	h, err := record.ParseHeader(out)
+	if err != nil {
+		return batch, err
+	}
+	if len(out) > topic.SegmentBytes {
+		return batch, protocol.Errorf(protocol.RecordListTooLarge, "batch of %d bytes, segment.bytes is %d", len(out), topic.SegmentBytes)
+	}
+	buf := buffer.Get(len(out))
+	copy(buf.Bytes(), out)
+	batch.Buf.Release()
+	return log.Batch{Buf: buf, Bytes: buf.Bytes(), Header: h}, nil
+}
+
+// seenPartitions remembers the partitions of one request: a few in a list, more in
+// a map that the connection keeps.
+type seenPartitions struct {
+	few  []pack.PartitionID
+	many map[pack.PartitionID]struct{}
+}
+
+const seenFew = 16
+
+func (s *seenPartitions) reset() {
+	s.few = s.few[:0]
+	clear(s.many)
+}
+
+// add remembers id and says whether it was there.
+func (s *seenPartitions) add(id pack.PartitionID) bool {
+	for i := range s.few {
+		if s.few[i] == id {
+			return true
+		}
+	}
+	if len(s.few) < seenFew {
+		s.few = append(s.few, id)
+		return false
+	}
+	if _, ok := s.many[id]; ok {
+		return true
+	}
+	if s.many == nil {
+		s.many = make(map[pack.PartitionID]struct{})
+	}
+	s.many[id] = struct{}{}
+	return false
+}

@@ -1,0 +1,191 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/streamhouse/streamhouse/broker/wire"
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/protocol/record"
+	"github.com/streamhouse/streamhouse/storage/log"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// ticketSlots is how many partitions share a ticket. They are made as partitions
+// arrive, since an array's claimed length is no reason to allocate.
+const ticketSlots = 256
+
+// produceAnswer is the pending answer of one Produce. It settles when all tickets
+// are done and the parser has let go; the committer calls release, the connection's
+// writer Frame.
+type produceAnswer struct {
+	request *Request
+	node    *Node
+	out     *wire.Outbox
+	slot    wire.Slot
+	start   time.Time
+	meter   Meter
+	silent  bool // acks=0: no answer
+
+	topics  []answerTopic
+	parts   []answerPart
+	tickets []*log.Ticket
+	free    int // slots of the last ticket that are not given out
+	left    atomic.Int32
+	done    func(*log.Ticket)
+}
+
+// answerTopic is a topic of the answer; its partitions are the next parts.
+type answerTopic struct {
+	name  string
+	id    pack.TopicID
+	parts int
+}
+
+// answerPart is a partition of the answer and where its result will be.
+type answerPart struct {
+	partition int32
+	slot      int32
+	ticket    *log.Ticket
+}
+
+// add makes a place for the result of a partition of the last topic, which has at
+// most more partitions to come, this one included.
+func (a *produceAnswer) add(partition int32, more int) (*log.Ticket, int) {
+	if a.free == 0 {
+		if a.done == nil {
+			a.done = func(*log.Ticket) { a.release() }
+		}
+		a.free = min(more, ticketSlots)
+		a.left.Add(1)
+		a.tickets = append(a.tickets, log.NewTicket(a.free, a.done))
+	}
+	ticket := a.tickets[len(a.tickets)-1]
+	slot := len(ticket.Results()) - a.free
+	a.free--
+	a.parts = append(a.parts, answerPart{partition, int32(slot), ticket})
+	a.topics[len(a.topics)-1].parts++
+	return ticket, slot
+}
+
+// endTopic settles slots that a topic turned out not to need.
+func (a *produceAnswer) endTopic() {
+	for ; a.free > 0; a.free-- {
+		ticket := a.tickets[len(a.tickets)-1]
+		ticket.Fail(len(ticket.Results())-a.free, protocol.InvalidRequest)
+	}
+}
+
+// release gives up one hold; the last one settles the answer.
+func (a *produceAnswer) release() {
+	if a.left.Add(-1) == 0 {
+		a.out.Settle(&a.slot)
+	}
+}
+
+// Frame implements wire.Answer.
+func (a *produceAnswer) Frame(expired bool) (*wire.Frame, error) {
+	if expired {
+		for _, t := range a.tickets {
+			t.Expire(protocol.RequestTimedOut)
+		}
+	}
+	first := a.firstError()
+	a.meter.Observe(codeOf(first), time.Since(a.start))
+	if a.silent {
+		if first != nil && !expired {
+			return nil, fmt.Errorf("produce with acks=0: %w", first)
+		}
+		return nil, nil
+	}
+	f := Begin(a.request)
+	e := encoder{b: f.Meta, flexible: a.request.Version >= 9}
+	a.encode(&e)
+	f.Meta = e.b
+	return f.Finish(), nil
+}
+
+func (a *produceAnswer) firstError() error {
+	for i := range a.parts {
+		if err := a.parts[i].result().Err; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *answerPart) result() *log.Result { return &p.ticket.Results()[p.slot] }
+
+func (a *produceAnswer) encode(e *encoder) {
+	version := a.request.Version
+	parts, moved := a.parts, false
+	e.array(len(a.topics))
+	for i := range a.topics {
+		t := &a.topics[i]
+		if version >= 13 {
+			e.uuid(t.id)
+		} else {
+			e.string(t.name)
+		}
+		e.array(t.parts)
+		for j := range parts[:t.parts] {
+			moved = a.partition(e, &parts[j]) || moved
+		}
+		parts = parts[t.parts:]
+		e.noTags()
+	}
+	e.int32(0) // throttle
+	switch {
+	case version >= 10 && moved:
+		e.endpoints(0, a.node, a.request.Conn.Listener)
+	default:
+		e.noTags()
+	}
+}
+
+// partition encodes one partition, and says whether the client has to look for
+// another leader.
+func (a *produceAnswer) partition(e *encoder, p *answerPart) (moved bool) {
+	version, r := a.request.Version, p.result()
+	code := codeOf(r.Err)
+	e.int32(p.partition)
+	e.int16(int16(code))
+	e.int64(r.BaseOffset)
+	e.int64(r.LogAppendTime)
+	if version >= 5 {
+		e.int64(r.LogStart)
+	}
+	if version >= 8 {
+		recordErrors(e, r.Err)
+	}
+	if version >= 10 && code == protocol.NotLeaderOrFollower {
+		e.leader(0, a.node.ID, -1)
+		return true
+	}
+	e.noTags()
+	return false
+}
+
+// recordErrors encodes which records were refused, and the message.
+func recordErrors(e *encoder, err error) {
+	if err == nil {
+		e.array(0)
+		e.nullable(nil)
+		return
+	}
+	var batch *record.BatchError
+	if !errors.As(err, &batch) {
+		e.array(0)
+		e.nullable(messageOf(err))
+		return
+	}
+	e.array(len(batch.Records))
+	for i := range batch.Records {
+		e.int32(batch.Records[i].BatchIndex)
+		e.nullable(&batch.Records[i].Message)
+		e.noTags()
+	}
+	e.nullable(messageOf(err))
+}

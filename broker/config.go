@@ -1,0 +1,82 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Listener is one address that clients connect to.
+type Listener struct {
+	Name    string // "PLAINTEXT"
+	Address string // host:port to bind; port 0 picks a free one
+}
+
+// Config is what a Server needs to know. Names in comments are Kafka's settings.
+type Config struct {
+	Listeners []Listener
+
+	MaxRequestBytes int   // socket.request.max.bytes
+	MaxQueuedBytes  int64 // queued.max.request.bytes: memory of requests on their way in, over all connections
+	SendBuffer      int   // socket.send.buffer.bytes; -1: the system's choice
+	ReceiveBuffer   int   // socket.receive.buffer.bytes; -1: the system's choice
+
+	MaxConnections       int            // max.connections
+	MaxConnectionsPerIP  int            // max.connections.per.ip
+	ConnectionsOverrides map[string]int // max.connections.per.ip.overrides, by address
+
+	MaxIdle time.Duration // connections.max.idle.ms
+	// FirstFrame and Frame bound how long a client may keep the broker waiting within
+	// its first frame and a later one; MinRate bytes that arrive give a second more.
+	FirstFrame time.Duration
+	Frame      time.Duration
+	MinRate    int64
+	// SendStall is how long a client may take none of what is sent to it.
+	SendStall time.Duration
+	// Drain bounds a stop: half of it requests in progress may take, then waiting
+	// ones are cut short, and after all of it connections are closed.
+	Drain time.Duration
+}
+
+// DefaultConfig has Kafka's values where Kafka has the setting.
+func DefaultConfig() Config {
+	return Config{
+		Listeners:           []Listener{{Name: "PLAINTEXT", Address: ":9092"}},
+		MaxRequestBytes:     100 << 20,
+		MaxQueuedBytes:      256 << 20,
+		SendBuffer:          -1,
+		ReceiveBuffer:       -1,
+		MaxConnections:      1<<31 - 1,
+		MaxConnectionsPerIP: 1<<31 - 1,
+		MaxIdle:             10 * time.Minute,
+		FirstFrame:          10 * time.Second,
+		Frame:               30 * time.Second,
+		MinRate:             16 << 10,
+		SendStall:           60 * time.Second,
+		Drain:               10 * time.Second,
+	}
+}
+
+// Validate reports every fault at once.
+func (c *Config) Validate() error {
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(len(c.Listeners) == 0, "listeners: at least one is needed")
+	names := map[string]bool{}
+	for _, l := range c.Listeners {
+		fault(l.Name == "", "listeners: %q has no name", l.Address)
+		fault(names[l.Name], "listeners: the name %s is there twice", l.Name)
+		names[l.Name] = true
+	}
+	fault(c.MaxRequestBytes < 1<<20, "socket.request.max.bytes: %d is less than 1 MiB", c.MaxRequestBytes)
+	fault(c.MaxQueuedBytes < 1<<20, "queued.max.request.bytes: %d is less than 1 MiB", c.MaxQueuedBytes)
+	fault(c.MaxConnections < 1, "max.connections: %d lets nobody in", c.MaxConnections)
+	fault(c.MaxConnectionsPerIP < 0, "max.connections.per.ip: %d is negative", c.MaxConnectionsPerIP)
+	fault(c.FirstFrame <= 0 || c.Frame <= 0 || c.MinRate <= 0 || c.SendStall <= 0 || c.Drain <= 0,
+		"times and rates of connections must be positive")
+	return errors.Join(faults...)
+}

@@ -1,0 +1,158 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/broker/wire"
+)
+
+// conn is one connection. run is its reader; the writer is started by it and ends
+// before it returns.
+type conn struct {
+	srv  *Server
+	nc   net.Conn
+	ip   string
+	info api.ConnInfo
+
+	// ctx ends when the connection is closed; handlers get requests, which ends
+	// earlier when the broker stops.
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	requests context.Context
+	stop     context.CancelFunc
+
+	in      *wire.Input
+	out     *wire.Outbox
+	produce *api.ProduceStream // made with the first Produce
+	once    sync.Once
+}
+
+// Why a connection ended, besides errors of the network.
+var (
+	errPanic    = errors.New("panic")
+	errProtocol = errors.New("not a valid request")
+	errHandler  = errors.New("request cannot be answered")
+)
+
+func (s *Server) newConn(ctx context.Context, nc net.Conn, listener, ip string) *conn {
+	c := &conn{srv: s, nc: nc, ip: ip}
+	c.info = api.ConnInfo{ID: s.lastConn.Add(1), ClientHost: "/" + ip, Listener: listener}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	c.requests, c.stop = context.WithCancel(c.ctx)
+	pace := wire.Pace{Idle: s.cfg.MaxIdle, First: s.cfg.FirstFrame, Frame: s.cfg.Frame, MinRate: s.cfg.MinRate}
+	c.in = wire.NewInput(c.ctx, nc, s.budget.Open(), pace, func(n int) { s.metrics.received.Add(float64(n)) })
+	c.out = wire.NewOutbox()
+	return c
+}
+
+// run serves the connection until it ends.
+func (c *conn) run() {
+	open := c.srv.metrics.connections.WithLabelValues(c.info.Listener)
+	open.Inc()
+	var writer sync.WaitGroup
+	writer.Go(c.write)
+	err := c.read()
+	if err == nil {
+		err = io.EOF
+	}
+	// Earlier requests are still answered, whatever came after them; if the network
+	// failed, sending says so at once.
+	c.out.End()
+	late := time.AfterFunc(c.srv.cfg.Drain, func() { c.close(err) })
+	writer.Wait()
+	late.Stop()
+	c.close(err)
+	if c.produce != nil {
+		c.produce.Close()
+	}
+	c.in.Close()
+	open.Dec()
+	c.srv.admission.leave(c.ip)
+	c.explain(context.Cause(c.ctx))
+	c.srv.unregister(c)
+}
+
+// write is the writer: it sends answers until the connection ends.
+func (c *conn) write() {
+	defer c.contain()
+	sender := wire.NewSender(c.nc, c.srv.cfg.SendStall, func(n int) { c.srv.metrics.sent.Add(float64(n)) })
+	if err := c.out.Run(c.ctx, sender.Send); err != nil {
+		c.close(err)
+	}
+}
+
+// contain keeps a panic to its connection.
+func (c *conn) contain() {
+	if v := recover(); v != nil {
+		c.srv.metrics.panics.Inc()
+		c.srv.logger.Error("panic while serving a connection", zap.Any("panic", v),
+			zap.String("client", c.ip), zap.ByteString("stack", debug.Stack()))
+		c.close(fmt.Errorf("%w: %v", errPanic, v))
+	}
+}
+
+// close ends the connection now. The first reason given is the one that counts.
+func (c *conn) close(reason error) {
+	c.once.Do(func() {
+		c.cancel(reason)
+		_ = c.nc.Close() // whatever it says, it is closed
+	})
+}
+
+// finish makes the connection end after the request in progress.
+func (c *conn) finish() {
+	if half, ok := c.nc.(interface{ CloseRead() error }); ok {
+		_ = half.CloseRead() // wakes the reader; the client may be gone already
+		return
+	}
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+}
+
+// interrupt ends what requests in progress wait for.
+func (c *conn) interrupt() { c.stop() }
+
+// explain counts why the connection ended, and says so if it is the client's doing.
+func (c *conn) explain(reason error) {
+	kind := reasonOf(reason)
+	c.srv.metrics.closed.WithLabelValues(kind).Inc()
+	switch kind {
+	case "client", "stop", "panic": // normal, or said already
+	case "network", "idle":
+		c.srv.logger.Debug("connection ended", zap.String("client", c.ip), zap.Error(reason))
+	default:
+		c.srv.complaints.log(c.ip, "connection closed: "+kind, zap.Error(reason), zap.String("listener", c.info.Listener))
+	}
+}
+
+func reasonOf(err error) string {
+	switch {
+	case errors.Is(err, io.EOF):
+		return "client"
+	case errors.Is(err, errDrained):
+		return "stop"
+	case errors.Is(err, errPanic):
+		return "panic"
+	case errors.Is(err, errIdle):
+		return "idle"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return "too slow"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "half a request"
+	case errors.Is(err, wire.ErrFrameLength), errors.Is(err, wire.ErrFrameEnd), errors.Is(err, errProtocol):
+		return "invalid request"
+	case errors.Is(err, errHandler):
+		return "unanswerable request"
+	}
+	return "network"
+}

@@ -1,0 +1,151 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/broker/wire"
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+var errIdle = errors.New("idle")
+
+// headerFirst is how much of a frame is looked at first for its header; one with a
+// long client id needs a second look.
+const headerFirst = 128
+
+// read serves requests in order until the client or the broker ends it, which is
+// nil, or the connection has to be closed.
+func (c *conn) read() (err error) {
+	defer c.contain()
+	err = io.ErrUnexpectedEOF // what a panic leaves behind
+	for {
+		err = c.next()
+		switch {
+		case err == nil && !c.srv.stopping.Load():
+			continue
+		case errors.Is(err, errGone):
+			return nil
+		case c.srv.stopping.Load():
+			return errDrainedIf(err)
+		}
+		return err
+	}
+}
+
+// errGone: the client closed the connection between two requests.
+var errGone = errors.New("client left")
+
+// errDrainedIf turns the end of a drained connection into a clean one: what is
+// settled is still sent.
+func errDrainedIf(err error) error {
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return err
+}
+
+// next reads one request and sees to its answer.
+func (c *conn) next() error {
+	if _, err := c.in.Next(c.srv.cfg.MaxRequestBytes); err != nil {
+		switch {
+		case errors.Is(err, io.EOF):
+			return errGone
+		case errors.Is(err, os.ErrDeadlineExceeded) && !c.in.Buffered():
+			return fmt.Errorf("%w: %w", errIdle, err)
+		}
+		return err
+	}
+	start := time.Now()
+	r, err := c.header()
+	if err != nil {
+		return err
+	}
+	if err := c.serve(r, start); err != nil {
+		return err
+	}
+	return c.in.End()
+}
+
+// header reads the request's header.
+func (c *conn) header() (*api.Request, error) {
+	length := c.in.Left()
+	for n := min(headerFirst, length); ; n = min(8*n, length) {
+		b, err := c.in.Peek(n)
+		if err != nil {
+			return nil, err
+		}
+		h, err := protocol.ParseRequestHeader(b)
+		if errors.Is(err, protocol.ErrShort) && n < length {
+			continue
+		}
+		if len(b) >= protocol.MinFrame && h.Key == protocol.KeyApiVersions && protocol.CheckVersion(h.Key, h.Version) != nil {
+			err = nil // its header is answered, whatever follows (KIP-511)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errProtocol, err)
+		}
+		if limit := protocol.FrameLimit(h.Key, false, c.srv.cfg.MaxRequestBytes); length > limit {
+			return nil, fmt.Errorf("%w: %d bytes for %s, at most %d are read", wire.ErrFrameLength, length, protocol.Name(h.Key), limit)
+		}
+		return &api.Request{
+			Key: h.Key, Version: h.Version, CorrelationID: h.CorrelationID,
+			ClientID: h.ClientID, ClientIDNull: !h.HasClientID, Conn: &c.info,
+		}, c.in.Skip(h.Size)
+	}
+}
+
+// serve runs the handler of a request whose header was read.
+func (c *conn) serve(r *api.Request, start time.Time) error {
+	route := c.srv.routes.Route(r.Key, r.Version)
+	switch {
+	case route != nil && route.Stream != nil:
+		if c.produce == nil {
+			c.produce = route.Stream.Open(c.out, &c.info)
+		}
+		return c.produce.Serve(c.requests, r, c.in, start, c.srv.metrics.byKey[r.Key])
+	case route == nil && r.Key == protocol.KeyApiVersions:
+		r.Version = 0
+		return c.answer(r, api.ApiVersionsUnsupported(), start)
+	case route == nil:
+		return fmt.Errorf("%w: %s version %d is not served", errProtocol, protocol.Name(r.Key), r.Version)
+	}
+	if err := c.out.Quiet(c.ctx); err != nil {
+		return err
+	}
+	body, err := c.in.Rest()
+	if err != nil {
+		return err
+	}
+	if r.Body, err = protocol.Decode(r.Key, r.Version, body); err != nil {
+		return fmt.Errorf("%w: %w", errProtocol, err)
+	}
+	if route.Framer != nil {
+		return c.frame(r, route.Framer, start)
+	}
+	resp, err := route.Handler(c.requests, r)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", errHandler, protocol.Name(r.Key), err)
+	}
+	return c.answer(r, resp, start)
+}
+
+func (c *conn) answer(r *api.Request, resp kmsg.Response, start time.Time) error {
+	c.srv.metrics.byKey[r.Key].Observe(api.FirstError(resp), time.Since(start))
+	return c.out.Push(c.ctx, &wire.Slot{Ready: api.Encode(r, resp)})
+}
+
+func (c *conn) frame(r *api.Request, framer api.Framer, start time.Time) error {
+	f, code, err := framer(c.requests, r)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", errHandler, protocol.Name(r.Key), err)
+	}
+	c.srv.metrics.byKey[r.Key].Observe(code, time.Since(start))
+	return c.out.Push(c.ctx, &wire.Slot{Ready: f})
+}
