@@ -60,7 +60,7 @@ func (b *FooterBuilder) Partitions() []pack.PartitionID {
 	for id := range b.parts {
 		ids = append(ids, id)
 	}
-	slices.SortFunc(ids, comparePartitions)
+	slices.SortFunc(ids, pack.PartitionID.Compare)
 	return ids
 }
 

@@ -115,7 +115,7 @@ func (r *Reader) checkDirectory(footerEnd int64) error {
 	bodyPos := r.footerPos + headBytes + int64(len(r.dir))
 	for i := range r.Len() {
 		p := r.Part(i)
-		if i > 0 && comparePartitions(r.idAt(i-1), p.ID) >= 0 {
+		if i > 0 && r.idAt(i-1).Compare(p.ID) >= 0 {
 			return fmt.Errorf("%w: directory out of order at partition %v", ErrDamaged, p.ID)
 		}
 		extentsLen := int64(p.Extents) * extentBytes
@@ -177,7 +177,7 @@ func (r *Reader) Find(id pack.PartitionID) (Part, bool) {
 	lo, hi := 0, r.Len()
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		switch c := comparePartitions(r.idAt(mid), id); {
+		switch c := r.idAt(mid).Compare(id); {
 		case c == 0:
 			return r.Part(mid), true
 		case c < 0:

@@ -13,7 +13,6 @@
 package segment
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -97,16 +96,6 @@ type Part struct {
 
 	extentsPos int64
 	extentsCRC uint32
-}
-
-// comparePartitions orders partitions by topic id, then number.
-func comparePartitions(a, b pack.PartitionID) int {
-	for i := range a.Topic {
-		if c := cmp.Compare(a.Topic[i], b.Topic[i]); c != 0 {
-			return c
-		}
-	}
-	return cmp.Compare(a.Partition, b.Partition)
 }
 
 // checkExtents returns an error unless the extents are in offset order without

@@ -1,0 +1,235 @@
+package upkeep
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/streamhouse/streamhouse/protocol/record"
+	"github.com/streamhouse/streamhouse/storage/pack"
+	"github.com/streamhouse/streamhouse/storage/segment"
+)
+
+const (
+	// readBytes is how much of a partition is read at once while it is compacted.
+	readBytes = 1 << 20
+	// recordBytesMax bounds one record of an internal topic, decompressed.
+	recordBytesMax = 64 << 20
+	// packBytes is where a pack of compacted batches ends.
+	packBytes = 1 << 20
+)
+
+// compaction rewrites one internal partition to the latest record per key. It reads
+// the partition twice, so that its memory is what is live and one read.
+//
+// Offsets stay what they are, and so do first and last offset of each batch that
+// keeps a record. The last batch keeps its records whatever they are: it says how far
+// the partition was lifted. Batches of transactions are kept whole, and so are the
+// records before them that they may replace: whether they count depends on a marker,
+// which the transaction coordinator's compaction will know how to read.
+type compaction struct {
+	u      *Upkeep
+	id     pack.PartitionID
+	from   int64 // first offset
+	upTo   int64 // last offset
+	lifted int64 // last offset that was lifted before
+
+	latest map[string]*int64 // key -> offset of its latest record
+}
+
+// kept is what a compaction left.
+type kept struct {
+	batches int
+	bytes   int64
+}
+
+// run adds what is live to the plan.
+func (c *compaction) run(ctx context.Context, plan *segment.Plan) (kept, error) {
+	c.latest = make(map[string]*int64)
+	if err := c.each(ctx, c.note); err != nil {
+		return kept{}, err
+	}
+	w := liftWriter{id: c.id, plan: plan}
+	err := c.each(ctx, func(b record.Batch) error {
+		out, err := c.live(b)
+		if err != nil || out == nil {
+			return err
+		}
+		return w.add(out)
+	})
+	if err != nil {
+		return kept{}, err
+	}
+	w.flush()
+	return w.kept, nil
+}
+
+// each calls fn for every batch from c.from to c.upTo.
+func (c *compaction) each(ctx context.Context, fn func(record.Batch) error) error {
+	for at := c.from; at <= c.upTo; {
+		b, err := c.u.cfg.Log.ReadBatches(ctx, c.id, at, readBytes)
+		if err != nil {
+			return fmt.Errorf("read from offset %d: %w", at, err)
+		}
+		before := at
+		for batch, err := range record.Batches(b) {
+			if err != nil {
+				return fmt.Errorf("batch behind offset %d: %w", at, err)
+			}
+			if batch.Header.BaseOffset > c.upTo {
+				return nil
+			}
+			if err := fn(batch); err != nil {
+				return err
+			}
+			at = batch.Header.LastOffset() + 1
+		}
+		if at == before {
+			return nil // nothing but a gap up to the end
+		}
+	}
+	return nil
+}
+
+// whole says that a batch is kept as it is and replaces nothing.
+func whole(h *record.Header) bool { return h.Control() || h.Transactional() }
+
+// note remembers the latest offset of each key of the batch.
+func (c *compaction) note(b record.Batch) error {
+	if whole(&b.Header) {
+		return nil
+	}
+	for r, err := range record.Records(b.Bytes, recordBytesMax) {
+		if err != nil {
+			return fmt.Errorf("records of the batch at offset %d: %w", b.Header.BaseOffset, err)
+		}
+		if at := c.latest[string(r.Key)]; at != nil {
+			*at = r.Offset
+			continue
+		}
+		offset := r.Offset
+		c.latest[string(r.Key)] = &offset
+	}
+	return nil
+}
+
+// live returns the batch with the records that are live, or nil if none is. The bytes
+// are the caller's.
+func (c *compaction) live(b record.Batch) ([]byte, error) {
+	if whole(&b.Header) || b.Header.LastOffset() >= c.upTo {
+		return bytes.Clone(b.Bytes), nil
+	}
+	before := c.u.cfg.Now().Add(-c.u.cfg.TombstoneGrace).UnixMilli()
+	out, n, err := record.Filter(nil, b.Bytes, func(r *record.Record) bool {
+		at := c.latest[string(r.Key)]
+		if at == nil || *at != r.Offset {
+			return false
+		}
+		// A tombstone has done its work once it was lifted and whoever was loading
+		// then is done: everything it deletes is gone from the log with this lift.
+		return r.Value != nil || r.Offset > c.lifted || r.Timestamp > before
+	})
+	if err != nil {
+		return nil, fmt.Errorf("compact the batch at offset %d: %w", b.Header.BaseOffset, err)
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	return out, nil
+}
+
+// liftWriter puts the batches of one partition into packs in memory and those into
+// the plan.
+type liftWriter struct {
+	id      pack.PartitionID
+	plan    *segment.Plan
+	builder pack.Builder
+	kept    kept
+}
+
+func (w *liftWriter) add(b []byte) error {
+	e, err := entryOf(w.id, b)
+	if err != nil {
+		return err
+	}
+	w.builder.Add(e, b)
+	w.kept.batches++
+	w.kept.bytes += int64(len(b))
+	if w.builder.Size() >= packBytes {
+		w.flush()
+	}
+	return nil
+}
+
+func (w *liftWriter) flush() {
+	if w.builder.Len() == 0 {
+		return
+	}
+	bufs, index := w.builder.Encode(pack.Header{})
+	src := bytes.NewReader(bytes.Join(bufs, nil))
+	for id, x := range index.Extents(0) {
+		w.plan.Add(src, id, x, x.MaxTimestamp)
+	}
+	w.builder.Reset()
+}
+
+// entryOf describes a stored batch by what is in it.
+func entryOf(id pack.PartitionID, b []byte) (pack.Entry, error) {
+	h, err := record.ParseHeader(b)
+	if err != nil {
+		return pack.Entry{}, err
+	}
+	e := pack.Entry{
+		ID:              id,
+		LeaderEpoch:     h.LeaderEpoch,
+		BaseOffset:      h.BaseOffset,
+		LastOffsetDelta: h.LastOffsetDelta,
+		Records:         h.Records,
+		BaseTimestamp:   h.BaseTimestamp,
+		MaxTimestamp:    h.MaxTimestamp,
+		AppendTime:      h.MaxTimestamp,
+		ProducerID:      h.ProducerID,
+		ProducerEpoch:   h.ProducerEpoch,
+		BaseSequence:    h.BaseSequence,
+		Attributes:      h.Attributes,
+		CRC:             h.CRC,
+	}
+	if h.Transactional() {
+		e.Flags |= pack.FlagTransactional
+	}
+	if h.LogAppendTime() {
+		e.Flags |= pack.FlagLogAppendTime
+	}
+	if h.Control() {
+		e.Flags |= pack.FlagControl
+		return e, readMarker(&e, b)
+	}
+	return e, nil
+}
+
+// readMarker reads what a transaction marker says: the type in its key (version,
+// type), the coordinator's epoch in its value (version, epoch).
+//
+// Source: Kafka's ControlRecordType and EndTransactionMarker.
+func readMarker(e *pack.Entry, b []byte) error {
+	be := binary.BigEndian
+	for r, err := range record.Records(b, recordBytesMax) {
+		if err != nil {
+			return fmt.Errorf("control batch at offset %d: %w", e.BaseOffset, err)
+		}
+		if len(r.Key) < 4 {
+			continue
+		}
+		switch be.Uint16(r.Key[2:]) {
+		case 0:
+			e.Flags |= pack.FlagMarkerAbort
+		case 1:
+			e.Flags |= pack.FlagMarkerCommit
+		}
+		if len(r.Value) >= 6 {
+			e.CoordinatorEpoch = int32(be.Uint32(r.Value[2:]))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package upkeep
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the figures that upkeep shows, under stable names.
+type metrics struct {
+	seals, lifts, copied  prometheus.Counter
+	sealBytes, liftBytes  prometheus.Counter
+	sealTime, liftTime    prometheus.Histogram
+	liftPending, garbage  prometheus.Gauge
+	segments              prometheus.Gauge
+	segmentBytes          prometheus.Gauge
+	liveBytes             prometheus.Gauge
+	amplification         prometheus.Gauge
+	retired, deletedBytes prometheus.Counter
+	deleted               prometheus.Counter
+	failures              *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "streamhouse_" + name, Help: help})
+		register(r, c)
+		return c
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "streamhouse_" + name, Help: help})
+		register(r, g)
+		return g
+	}
+	seconds := func(name, help string) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "streamhouse_" + name, Help: help, Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
+		})
+		register(r, h)
+		return h
+	}
+	m := &metrics{
+		seals:         counter("seals_total", "Segments made of closed journal volumes."),
+		sealBytes:     counter("seal_bytes_total", "Bytes of segments made of closed journal volumes."),
+		sealTime:      seconds("seal_seconds", "Time to seal, from the first read to the release of the volume."),
+		copied:        counter("seal_copies_total", "Seals that had to copy because a link was not possible."),
+		lifts:         counter("lifts_total", "Rewrites of internal topics to the latest record per key."),
+		liftBytes:     counter("lift_bytes_total", "Bytes written by such rewrites."),
+		liftTime:      seconds("lift_seconds", "Time of such a rewrite."),
+		liftPending:   gauge("lift_pending_bytes", "Bytes of internal topics that are not rewritten yet."),
+		segments:      gauge("segments_live", "Segments that hold live data."),
+		segmentBytes:  gauge("segment_bytes", "Bytes of segments that hold live data."),
+		liveBytes:     gauge("segment_live_bytes", "Live bytes in segments."),
+		amplification: gauge("storage_amplification", "Bytes of segments per live byte in them."),
+		garbage:       gauge("segments_garbage", "Segments that wait for their deletion."),
+		retired:       counter("retention_bytes_total", "Bytes that retention took out of the log."),
+		deleted:       counter("segments_deleted_total", "Segments deleted."),
+		deletedBytes:  counter("segments_deleted_bytes_total", "Bytes of deleted segments."),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "streamhouse_upkeep_failures_total", Help: "Upkeep jobs that failed and are tried again.",
+		}, []string{"job"}),
+	}
+	register(r, m.failures)
+	return m
+}
+
+// register adds a collector; without a registry the figures are kept and not shown.
+func register(r prometheus.Registerer, c prometheus.Collector) {
+	if r != nil {
+		r.MustRegister(c)
+	}
+}
+
+func (m *metrics) sealed(bytes int64, took time.Duration) {
+	m.seals.Inc()
+	m.sealBytes.Add(float64(bytes))
+	m.sealTime.Observe(took.Seconds())
+}
+
+func (m *metrics) lifted(bytes int64, took time.Duration) {
+	m.lifts.Inc()
+	m.liftBytes.Add(float64(bytes))
+	m.liftTime.Observe(took.Seconds())
+}
+
+func (m *metrics) measured(segments int, total, live int64) {
+	m.segments.Set(float64(segments))
+	m.segmentBytes.Set(float64(total))
+	m.liveBytes.Set(float64(live))
+	if live > 0 {
+		m.amplification.Set(float64(total) / float64(live))
+	} else {
+		m.amplification.Set(1)
+	}
+}

@@ -1,0 +1,92 @@
+package upkeep
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/streamhouse/streamhouse/storage/journal"
+	"github.com/streamhouse/streamhouse/storage/pack"
+	"github.com/streamhouse/streamhouse/storage/segment"
+)
+
+// Run does the jobs until ctx ends and then returns nil; a job under way is broken
+// off at its next step. A job that fails is reported and tried again after a pause:
+// upkeep that is late costs room, never data. Only damage ends Run with an error.
+//
+// It owns three goroutines: seals, lifts, and retention with sweeping.
+func (u *Upkeep) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return u.every(ctx, u.cfg.SealInterval, job{"seal", u.Seal})
+	})
+	g.Go(func() error {
+		return u.every(ctx, u.cfg.LiftInterval, job{"lift", u.LiftIfDue})
+	})
+	g.Go(func() error {
+		tick := min(u.cfg.RetentionInterval, u.cfg.SweepInterval)
+		return u.every(ctx, tick,
+			job{"retention", spaced(u.cfg.Now, u.cfg.RetentionInterval, u.Retain)},
+			job{"sweep", spaced(u.cfg.Now, u.cfg.SweepInterval, u.Sweep)})
+	})
+	return g.Wait()
+}
+
+type job struct {
+	name string
+	run  func(context.Context) error
+}
+
+// every runs the jobs one after the other at an interval.
+func (u *Upkeep) every(ctx context.Context, interval time.Duration, jobs ...job) error {
+	pause := interval
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		failed := false
+		for _, j := range jobs {
+			err := j.run(ctx)
+			switch {
+			case err == nil:
+				continue
+			case ctx.Err() != nil:
+				return nil
+			case damaged(err):
+				return err
+			}
+			failed = true
+			u.metrics.failures.WithLabelValues(j.name).Inc()
+			u.logger.Warn("upkeep failed, will be tried again", zap.String("job", j.name), zap.Error(err))
+		}
+		if failed {
+			pause = min(max(2*pause, retryMin), retryMax)
+		} else {
+			pause = interval
+		}
+	}
+}
+
+// damaged says that something durable does not check: trying again cannot help, and
+// going on would carry the damage further.
+func damaged(err error) bool {
+	return errors.Is(err, journal.ErrDamaged) || errors.Is(err, pack.ErrCorrupt) || errors.Is(err, segment.ErrDamaged)
+}
+
+// spaced keeps a job from running again before the interval is over; the first call
+// runs.
+func spaced(now func() time.Time, interval time.Duration, run func(context.Context) error) func(context.Context) error {
+	var last time.Time
+	return func(ctx context.Context) error {
+		if t := now(); last.IsZero() || t.Sub(last) >= interval {
+			last = t
+			return run(ctx)
+		}
+		return nil
+	}
+}

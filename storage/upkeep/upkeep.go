@@ -1,0 +1,206 @@
+// Package upkeep is everything that happens to the log after it was acknowledged:
+// sealing closed journal volumes into segments, lifting internal topics out of them,
+// retention, keeping the states of idle partitions, and deleting what nobody needs.
+//
+// Nothing here is on the ack path, and every step can be stopped and done again:
+// until a segment is registered in the metadata store its journal volume stays, and
+// an object is deleted only after the store has forgotten it. The order within each
+// job comes from the rules on sealing and on the metadata store in docs/architecture.md;
+// the tests stop between each two steps.
+//
+// Upkeep starts nothing by itself: Run is the one owner of its three goroutines.
+package upkeep
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/storage/bucket"
+	"github.com/streamhouse/streamhouse/storage/journal"
+	"github.com/streamhouse/streamhouse/storage/pack"
+	"github.com/streamhouse/streamhouse/storage/segment"
+)
+
+// Log is what upkeep needs from the log: it asks where things stand and says what
+// has moved. All methods may be called from any goroutine. LogOf makes one of a
+// *log.Log.
+type Log interface {
+	// VolumeSealed: the content of a closed volume is registered as slices; readers
+	// look there from now on. A partition without a slice has nothing left of it.
+	// May be called again with the same content.
+	VolumeSealed(volume journal.VolumeID, slices []metadata.Slice)
+	// Lifted: everything of an internal partition up to and with offset upTo is held
+	// by slices, in place of whatever held it before.
+	Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice)
+	// LogStartRaised: the metadata store has a higher log start.
+	LogStartRaised(id pack.PartitionID, offset int64)
+	// DurableEnd is the high watermark of a partition; false if it has not been used
+	// since the start, and so has nothing in the open journal.
+	DurableEnd(id pack.PartitionID) (int64, bool)
+	// OpenBytes is how many bytes of a partition lie above its slices.
+	OpenBytes(id pack.PartitionID) int64
+	// RequestRoll asks for the open volume to be closed soon. It does not wait.
+	RequestRoll()
+	// ReadBatches returns whole batches of an internal partition as stored, from the
+	// one that holds offset (or the first above it) on: about bytesMax bytes, at
+	// least one batch, nothing above the durable end. Empty at the end. The memory
+	// is the caller's.
+	ReadBatches(ctx context.Context, id pack.PartitionID, offset int64, bytesMax int) ([]byte, error)
+}
+
+// Topic is what upkeep needs to know of a topic.
+type Topic struct {
+	ID         metadata.TopicID
+	Partitions int32
+	// Internal: a coordinator's topic, lifted out of shared segments.
+	Internal bool
+	// Delete: cleanup.policy contains "delete". The limits count only then.
+	Delete         bool
+	RetentionMs    int64 // retention.ms, -1: no limit
+	RetentionBytes int64 // retention.bytes per partition, -1: no limit
+}
+
+// Topics tells which topics there are. Methods may be called from any goroutine.
+type Topics interface {
+	// List returns all topics, in any order.
+	List() []Topic
+	// Exists says whether the topic exists: false once its deletion is durable.
+	Exists(id metadata.TopicID) bool
+}
+
+// Store is the part of the metadata store that upkeep uses.
+type Store interface {
+	metadata.Segments
+	Get(ctx context.Context, name string) ([]byte, error)
+	Put(ctx context.Context, name string, value []byte) error
+}
+
+// Config is what an Upkeep is made of. Every zero duration and size has a default.
+type Config struct {
+	Journal  journal.Journal
+	Bucket   bucket.Bucket
+	Store    Store
+	Log      Log
+	Topics   Topics
+	Index    *segment.Index
+	Logger   *zap.Logger
+	Registry prometheus.Registerer
+	Now      func() time.Time
+
+	Start    metadata.Start // cluster and incarnation
+	Broker   int32
+	SpoolDir string // where remote packs wait while they are sorted for upload
+
+	// SealBytesMax bounds what several closed volumes merged into one segment hold;
+	// default 256 MiB. A single volume may be larger.
+	SealBytesMax int64
+	// ProducerExpiry is producer.id.expiration.ms, asked for at each seal.
+	ProducerExpiry func() time.Duration
+
+	SealInterval      time.Duration // how often closed volumes are looked for; default 1 s
+	LiftInterval      time.Duration // how often internal topics are measured; default 200 ms
+	RetentionInterval time.Duration // log.retention.check.interval.ms; default 5 min
+	SweepInterval     time.Duration // default 1 min
+	// RollInterval bounds how often retention asks the log to roll; default 30 s.
+	RollInterval time.Duration
+	// Grace is how long an object stays after nothing refers to it any more. It must
+	// exceed the longest fetch; default 10 min.
+	Grace time.Duration
+	// TombstoneGrace is how old a tombstone of an internal topic must be, besides
+	// having been lifted once, to be dropped: longer than a coordinator takes to
+	// load. Default 10 min.
+	TombstoneGrace time.Duration
+
+	// Seam is called before each step with its name; an error ends the job there, as
+	// a crash would. Tests set it.
+	Seam func(step string) error
+}
+
+// The bounds that no setting changes.
+const (
+	// liftBytesMin is how many bytes of internal topics may lie outside the lifted
+	// segment whatever is live; above it, the live bytes are the bound.
+	liftBytesMin = 512 << 10
+	// expiryUptime is how long the process has run before producers expire, so that a
+	// clock that jumped while it was down expires nobody at once.
+	expiryUptime = 5 * time.Minute
+	// retryMin and retryMax bound the pause after a job failed.
+	retryMin = time.Second
+	retryMax = time.Minute
+)
+
+func (c *Config) setDefaults() {
+	if c.SealBytesMax <= 0 {
+		c.SealBytesMax = 256 << 20
+	}
+	if c.ProducerExpiry == nil {
+		c.ProducerExpiry = func() time.Duration { return 24 * time.Hour }
+	}
+	for _, d := range []struct {
+		at    *time.Duration
+		value time.Duration
+	}{
+		{&c.SealInterval, time.Second},
+		{&c.LiftInterval, 200 * time.Millisecond},
+		{&c.RetentionInterval, 5 * time.Minute},
+		{&c.SweepInterval, time.Minute},
+		{&c.RollInterval, 30 * time.Second},
+		{&c.Grace, 10 * time.Minute},
+		{&c.TombstoneGrace, 10 * time.Minute},
+	} {
+		if *d.at <= 0 {
+			*d.at = d.value
+		}
+	}
+	if c.Seam == nil {
+		c.Seam = func(string) error { return nil }
+	}
+}
+
+// Upkeep runs the jobs. Each may also be called by itself; a job is not called
+// twice at the same time, different ones may be.
+type Upkeep struct {
+	cfg     Config
+	logger  *zap.Logger
+	metrics *metrics
+	began   time.Time
+	witness *Witness
+
+	// registering is held by whoever reads slices and states, registers what follows
+	// from them and tells the log: a seal, a lift and a move of states must not see
+	// half of one another. It is a channel because it is held across the store's I/O.
+	registering chan struct{}
+	uploads     uploads
+	lift        liftState
+	sweep       sweepState
+	rollAsked   time.Time // retention's
+}
+
+// New makes an Upkeep and starts nothing. witness is what CheckStore returned.
+func New(cfg Config, witness *Witness) *Upkeep {
+	cfg.setDefaults()
+	return &Upkeep{
+		cfg:         cfg,
+		logger:      cfg.Logger,
+		metrics:     newMetrics(cfg.Registry),
+		began:       cfg.Now(),
+		witness:     witness,
+		registering: make(chan struct{}, 1),
+	}
+}
+
+// lock takes the right to register, or fails when ctx ends.
+func (u *Upkeep) lock(ctx context.Context) error {
+	select {
+	case u.registering <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (u *Upkeep) unlock() { <-u.registering }
