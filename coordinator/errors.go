@@ -1,0 +1,30 @@
+package coordinator
+
+import (
+	"errors"
+
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// storeCode maps what kept a record from becoming durable to what group clients are
+// told. They know none of the log's own codes: a Java consumer dies of
+// KAFKA_STORAGE_ERROR.
+func storeCode(err error) protocol.Code {
+	if err == nil {
+		return protocol.None
+	}
+	var code protocol.Code
+	if !errors.As(err, &code) {
+		return protocol.CoordinatorNotAvailable // cancelled, or timed out
+	}
+	switch code {
+	case protocol.UnknownTopicOrPartition, protocol.NotEnoughReplicas,
+		protocol.NotEnoughReplicasAfterAppend, protocol.RequestTimedOut:
+		return protocol.CoordinatorNotAvailable
+	case protocol.NotLeaderOrFollower, protocol.KafkaStorageError, protocol.FencedLeaderEpoch,
+		protocol.UnknownLeaderEpoch:
+		return protocol.NotCoordinator
+	default: // MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE and what should not happen
+		return protocol.UnknownServerError
+	}
+}

@@ -1,0 +1,212 @@
+package coordinator
+
+import (
+	"context"
+	"time"
+
+	"github.com/streamhouse/streamhouse/coordinator/group"
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// checkNames refuses names that no record can hold.
+func checkNames(names ...string) protocol.Code {
+	for _, n := range names {
+		if len(n) > group.MaxStringBytes {
+			return protocol.InvalidRequest
+		}
+	}
+	return protocol.None
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// JoinGroup handles a JoinGroup and waits until the group has a generation, the
+// client's place in it is refused, or ctx ends.
+func (c *Coordinator) JoinGroup(ctx context.Context, id string, r *group.JoinRequest) group.JoinReply {
+	fail := func(code protocol.Code) group.JoinReply {
+		return group.JoinReply{Code: code, Generation: -1, MemberID: r.MemberID}
+	}
+	if code := c.checkJoin(id, r); code != protocol.None {
+		return fail(code)
+	}
+	s, code := c.shard(id)
+	if code != protocol.None {
+		return fail(code)
+	}
+	w, replies, code := s.join(id, r)
+	if code != protocol.None {
+		return fail(code)
+	}
+	reply, ok := s.reply(ctx, w, replies)
+	if !ok {
+		return fail(protocol.NotCoordinator)
+	}
+	return *reply.Join
+}
+
+func (c *Coordinator) checkJoin(id string, r *group.JoinRequest) protocol.Code {
+	if id == "" || len(id) > group.MaxStringBytes {
+		return protocol.InvalidGroupID
+	}
+	if code := c.opts.Group.CheckSession(r.SessionTimeout); code != protocol.None {
+		return code
+	}
+	for i := range r.Protocols {
+		if code := checkNames(r.Protocols[i].Name); code != protocol.None {
+			return code
+		}
+	}
+	return checkNames(r.MemberID, r.NewMemberID, deref(r.InstanceID), r.ClientID, r.ProtocolType)
+}
+
+// join does the step of a JoinGroup.
+func (s *shard) join(id string, r *group.JoinRequest) (group.Waiter, chan group.Reply, protocol.Code) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if code := s.state(); code != protocol.None {
+		return 0, nil, code
+	}
+	c := s.coordinator
+	if c.memberBytes.Load()+r.Bytes() > c.opts.MemberBytesMax {
+		return 0, nil, protocol.GroupMaxSizeReached
+	}
+	now := time.Now()
+	e := s.groups[id]
+	if e == nil {
+		if r.MemberID != "" {
+			return 0, nil, protocol.UnknownMemberID
+		}
+		var code protocol.Code
+		if e, code = s.create(id, now, false); code != protocol.None {
+			return 0, nil, code
+		}
+	}
+	w, replies := s.wait()
+	s.finish(e, e.group.Join(now, r, w), nil)
+	return w, replies, protocol.None
+}
+
+// SyncGroup handles a SyncGroup and waits for the assignment, or until ctx ends.
+func (c *Coordinator) SyncGroup(ctx context.Context, id string, r *group.SyncRequest) group.SyncReply {
+	if id == "" {
+		return group.SyncReply{Code: protocol.InvalidGroupID}
+	}
+	s, code := c.shard(id)
+	if code != protocol.None {
+		return group.SyncReply{Code: code}
+	}
+	w, replies, code := s.sync(id, r)
+	if code != protocol.None {
+		return group.SyncReply{Code: code}
+	}
+	reply, ok := s.reply(ctx, w, replies)
+	if !ok {
+		return group.SyncReply{Code: protocol.NotCoordinator}
+	}
+	return *reply.Sync
+}
+
+func (s *shard) sync(id string, r *group.SyncRequest) (group.Waiter, chan group.Reply, protocol.Code) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if code := s.state(); code != protocol.None {
+		return 0, nil, code
+	}
+	e := s.groups[id]
+	if e == nil {
+		return 0, nil, protocol.UnknownMemberID
+	}
+	w, replies := s.wait()
+	s.finish(e, e.group.Sync(time.Now(), r, w), nil)
+	return w, replies, protocol.None
+}
+
+// Heartbeat handles a Heartbeat. While the groups load it succeeds, since the member
+// may well be there.
+func (c *Coordinator) Heartbeat(id, memberID string, instance *string, generation int32) protocol.Code {
+	if id == "" {
+		return protocol.InvalidGroupID
+	}
+	s, code := c.shard(id)
+	if code != protocol.None {
+		return code
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch code := s.state(); code {
+	case protocol.None:
+	case protocol.CoordinatorLoadInProgress:
+		return protocol.None
+	default:
+		return code
+	}
+	e := s.groups[id]
+	if e == nil {
+		return protocol.UnknownMemberID
+	}
+	code = e.group.Heartbeat(time.Now(), memberID, instance, generation)
+	s.touched(e, memberID)
+	return code
+}
+
+// LeaveGroup handles a LeaveGroup: a code per member, or one for all of them.
+func (c *Coordinator) LeaveGroup(ctx context.Context, id string, leavers []group.Leaver) ([]protocol.Code, protocol.Code) {
+	if id == "" {
+		return nil, protocol.InvalidGroupID
+	}
+	s, code := c.shard(id)
+	if code != protocol.None {
+		return nil, code
+	}
+	outcome := make(chan protocol.Code, 1)
+	codes, code := s.leave(id, leavers, outcome)
+	if code != protocol.None {
+		return nil, code
+	}
+	if code := c.outcome(ctx, outcome); code != protocol.None {
+		return nil, code
+	}
+	return codes, protocol.None
+}
+
+func (s *shard) leave(id string, leavers []group.Leaver, outcome chan protocol.Code) ([]protocol.Code, protocol.Code) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if code := s.state(); code != protocol.None {
+		return nil, code
+	}
+	e := s.groups[id]
+	if e == nil {
+		codes := make([]protocol.Code, len(leavers))
+		for i := range codes {
+			codes[i] = protocol.UnknownMemberID
+		}
+		outcome <- protocol.None
+		return codes, protocol.None
+	}
+	codes, code, fx := e.group.Leave(time.Now(), leavers)
+	if code != protocol.None {
+		return nil, code
+	}
+	s.finish(e, fx, func(c protocol.Code) { outcome <- c })
+	return codes, protocol.None
+}
+
+// outcome waits for a write. It takes its course also when nobody waits any more.
+func (c *Coordinator) outcome(ctx context.Context, outcome chan protocol.Code) protocol.Code {
+	timeout := time.NewTimer(c.opts.CommitTimeout)
+	defer timeout.Stop()
+	select {
+	case code := <-outcome:
+		return code
+	case <-timeout.C:
+		return storeCode(protocol.RequestTimedOut)
+	case <-ctx.Done():
+		return protocol.CoordinatorNotAvailable
+	}
+}

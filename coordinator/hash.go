@@ -1,0 +1,27 @@
+package coordinator
+
+import "unicode/utf16"
+
+// javaHash is Java's String.hashCode: over the UTF-16 units of s.
+func javaHash(s string) int32 {
+	var h int32
+	for _, r := range s {
+		if r >= 0x10000 {
+			hi, lo := utf16.EncodeRune(r)
+			h = 31*(31*h+hi) + lo
+			continue
+		}
+		h = 31*h + r
+	}
+	return h
+}
+
+// PartitionFor returns the partition of __consumer_offsets that a group belongs to,
+// of n. As in Kafka the smallest integer, which has no absolute value, counts as 0.
+func PartitionFor(groupID string, n int32) int32 {
+	h := javaHash(groupID)
+	if h == -1<<31 {
+		h = 0
+	}
+	return max(h, -h) % n
+}

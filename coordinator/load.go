@@ -1,0 +1,199 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/coordinator/group"
+	"github.com/streamhouse/streamhouse/protocol/record"
+	"github.com/streamhouse/streamhouse/storage/log"
+)
+
+const (
+	loadChunk    = 1 << 20 // bytes of one read
+	loadRetryMin = 100 * time.Millisecond
+	loadRetryMax = 10 * time.Second
+)
+
+// load reads the shard's partition, and tries again until it succeeds or ctx ends:
+// clients are told that the coordinator loads, and retry.
+func (s *shard) load(ctx context.Context) (Partition, bool) {
+	delay := loadRetryMin
+	for {
+		p, err := s.tryLoad(ctx)
+		if err == nil {
+			return p, true
+		}
+		if ctx.Err() != nil {
+			return nil, false
+		}
+		s.coordinator.opts.Logger.Error("loading groups failed, trying again",
+			zap.Int32("partition", s.id.Partition), zap.Duration("after", delay), zap.Error(err))
+		select {
+		case <-ctx.Done():
+			return nil, false
+		case <-time.After(delay):
+		}
+		delay = min(2*delay, loadRetryMax)
+	}
+}
+
+func (s *shard) tryLoad(ctx context.Context) (Partition, error) {
+	loads := s.coordinator.loads
+	if err := loads.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer loads.Release(1)
+	p, err := s.coordinator.log.Open(ctx, s.id, s.leaderEpoch)
+	if err != nil {
+		return nil, fmt.Errorf("open %s-%d: %w", TopicName, s.id.Partition, err)
+	}
+	state := loading{config: &s.coordinator.opts.Group, groups: make(map[string]*entry)}
+	if err := state.read(ctx, p); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("read %s-%d: %w", TopicName, s.id.Partition, err)
+	}
+	s.adopt(state.groups)
+	return p, nil
+}
+
+// adopt puts the loaded groups into service and starts their sessions.
+func (s *shard) adopt(groups map[string]*entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.began, s.nextExpiry = now, now.Add(s.coordinator.opts.RetentionCheck)
+	s.ready, s.sweep = true, true
+	for _, e := range groups {
+		s.insert(e)
+		s.finish(e, e.group.Loaded(now), nil)
+	}
+	close(s.loaded)
+}
+
+// loading is the fold over the records of a partition.
+type loading struct {
+	config *group.Config
+	groups map[string]*entry
+}
+
+// read folds the partition from its start to its end. The end does not move: nobody
+// but this shard appends to it.
+func (l *loading) read(ctx context.Context, p Partition) error {
+	bounds := p.Bounds()
+	for at := bounds.LogStart; at < bounds.HighWatermark; {
+		res, err := p.Read(ctx, log.ReadRequest{Offset: at, MaxBytes: loadChunk, AtLeastOne: true})
+		if err != nil {
+			return fmt.Errorf("offset %d: %w", at, err)
+		}
+		next, err := l.chunks(&res, at)
+		res.Release()
+		if err != nil {
+			return err
+		}
+		if next == at {
+			return nil // what is left up to the end was compacted away
+		}
+		at = next
+	}
+	return nil
+}
+
+// chunks folds what one read returned and says where the next begins. Chunks cut at
+// batches, but a batch may not end with its chunk: they are joined first.
+func (l *loading) chunks(res *log.ReadResult, at int64) (int64, error) {
+	data := make([]byte, 0, res.Bytes)
+	for i := range res.Chunks {
+		c := &res.Chunks[i]
+		if c.File == nil {
+			data = append(data, c.Mem...)
+			continue
+		}
+		from := len(data)
+		data = append(data, make([]byte, c.Len)...)
+		if _, err := c.File.ReadAt(data[from:], c.Pos); err != nil {
+			return 0, fmt.Errorf("offset %d: %w", at, err)
+		}
+	}
+	for b, err := range record.Batches(data) {
+		if err != nil {
+			return 0, fmt.Errorf("batch at or after offset %d: %w", at, err)
+		}
+		if !b.Header.Control() {
+			if err := l.batch(b.Bytes); err != nil {
+				return 0, fmt.Errorf("batch at offset %d: %w", b.Header.BaseOffset, err)
+			}
+		}
+		at = max(at, b.Header.LastOffset()+1)
+	}
+	return at, nil
+}
+
+// maxLoadedRecord bounds one record, whatever it expands to.
+const maxLoadedRecord = 64 << 20
+
+func (l *loading) batch(b []byte) error {
+	for r, err := range record.Records(b, maxLoadedRecord) {
+		if err != nil {
+			return err
+		}
+		d, ok, err := group.Decode(group.Record{Key: r.Key, Value: r.Value})
+		if err != nil {
+			return fmt.Errorf("record at offset %d: %w", r.Offset, err)
+		}
+		if !ok {
+			continue // a kind that newer brokers write
+		}
+		if err := l.record(&d); err != nil {
+			return fmt.Errorf("record at offset %d: %w", r.Offset, err)
+		}
+	}
+	return nil
+}
+
+func (l *loading) record(d *group.Decoded) error {
+	e := l.groups[d.ID]
+	switch {
+	case d.IsOffset && d.Offset != nil:
+		if e == nil {
+			e = l.simple(d.ID)
+		}
+		e.offsets.Set(d.Topic, d.Partition, *d.Offset)
+	case d.IsOffset:
+		if e != nil {
+			e.offsets.Delete(d.Topic, d.Partition)
+			l.drop(e)
+		}
+	case d.Group != nil:
+		g, err := group.Load(d.ID, l.config, d.Group)
+		if err != nil {
+			return err
+		}
+		if e == nil {
+			e = &entry{index: -1}
+			l.groups[d.ID] = e
+		}
+		e.group, e.recorded = g, true
+	case e != nil:
+		// The group is gone; offsets that were committed behind its removal stay.
+		e.group, e.recorded = group.New(d.ID, l.config, time.Time{}, true), false
+		l.drop(e)
+	}
+	return nil
+}
+
+// simple makes the group of an offset that was committed without joining.
+func (l *loading) simple(id string) *entry {
+	e := &entry{group: group.New(id, l.config, time.Time{}, true), index: -1}
+	l.groups[id] = e
+	return e
+}
+
+func (l *loading) drop(e *entry) {
+	if !e.recorded && e.offsets.Len() == 0 {
+		delete(l.groups, e.group.ID())
+	}
+}
