@@ -1,0 +1,22 @@
+// Package clients runs the clients that people use against the broker: franz-go,
+// librdkafka (through confluent-kafka for Python), kafkajs and Apache Kafka's own Java
+// tools. Each produces with every codec it has, consumes in a group that is rebalanced,
+// and lives through restarts of the broker, one of them a kill.
+//
+// franz/, python/ and node/ are small programs that do as they are told, so that all
+// judgement is in this package, once. A program's arguments are a mode, the bootstrap
+// address, the topic and, for consume, the group:
+//
+//   - admin makes the topic with six partitions and one setting, and reads both back;
+//   - produce carries out one command per line of standard input,
+//     {"codec":"gzip","first":0,"count":100,"pace_ms":0}: send the records first to
+//     first+count-1, one every pace_ms;
+//   - consume joins the group and reads until standard input ends, then commits and leaves.
+//
+// Each prints JSON lines: {"event":"acked"|"record","n":..,"partition":..,"offset":..,
+// "key":..,"value":..}; "produced" after each command; "assigned" with all partitions
+// that the member now owns; "done" at the end, or "error" with the reason.
+//
+// The tests run against Apache Kafka as well (-broker kafka), which shows that what they
+// ask for is what Kafka does.
+package clients

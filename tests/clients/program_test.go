@@ -1,0 +1,177 @@
+package clients
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/streamhouse/streamhouse/tests/peers"
+)
+
+// event is a line that a program printed.
+type event struct {
+	Event      string
+	N          int
+	Partition  int32
+	Offset     int64
+	Key, Value *string
+	Partitions []int32
+	Error      string
+}
+
+// program is a running client program. Its events are kept in order.
+type program struct {
+	name    string
+	process *peers.Process
+	stdin   io.WriteCloser
+	errors  *lastLines
+
+	mu      sync.Mutex
+	events  []event
+	changed chan struct{} // closed and replaced with each event and at the end
+	ended   bool
+	broken  error // a line that is no event
+}
+
+// start runs a client program for this test; it is killed with the test.
+func start(t *testing.T, name string, command peers.Command) *program {
+	t.Helper()
+	stdinReader, stdin := io.Pipe()
+	stdout, stdoutWriter := io.Pipe()
+	p := &program{name: name, stdin: stdin, errors: &lastLines{}, changed: make(chan struct{})}
+	process, err := command.Start(stdinReader, stdoutWriter, p.errors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.process = process
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		p.read(stdout)
+	}()
+	go func() {
+		<-process.Done()
+		stdoutWriter.Close()
+		stdinReader.Close()
+	}()
+	t.Cleanup(func() {
+		stdin.Close()
+		if err := process.Kill(); err != nil {
+			t.Error(err)
+		}
+		<-read
+		if t.Failed() {
+			t.Logf("%s: standard error ends:\n%s", name, p.errors)
+		}
+	})
+	return p
+}
+
+func (p *program) read(stdout io.Reader) {
+	lines := bufio.NewScanner(stdout)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var e event
+		err := json.Unmarshal(lines.Bytes(), &e)
+		p.mu.Lock()
+		if err != nil {
+			p.broken = fmt.Errorf("%s printed %q: %w", p.name, lines.Text(), err)
+		}
+		p.events = append(p.events, e)
+		p.notify()
+		p.mu.Unlock()
+	}
+	p.mu.Lock()
+	p.ended = true
+	p.notify()
+	p.mu.Unlock()
+}
+
+func (p *program) notify() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// wait returns when done holds for the events so far. A program that ends or reports an
+// error first fails the test.
+func (p *program) wait(t *testing.T, what string, bound time.Duration, done func([]event) bool) {
+	t.Helper()
+	timeout := time.After(bound)
+	for {
+		p.mu.Lock()
+		events, ended, broken, changed := p.events, p.ended, p.broken, p.changed
+		p.mu.Unlock()
+		if broken != nil {
+			t.Fatal(broken)
+		}
+		if n := len(events); n > 0 && events[n-1].Event == "error" {
+			t.Fatalf("%s: waiting for %s: error: %s", p.name, what, events[n-1].Error)
+		}
+		if done(events) {
+			return
+		}
+		if ended {
+			t.Fatalf("%s ended while waiting for %s\n%s", p.name, what, p.errors)
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			t.Fatalf("%s: no %s within %v; %d events, the last: %+v", p.name, what, bound, len(events), events[max(0, len(events)-3):])
+		}
+	}
+}
+
+// snapshot returns the events so far.
+func (p *program) snapshot() []event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.events[:len(p.events):len(p.events)]
+}
+
+// tell sends a line to the program.
+func (p *program) tell(t *testing.T, line any) {
+	t.Helper()
+	text, err := json.Marshal(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.stdin.Write(append(text, '\n')); err != nil {
+		t.Fatalf("%s: %v", p.name, err)
+	}
+}
+
+// finish ends the program's input and waits until it has said that it is done.
+func (p *program) finish(t *testing.T) {
+	t.Helper()
+	if err := p.stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(t, "its end", time.Minute, func(events []event) bool {
+		return len(events) > 0 && events[len(events)-1].Event == "done"
+	})
+}
+
+// lastLines keeps the end of what was written to it.
+type lastLines struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (l *lastLines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, b...)
+	const keep = 4000
+	l.text = l.text[max(0, len(l.text)-keep):]
+	return len(b), nil
+}
+
+func (l *lastLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
+}
