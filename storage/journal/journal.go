@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"time"
 
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
@@ -24,7 +25,8 @@ var (
 	// ErrDamaged: something that had been durable does not check. The error's text
 	// has file (or object) and position. The broker refuses to start.
 	ErrDamaged = errors.New("journal: damaged")
-	// ErrNoRoom: the disk is full or the reserve is touched; nothing was written.
+	// ErrNoRoom: the disk is full or the reserve is touched; nothing was written. Roll
+	// returns it too, until there is room again.
 	ErrNoRoom = errors.New("journal: no room")
 )
 
@@ -46,6 +48,7 @@ type Info struct {
 	LastSeq  uint64 // of its last durable pack; FirstSeq-1 if it has none
 	Bytes    int64  // up to the end of the last durable pack
 	Closed   bool   // it has an end mark: immutable from now on
+	Created  time.Time
 }
 
 // Source reads the bytes of one pack or volume. Implementations are safe for
@@ -75,22 +78,23 @@ type Journal interface {
 	// more than one, Append is called from that many goroutines, with consecutive
 	// sequence numbers.
 	InFlightMax() int
-	// Append makes one pack durable. p is encoded for its sequence number; bufs is
-	// its wire form (header and index first) and does not change until Append has
-	// returned and every retry has let go. nil means durable: by a successful first
-	// sync or by matching content. Any error except ErrFenced leaves the outcome
-	// open: the caller stops appending and calls Roll.
+	// Append makes one pack durable. bufs is its wire form as pack.Builder encodes it
+	// (header and index first); nobody else changes it until Append has returned. The
+	// journal stamps the place (volume, nonce, sequence, previous checksum) into the
+	// header at the start of bufs[0]. nil means durable: by a successful first sync
+	// or by matching content, and all packs before it are too. Any error except
+	// ErrFenced leaves the outcome open: the caller stops appending and calls Roll.
 	Append(ctx context.Context, seq uint64, bufs [][]byte) (Ref, error)
 	// Roll closes the current volume durably after pack lastSeq, voiding whatever
 	// may lie behind it, and begins a new volume whose first pack will be
 	// lastSeq+1. It is how a volume becomes ready to be sealed and how the outcome
 	// of a failed pack is closed. It may be repeated until it succeeds; nothing is
-	// appended in between.
+	// appended in between. An open volume without a pack is kept when nothing failed.
 	Roll(ctx context.Context, lastSeq uint64) error
 	// Volumes lists the volumes that are not released, oldest first; the last one is
 	// open.
 	Volumes() []Info
-	// OpenVolume opens a pack's or volume's bytes for reading, durable part only.
+	// OpenSource opens a pack's or volume's bytes for reading, durable part only.
 	// Positions are those of Ref. An error wrapping fs.ErrNotExist means that the
 	// volume was released: the caller resolves through the metadata store again.
 	OpenSource(ref Ref) (Source, error)
@@ -100,4 +104,15 @@ type Journal interface {
 	// Close marks a clean stop after the last Append and frees the journal for the
 	// next process.
 	Close(ctx context.Context) error
+}
+
+// Adoptable is implemented by journals whose volumes are local files, which a bucket
+// on the same file system can take over as segments.
+type Adoptable interface {
+	// Footer makes footer the end of a closed volume, durably, and returns the path
+	// of the file, which begins with the volume's durable part and ends with footer.
+	// It may be repeated, also after a crash halfway and with another footer; once the
+	// file has a second link it is not written any more, and a footer that differs
+	// from what is there is errors.ErrUnsupported: the caller copies instead.
+	Footer(ctx context.Context, id VolumeID, footer []byte) (path string, err error)
 }

@@ -27,9 +27,9 @@ const (
 // Version is the version of the pack format that this package writes.
 const Version = 1
 
-// magic begins every pack. The first byte is not ASCII and the last is a newline,
+// Magic begins every pack. The first byte is not ASCII and the last is a newline,
 // so that a transfer in text mode shows at once.
-const magic = "\x89SHPACK\n"
+const Magic = "\x89SHPACK\n"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -117,7 +117,7 @@ func AppendHeader(dst []byte, h *Header) []byte {
 
 func putHeader(b []byte, h *Header) {
 	clear(b[:HeaderSize])
-	copy(b, magic)
+	copy(b, Magic)
 	be := binary.BigEndian
 	be.PutUint16(b[hVersion:], Version)
 	be.PutUint16(b[hSize:], HeaderSize)
@@ -149,7 +149,7 @@ func Stamp(head []byte, p Place) uint32 {
 // DecodeHeader decodes the header at the start of b. ErrCorrupt if it is not one;
 // ErrVersion if it is one of a newer release.
 func DecodeHeader(b []byte) (Header, error) {
-	if err := checkFrame(b, magic, HeaderSize, hCRC); err != nil {
+	if err := checkFrame(b, Magic, HeaderSize, hCRC); err != nil {
 		return Header{}, err
 	}
 	be := binary.BigEndian
