@@ -1,0 +1,56 @@
+package config
+
+var serverTable = NewTable(serverStorage(), serverHTTP(), serverPolicy())
+
+// Server returns the definitions of StreamHouse's own settings, which Kafka does not
+// have.
+func Server() *Table { return serverTable }
+
+func serverStorage() []Def {
+	return []Def{
+		def("data.dir", String, "./data", notEmpty(),
+			"Folder of everything that the broker keeps on its own disk: journal, metadata and, by default, the bucket.").acts(),
+		def("bucket.url", String, "", anything,
+			"Where sealed data goes: a folder (file:///path) or s3://name/prefix?endpoint=https://host&region=name. Empty: a folder in data.dir.").acts(),
+		def("journal.kind", String, "file", oneOf("file", "object"),
+			"Where a write becomes durable before it is acknowledged: in a local file, or in an object of the bucket.").acts(),
+		def("journal.volume.bytes", Long, "268435456", atLeast(8<<20),
+			"Size in bytes at which a journal volume is closed and sealed.").acts(),
+		def("journal.pack.bytes", Int, "2097152", between(64<<10, 64<<20),
+			"Size in bytes at which a pack is written even if more is waiting. A larger batch makes a larger pack.").acts(),
+		def("journal.linger.ms", Int, "50", between(0, 10000),
+			"Milliseconds for which the object journal collects writes into one object. The file journal never lingers.").acts(),
+		def("seal.max.age.ms", Long, "300000", atLeast(1000),
+			"Age in milliseconds at which a journal volume is closed and sealed even if it is small. With a file journal the bucket lags behind by this much at most.").acts(),
+		def("cache.memory.bytes", Long, "134217728", atLeast(1<<20),
+			"Memory in bytes for blocks of sealed data that were read from the bucket.").acts(),
+		def("disk.reserve.bytes", Long, "268435456", atLeast(0),
+			"Free space in bytes below which produce is answered with KAFKA_STORAGE_ERROR, so that reads and upkeep go on.").acts(),
+		unset("s3.access.key", Password, anything,
+			"Access key of the object store. Without it the usual AWS variables and files are tried.").acts(),
+		unset("s3.secret.key", Password, anything,
+			"Secret that belongs to s3.access.key.").acts(),
+	}
+}
+
+func serverHTTP() []Def {
+	return []Def{
+		def("http.listen", String, "localhost:8080", anything,
+			"Address of /health/live, /health/ready and /metrics; empty for none. It answers this machine only, unless it is told otherwise.").acts(),
+		def("log.level", String, "info", oneOf("debug", "info", "warn", "error"),
+			"Least severe lines that are logged.").acts(),
+		def("log.format", String, "console", oneOf("console", "json"),
+			"How lines are logged: for people or for machines.").acts(),
+		def("shutdown.timeout.ms", Long, "30000", atLeast(0),
+			"Milliseconds after a stop signal within which requests are answered and the broker leaves.").acts(),
+	}
+}
+
+func serverPolicy() []Def {
+	return []Def{
+		def("replication.factor.strict", Boolean, "false", anything,
+			"Whether a replication factor above the number of brokers is refused, as Kafka does. By default it is accepted, since durability does not come from copies.").acts(),
+		def("request.memory.bytes", Long, "268435456", atLeast(16<<20),
+			"Bytes of requests held in memory at a time over all connections when queued.max.request.bytes does not say it.").acts(),
+	}
+}
