@@ -154,36 +154,12 @@ func (u *Upkeep) slicesOf(ctx context.Context, v journal.Info) ([]metadata.Slice
 }
 
 // sealVolumes makes one segment of the volumes and registers it.
-func (u *Upkeep) sealVolumes(ctx context.Context, group []journal.Info) (err error) {
+func (u *Upkeep) sealVolumes(ctx context.Context, group []journal.Info) error {
 	began := u.cfg.Now()
 	last := group[len(group)-1]
-	plan := &segment.Plan{Volume: u.volumeHeader(uint64(last.ID))}
-	plan.Footer.Head = segment.Head{
-		FirstVolume: uint64(group[0].ID), LastVolume: uint64(last.ID),
-		FirstSeq: group[0].FirstSeq, LastSeq: last.LastSeq,
-	}
-	f := u.newFold()
-	for _, v := range group {
-		c, err := u.openContents(ctx, v)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, c.close()) }()
-		err = c.packs(ctx, func(pos int64, index *pack.Index) error {
-			return f.pack(ctx, pos, index, func(id pack.PartitionID, x pack.Extent, appendTime int64) {
-				plan.Add(c.src, id, x, appendTime)
-			})
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if err := f.states(&plan.Footer); err != nil {
-		return err
-	}
 	key := newKey(segmentPrefix, uint64(last.ID))
 	defer u.uploads.begin(key)()
-	size, err := u.store(ctx, key, group, plan)
+	size, err := u.storeVolumes(ctx, key, group)
 	if err != nil {
 		return err
 	}
@@ -199,9 +175,39 @@ func (u *Upkeep) sealVolumes(ctx context.Context, group []journal.Info) (err err
 	}
 	took := u.cfg.Now().Sub(began)
 	u.metrics.sealed(size, took)
-	u.logger.Debug("sealed", zap.String("key", key), zap.Int64("bytes", size), zap.Int("partitions", len(f.touched)),
-		zap.Duration("took", took))
+	u.logger.Debug("sealed", zap.String("key", key), zap.Int64("bytes", size), zap.Duration("took", took))
 	return nil
+}
+
+// storeVolumes folds the volumes and puts them into the bucket as one segment. It
+// returns the segment's size.
+func (u *Upkeep) storeVolumes(ctx context.Context, key string, group []journal.Info) (size int64, err error) {
+	last := group[len(group)-1]
+	plan := &segment.Plan{Volume: u.volumeHeader(uint64(last.ID))}
+	plan.Footer.Head = segment.Head{
+		FirstVolume: uint64(group[0].ID), LastVolume: uint64(last.ID),
+		FirstSeq: group[0].FirstSeq, LastSeq: last.LastSeq,
+	}
+	f := u.newFold()
+	for _, v := range group {
+		c, err := u.openContents(ctx, v)
+		if err != nil {
+			return 0, err
+		}
+		defer func() { err = errors.Join(err, c.close()) }()
+		err = c.packs(ctx, func(pos int64, index *pack.Index) error {
+			return f.pack(ctx, pos, index, func(id pack.PartitionID, x pack.Extent, appendTime int64) {
+				plan.Add(c.src, id, x, appendTime)
+			})
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	if err := f.states(&plan.Footer); err != nil {
+		return 0, err
+	}
+	return u.store(ctx, key, group, plan)
 }
 
 func (u *Upkeep) volumeHeader(number uint64) pack.VolumeHeader {

@@ -48,7 +48,7 @@ func (u *Upkeep) Sweep(ctx context.Context) error {
 	if err := u.witness.Advance(ctx); err != nil {
 		return err
 	}
-	return errors.Join(u.deleteSegments(ctx, due), u.deleteObjects(ctx, keys))
+	return errors.Join(u.deleteSegments(ctx, due), u.deleteAbandoned(ctx, keys))
 }
 
 // due returns the garbage that was first seen longer than the grace ago.
@@ -119,6 +119,21 @@ func (u *Upkeep) deleteSegments(ctx context.Context, due []metadata.Segment) err
 		u.metrics.deleted.Inc()
 		u.metrics.deletedBytes.Add(float64(s.Bytes))
 		u.logger.Debug("segment deleted", zap.String("key", s.Key), zap.Int64("bytes", s.Bytes))
+	}
+	return nil
+}
+
+// deleteAbandoned deletes objects whose intents are forgotten. What could not be
+// deleted gets its intent back, so that a later sweep tries again.
+func (u *Upkeep) deleteAbandoned(ctx context.Context, keys []string) (err error) {
+	for i, key := range keys {
+		if err = u.deleteObjects(ctx, []string{key}); err == nil {
+			continue
+		}
+		for _, left := range keys[i:] {
+			err = errors.Join(err, u.cfg.Store.Intend(context.WithoutCancel(ctx), left))
+		}
+		return err
 	}
 	return nil
 }

@@ -1,0 +1,482 @@
+package upkeep
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/protocol/record"
+	"github.com/streamhouse/streamhouse/storage/bucket"
+	bucketfile "github.com/streamhouse/streamhouse/storage/bucket/file"
+	"github.com/streamhouse/streamhouse/storage/bucket/mem"
+	"github.com/streamhouse/streamhouse/storage/buffer"
+	"github.com/streamhouse/streamhouse/storage/journal"
+	journalfile "github.com/streamhouse/streamhouse/storage/journal/file"
+	"github.com/streamhouse/streamhouse/storage/log"
+	"github.com/streamhouse/streamhouse/storage/pack"
+	"github.com/streamhouse/streamhouse/storage/partition"
+	"github.com/streamhouse/streamhouse/storage/segment"
+)
+
+// rig is a broker's storage: real journal, real log, a bucket, and a metadata store
+// in memory. It can be stopped and started again over what is durable.
+type rig struct {
+	t      *testing.T
+	dir    string
+	bucket bucket.Bucket
+	store  *memStore
+	start  metadata.Start
+	clock  *clock
+	topics *topics
+	seam   func(string) error
+
+	journal *journalfile.Journal
+	log     *log.Log
+	upkeep  *Upkeep
+	index   *segment.Index
+	stop    func()
+
+	// What clients were told: the batches of each partition, as stored.
+	acked map[pack.PartitionID][]byte
+	// folds is the fold from zero over every pack that was ever closed.
+	folds  map[pack.PartitionID]*partition.State
+	folded uint64 // last sequence in folds
+	rounds int
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// topics is Topics and log.Topics.
+type topics struct {
+	mu    sync.Mutex
+	list  []Topic
+	epoch int32
+}
+
+func (x *topics) List() []Topic {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.list)
+}
+
+func (x *topics) Exists(id metadata.TopicID) bool {
+	_, ok := x.LeaderEpoch(id)
+	return ok
+}
+
+func (x *topics) LeaderEpoch(id pack.TopicID) (int32, bool) {
+	for _, t := range x.List() {
+		if t.ID == id {
+			return x.epoch, true
+		}
+	}
+	return 0, false
+}
+
+func (x *topics) change(id pack.TopicID, fn func(*Topic)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range x.list {
+		if x.list[i].ID == id {
+			fn(&x.list[i])
+		}
+	}
+}
+
+func (x *topics) drop(id pack.TopicID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.list = slices.DeleteFunc(x.list, func(t Topic) bool { return t.ID == id })
+}
+
+var (
+	orders    = Topic{ID: pack.TopicID{15: 1}, Partitions: 3, Delete: true, RetentionMs: -1, RetentionBytes: -1}
+	clicks    = Topic{ID: pack.TopicID{15: 2}, Partitions: 2, Delete: true, RetentionMs: -1, RetentionBytes: -1}
+	consumers = Topic{ID: pack.TopicID{15: 3}, Partitions: 4, Internal: true, RetentionMs: -1, RetentionBytes: -1}
+)
+
+func at(t Topic, partition int32) pack.PartitionID {
+	return pack.PartitionID{Topic: t.ID, Partition: partition}
+}
+
+// newRig starts a rig. With adopt the bucket is a folder beside the journal, else a
+// remote one.
+func newRig(t *testing.T, adopt bool) *rig {
+	r := &rig{
+		t:      t,
+		dir:    t.TempDir(),
+		clock:  &clock{now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)},
+		topics: &topics{list: []Topic{orders, clicks, consumers}},
+		start:  metadata.Start{ClusterID: "AAAAAAAAAAAAAAAAAAAAAA", Incarnation: 1},
+		acked:  map[pack.PartitionID][]byte{},
+		folds:  map[pack.PartitionID]*partition.State{},
+	}
+	r.store = newMemStore(func() int64 { return r.clock.Now().UnixMilli() })
+	if adopt {
+		b, err := bucketfile.Open(filepath.Join(r.dir, "bucket"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Close() })
+		r.bucket = b
+	} else {
+		r.bucket = mem.New()
+	}
+	r.begin()
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// begin starts journal, log and upkeep, as a process does.
+func (r *rig) begin() {
+	r.t.Helper()
+	if err := r.tryBegin(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) tryBegin() error {
+	r.stop = func() {}
+	r.start.Epoch++
+	r.topics.epoch = r.start.Epoch
+	ctx := context.Background()
+	witness, err := CheckStore(ctx, r.store, r.bucket, r.start)
+	if err != nil {
+		return err
+	}
+	r.journal, err = journalfile.Open(journalfile.Config{
+		Dir: filepath.Join(r.dir, "journal"), ClusterID: r.start.ClusterID, VolumeBytes: 1 << 20, Now: r.clock.Now,
+	})
+	if err != nil {
+		return err
+	}
+	r.index = segment.NewIndex(1<<20, func(ctx context.Context, s metadata.Segment, p []byte, off int64) error {
+		_, err := objectReader{ctx, r.bucket, s.Key}.ReadAt(p, off)
+		return err
+	})
+	r.log, err = log.Open(ctx, log.Config{
+		Journal: r.journal, Store: r.store, Segments: r.index, Topics: r.topics,
+		OpenObject: r.openObject, Logger: zap.NewNop(), Registry: prometheus.NewRegistry(), Now: r.clock.Now,
+		VolumeBytes: 1 << 40, ProducerExpiry: func() time.Duration { return 24 * time.Hour },
+	})
+	if err != nil {
+		return errors.Join(err, r.journal.Close(ctx))
+	}
+	r.upkeep = New(Config{
+		Journal: r.journal, Bucket: r.bucket, Store: r.store, Log: LogOf(r.log, r.topics), Topics: r.topics,
+		Index: r.index, Logger: zap.NewNop(), Registry: prometheus.NewRegistry(), Now: r.clock.Now, Start: r.start,
+		SpoolDir: r.dir,
+		Seam: func(step string) error {
+			if r.seam != nil {
+				return r.seam(step)
+			}
+			return nil
+		},
+	}, witness)
+	run, cancel := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- r.log.Run(run) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := errors.Join(<-ran, r.journal.Close(ctx)); err != nil {
+			r.t.Error(err)
+		}
+	})
+	return nil
+}
+
+// restart ends the process and starts another one.
+func (r *rig) restart() {
+	r.t.Helper()
+	r.stop()
+	r.begin()
+	r.foldClosed()
+}
+
+type object struct {
+	objectReader
+	size int64
+}
+
+func (o object) File() *os.File { return nil }
+func (o object) Close() error   { return nil }
+
+func (r *rig) openObject(ctx context.Context, key string, size int64) (journal.Source, error) {
+	info, err := r.bucket.Stat(ctx, key)
+	if err == nil && info.Size != size {
+		err = fmt.Errorf("%s has %d bytes, not %d", key, info.Size, size)
+	}
+	return object{objectReader{ctx, r.bucket, key}, size}, err
+}
+
+// batchOf encodes an uncompressed batch. A nil value is a tombstone.
+func batchOf(producer int64, sequence int32, timestamp int64, kv ...[]byte) []byte {
+	var records []byte
+	n := len(kv) / 2
+	for i := range n {
+		x := kmsg.NewRecord()
+		x.OffsetDelta, x.Key, x.Value = int32(i), kv[2*i], kv[2*i+1]
+		x.Length = int32(len(x.AppendTo(nil)) - 1)
+		// The length is a varint before itself: correct it until it holds.
+		for len(x.AppendTo(nil))-varintLen(x.Length) != int(x.Length) {
+			x.Length = int32(len(x.AppendTo(nil)) - varintLen(x.Length))
+		}
+		records = x.AppendTo(records)
+	}
+	b := kmsg.NewRecordBatch()
+	b.Magic, b.LastOffsetDelta, b.NumRecords = 2, int32(n-1), int32(n)
+	b.FirstTimestamp, b.MaxTimestamp = timestamp, timestamp
+	b.ProducerID, b.ProducerEpoch, b.FirstSequence = producer, 0, sequence
+	if producer < 0 {
+		b.ProducerEpoch = -1
+	}
+	b.Records = records
+	out := b.AppendTo(nil)
+	b.Length = int32(len(out) - 12)
+	out = b.AppendTo(nil)
+	record.SetMaxTimestamp(out, timestamp, false)
+	return out
+}
+
+func varintLen(n int32) int {
+	u, size := uint32(n)<<1^uint32(n>>31), 1
+	for ; u >= 0x80; u >>= 7 {
+		size++
+	}
+	return size
+}
+
+// produce appends a batch and waits until it is durable.
+func (r *rig) produce(id pack.PartitionID, b []byte) {
+	r.t.Helper()
+	r.produceAll([]pack.PartitionID{id}, [][]byte{b})
+}
+
+// produceAll appends one batch per partition, all at once.
+func (r *rig) produceAll(ids []pack.PartitionID, batches [][]byte) {
+	r.t.Helper()
+	ctx := context.Background()
+	done := make(chan struct{})
+	ticket := log.NewTicket(len(ids), func(*log.Ticket) { close(done) })
+	appender := r.log.NewAppender()
+	defer appender.Close()
+	for i, id := range ids {
+		p, err := r.log.Partition(ctx, id, r.topics.epoch)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		buf := buffer.Get(len(batches[i]))
+		copy(buf.Bytes(), batches[i])
+		h, err := record.ParseHeader(buf.Bytes())
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		appender.Append(ctx, ticket, i, p, log.Batch{Buf: buf, Bytes: buf.Bytes(), Header: h})
+	}
+	<-done
+	for i, res := range ticket.Results() {
+		if res.Err != nil {
+			r.t.Fatal(res.Err)
+		}
+		stored := bytes.Clone(batches[i])
+		record.SetOffset(stored, res.BaseOffset, r.topics.epoch)
+		r.acked[ids[i]] = append(r.acked[ids[i]], stored...)
+	}
+}
+
+// roll closes the open volume and folds its packs from zero.
+func (r *rig) roll() {
+	r.t.Helper()
+	before := len(r.journal.Volumes())
+	open := r.journal.Volumes()[before-1].ID
+	r.log.RequestRoll()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		v := r.journal.Volumes()
+		if v[len(v)-1].ID != open {
+			break
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatal("the log does not roll")
+		}
+	}
+	r.foldClosed()
+}
+
+// foldClosed applies the packs of closed volumes that it has not seen to the folds
+// from zero.
+func (r *rig) foldClosed() {
+	r.t.Helper()
+	ctx := context.Background()
+	for _, v := range r.journal.Volumes() {
+		if !v.Closed || v.LastSeq <= r.folded {
+			continue
+		}
+		c, err := r.upkeep.openContents(ctx, v)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		err = c.packs(ctx, func(_ int64, index *pack.Index) error {
+			for i := range index.Entries {
+				e := &index.Entries[i]
+				if r.folds[e.ID] == nil {
+					r.folds[e.ID] = &partition.State{}
+				}
+				if err := r.folds[e.ID].Apply(e, 0, 0); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err := errors.Join(err, c.close()); err != nil {
+			r.t.Fatal(err)
+		}
+		r.folded = v.LastSeq
+	}
+}
+
+// checkStates compares every stored state with the fold from zero.
+func (r *rig) checkStates() {
+	r.t.Helper()
+	ctx := context.Background()
+	for id, want := range r.folds {
+		if !r.topics.Exists(id.Topic) {
+			continue
+		}
+		_, row, err := r.store.Partition(ctx, id)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if row.NextOffset != want.NextOffset() {
+			r.t.Errorf("partition %v: stored next offset %d, fold from zero %d", id, row.NextOffset, want.NextOffset())
+			continue
+		}
+		block, err := r.upkeep.stateBlock(ctx, id, row)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		payload, _ := want.MarshalBinary()
+		if !bytes.Equal(block.Payload, payload) {
+			r.t.Errorf("partition %v: stored state is not the fold from zero", id)
+		}
+	}
+}
+
+// read returns everything from the log start to the end.
+func (r *rig) read(id pack.PartitionID) []byte {
+	r.t.Helper()
+	ctx := context.Background()
+	from, err := r.store.LogStart(ctx, id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var all []byte
+	for {
+		b, err := r.upkeep.cfg.Log.ReadBatches(ctx, id, from, 1<<20)
+		if err != nil {
+			r.t.Fatalf("read %v from %d: %v", id, from, err)
+		}
+		if len(b) == 0 {
+			return all
+		}
+		all = append(all, b...)
+		for len(b) > 0 {
+			h, err := record.ParseHeader(b)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			from = h.LastOffset() + 1
+			b = b[h.Size():]
+		}
+	}
+}
+
+// checkAcked reads every partition and compares it with what was acknowledged, from
+// the log start on: once, in order, at its offset, byte for byte.
+func (r *rig) checkAcked() {
+	r.t.Helper()
+	for id, want := range r.acked {
+		if !r.topics.Exists(id.Topic) {
+			continue
+		}
+		start, _ := r.store.LogStart(context.Background(), id)
+		for len(want) > 0 {
+			h, _ := record.ParseHeader(want)
+			if h.LastOffset() >= start {
+				break
+			}
+			want = want[h.Size():]
+		}
+		if got := r.read(id); !bytes.Equal(got, want) {
+			r.t.Errorf("partition %v: %d bytes read, %d acknowledged", id, len(got), len(want))
+		}
+	}
+}
+
+// objects lists the bucket's keys under prefix.
+func (r *rig) objects(prefix string) (keys []string) {
+	r.t.Helper()
+	err := r.bucket.List(context.Background(), prefix, "", func(i bucket.Info) error {
+		keys = append(keys, i.Key)
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return keys
+}
+
+func (r *rig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// some produces a few batches over several partitions, with and without a producer.
+func (r *rig) some() {
+	r.t.Helper()
+	round := r.rounds
+	r.rounds++
+	now := r.clock.Now().UnixMilli()
+	for i := range 5 {
+		seq := int32(round*5+i) * 2
+		value := fmt.Appendf(nil, "round %d batch %d", round, i)
+		r.produceAll(
+			[]pack.PartitionID{at(orders, 0), at(clicks, 1), at(orders, 2)},
+			[][]byte{
+				batchOf(7, seq, now, []byte("k"), value, []byte("l"), value),
+				batchOf(-1, -1, now, nil, value),
+				batchOf(9, seq, now, nil, value, nil, value),
+			})
+	}
+}
+
+var _ io.ReaderAt = object{}
