@@ -106,10 +106,10 @@ func (g *Group) Size() int { return len(g.members) }
 // Pending returns how many ids were given out and not used yet (KIP-394).
 func (g *Group) Pending() int { return len(g.pending) }
 
-// Idle says whether the group has neither members nor a step that is still being
-// stored, so that it may be removed.
+// Idle says whether nobody is in the group or about to be, and no step of it is still
+// being stored, so that it may be removed.
 func (g *Group) Idle() bool {
-	return (g.state == Empty || g.state == Dead) && len(g.pending) == 0 && len(g.stores) == 0
+	return (g.is(Empty) && len(g.pending) == 0 || g.is(Dead)) && len(g.stores) == 0
 }
 
 func (g *Group) is(s State) bool { return g.state == s }

@@ -4,6 +4,9 @@ import "time"
 
 // Deadline returns when Tick is next due; false if nothing of the group is timed.
 func (g *Group) Deadline() (time.Time, bool) {
+	if g.is(Dead) {
+		return time.Time{}, false
+	}
 	var first time.Time
 	earlier := func(t time.Time) {
 		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
