@@ -1,0 +1,148 @@
+package upkeep
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/streamhouse/streamhouse/storage/journal"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// remoteJournal shows a file journal as an object journal looks to its readers: a
+// source is one pack, and nothing can be adopted.
+type remoteJournal struct {
+	journal.Journal
+	opened int
+}
+
+func (j *remoteJournal) OpenSource(ref journal.Ref) (journal.Source, error) {
+	j.opened++
+	src, err := j.Journal.OpenSource(journal.Ref{Volume: ref.Volume})
+	if err != nil {
+		return nil, err
+	}
+	for pos := int64(pack.VolumeHeaderSize); ; {
+		h, err := readHeader(src, pos)
+		if err != nil {
+			src.Close()
+			return nil, err
+		}
+		if h.Seq == ref.Seq {
+			return onePack{src, io.NewSectionReader(src, pos, h.Size())}, nil
+		}
+		pos += h.Size()
+	}
+}
+
+type onePack struct {
+	journal.Source
+	section *io.SectionReader
+}
+
+func (p onePack) ReadAt(b []byte, off int64) (int, error) { return p.section.ReadAt(b, off) }
+func (p onePack) File() *os.File                          { return nil }
+
+// remote makes the rig's upkeep see a remote journal.
+func (r *rig) remote() *remoteJournal {
+	j := &remoteJournal{Journal: r.journal}
+	r.upkeep.cfg.Journal = j
+	return j
+}
+
+func TestClosedVolumesMergeIntoOneSegment(t *testing.T) {
+	r := newRig(t, false)
+	ctx := context.Background()
+	for range 4 {
+		r.some()
+		r.roll()
+	}
+	j := r.remote()
+	r.upkeep.cfg.SealBytesMax = 1 << 30
+	r.must(r.upkeep.Seal(ctx))
+	r.checkAcked()
+	r.checkStates()
+	keys := r.objects(segmentPrefix)
+	if len(keys) != 1 {
+		t.Fatalf("%d segments, want 1", len(keys))
+	}
+	if j.opened > 30 {
+		t.Errorf("%d packs opened for 20: one that is remote is read once", j.opened)
+	}
+	for v := uint64(1); v <= 4; v++ {
+		if done, _ := r.store.Registered(ctx, v); !done {
+			t.Errorf("volume %d is not registered", v)
+		}
+	}
+	if left, _ := os.ReadDir(r.dir); len(left) != 1 {
+		t.Errorf("spool files left: %v", left)
+	}
+	info, err := r.bucket.Stat(ctx, keys[0])
+	r.must(err)
+	footer, err := r.upkeep.openFooter(ctx, keys[0], info.Size)
+	r.must(err)
+	for i := range footer.Len() {
+		if p := footer.Part(i); p.Extents != 1 {
+			t.Errorf("partition %v lies in %d extents of a sorted segment, want 1", p.ID, p.Extents)
+		}
+	}
+	r.restart()
+	r.checkAcked()
+}
+
+func TestMergeIsBounded(t *testing.T) {
+	r := newRig(t, false)
+	for range 4 {
+		r.some()
+		r.roll()
+	}
+	r.remote()
+	r.upkeep.cfg.SealBytesMax = 2*r.journal.Volumes()[0].Bytes + 1000
+	r.must(r.upkeep.Seal(context.Background()))
+	r.checkAcked()
+	if n := len(r.objects(segmentPrefix)); n != 2 {
+		t.Errorf("%d segments, want 2", n)
+	}
+}
+
+func TestMergeStoppedAtEachStep(t *testing.T) {
+	for n := 1; ; n++ {
+		stopped := ""
+		t.Run(fmt.Sprintf("step %d", n), func(t *testing.T) {
+			r := newRig(t, false)
+			ctx := context.Background()
+			for range 3 {
+				r.some()
+				r.roll()
+			}
+			r.remote()
+			seam, _, at := stopAt(n)
+			r.seam = seam
+			err := r.upkeep.Seal(ctx)
+			r.seam, stopped = nil, *at
+			if stopped == "" {
+				r.must(err)
+			}
+			r.checkAcked()
+			r.restart()
+			r.checkAcked()
+			r.remote()
+			r.must(r.upkeep.Seal(ctx))
+			r.checkAcked()
+			r.checkStates()
+			sweepAll(r)
+			if n := len(r.objects(segmentPrefix)); n != 1 {
+				t.Errorf("%d segments, want 1", n)
+			}
+			r.checkAcked()
+		})
+		if stopped == "" {
+			if n < 9 {
+				t.Fatalf("only %d steps", n-1)
+			}
+			return
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package upkeep
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/streamhouse/streamhouse/storage/bucket"
+)
+
+func TestSweepWaitsForTheGrace(t *testing.T) {
+	r := newRig(t, true)
+	ctx := context.Background()
+	r.some()
+	r.roll()
+	r.must(r.upkeep.Seal(ctx))
+	for _, topic := range []Topic{orders, clicks} {
+		r.topics.drop(topic.ID)
+		r.store.deleteTopic(topic.ID)
+		r.log.DropTopic(topic.ID)
+	}
+	r.must(r.upkeep.Sweep(ctx))
+	r.clock.advance(r.upkeep.cfg.Grace - 1)
+	r.must(r.upkeep.Sweep(ctx))
+	if n := len(r.objects(segmentPrefix)); n != 1 {
+		t.Fatalf("%d segments within the grace, want 1", n)
+	}
+	r.clock.advance(1)
+	r.must(r.upkeep.Sweep(ctx))
+	if n := len(r.objects(segmentPrefix)); n != 0 {
+		t.Errorf("%d segments behind the grace, want none", n)
+	}
+	if len(r.store.segments) != 0 || len(r.store.intents) != 0 {
+		t.Errorf("rows left: %v, %v", r.store.segments, r.store.intents)
+	}
+}
+
+// TestSweepLeavesUploadsAlone: an upload that takes longer than the grace keeps its
+// intent.
+func TestSweepLeavesUploadsAlone(t *testing.T) {
+	r := newRig(t, false)
+	ctx := context.Background()
+	r.some()
+	r.roll()
+	r.seam = func(step string) error {
+		if step == "register" {
+			r.seam = nil
+			r.clock.advance(2 * r.upkeep.cfg.Grace)
+			return r.upkeep.Sweep(ctx)
+		}
+		return nil
+	}
+	r.must(r.upkeep.Seal(ctx))
+	r.checkAcked()
+}
+
+func TestSweepDeletesWhatWasNeverRegistered(t *testing.T) {
+	r := newRig(t, false)
+	ctx := context.Background()
+	r.must(r.store.Intend(ctx, "segment/lost"))
+	r.must(r.bucket.Create(ctx, "segment/lost", bucket.Bytes([]byte("x"))))
+	r.must(r.upkeep.Sweep(ctx))
+	if n := len(r.objects(segmentPrefix)); n != 1 {
+		t.Fatal("swept before the grace was over")
+	}
+	r.clock.advance(r.upkeep.cfg.Grace)
+	r.must(r.upkeep.Sweep(ctx))
+	if n := len(r.objects(segmentPrefix)) + len(r.store.intents); n != 0 {
+		t.Errorf("%d objects and intents left", n)
+	}
+}
+
+// stuckBucket does not delete.
+type stuckBucket struct{ bucket.Bucket }
+
+var errStuck = errors.New("no deletes today")
+
+func (stuckBucket) Delete(context.Context, string) error { return errStuck }
+
+func TestSweepTriesAgainWhatCouldNotBeDeleted(t *testing.T) {
+	r := newRig(t, false)
+	ctx := context.Background()
+	for _, key := range []string{"segment/a", "segment/b"} {
+		r.must(r.store.Intend(ctx, key))
+		r.must(r.bucket.Create(ctx, key, bucket.Bytes([]byte("x"))))
+	}
+	r.clock.advance(r.upkeep.cfg.Grace)
+	r.upkeep.cfg.Bucket = stuckBucket{r.bucket}
+	if err := r.upkeep.Sweep(ctx); !errors.Is(err, errStuck) {
+		t.Fatal(err)
+	}
+	r.upkeep.cfg.Bucket = r.bucket
+	sweepAll(r)
+	if n := len(r.objects(segmentPrefix)) + len(r.store.intents); n != 0 {
+		t.Errorf("%d objects and intents left", n)
+	}
+}
+
+// TestSweepNeverRunsBehind: another process with a newer store works on the bucket.
+func TestSweepNeverRunsBehind(t *testing.T) {
+	r := newRig(t, false)
+	ctx := context.Background()
+	r.must(r.store.Intend(ctx, "segment/lost"))
+	r.must(r.bucket.Create(ctx, "segment/lost", bucket.Bytes([]byte("x"))))
+	r.clock.advance(r.upkeep.cfg.Grace)
+	newer := witness{r.start.ClusterID, r.start.Incarnation, 99}
+	r.must(r.bucket.Create(ctx, newer.key(), bucket.Bytes(newer.encode())))
+	if err := r.upkeep.Sweep(ctx); !errors.Is(err, ErrBehind) {
+		t.Fatalf("sweep gives %v", err)
+	}
+	if n := len(r.objects(segmentPrefix)); n != 1 {
+		t.Error("something was deleted")
+	}
+}
