@@ -15,6 +15,12 @@ type place struct {
 // record once, at its acknowledged offset, in order, with its content.
 func (s *scenario) checkRecords(t *testing.T) {
 	t.Helper()
+	s.checkPlaces(t, content)
+}
+
+// checkPlaces is checkRecords for records with the given content.
+func (s *scenario) checkPlaces(t *testing.T, content func(n int) (key, value *string)) {
+	t.Helper()
 	acked := map[place]event{}
 	latest := map[int32]event{}
 	numbers := map[int]bool{}
@@ -36,7 +42,7 @@ func (s *scenario) checkRecords(t *testing.T) {
 	}
 	read := map[place]bool{}
 	for _, m := range s.members {
-		checkMember(t, m, acked, read)
+		checkMember(t, m, acked, read, content)
 	}
 	if len(read) != len(acked) {
 		t.Errorf("the group read %d offsets, %d were acknowledged", len(read), len(acked))
@@ -45,7 +51,7 @@ func (s *scenario) checkRecords(t *testing.T) {
 
 // checkMember holds one member's records against the acknowledged ones, and their order
 // within each of its assignments: without a new assignment it never goes back.
-func checkMember(t *testing.T, m *program, acked map[place]event, read map[place]bool) {
+func checkMember(t *testing.T, m *program, acked map[place]event, read map[place]bool, content func(n int) (key, value *string)) {
 	t.Helper()
 	next := map[int32]int64{}
 	faults := 0
@@ -55,7 +61,7 @@ func checkMember(t *testing.T, m *program, acked map[place]event, read map[place
 			clear(next)
 		case "record":
 			at := place{e.Partition, e.Offset}
-			if fault := compare(e, acked[at]); fault != "" && faults < 10 {
+			if fault := compare(e, acked[at], content); fault != "" && faults < 10 {
 				t.Errorf("%s: %v: %s", m.name, at, fault)
 				faults++
 			}
@@ -71,7 +77,7 @@ func checkMember(t *testing.T, m *program, acked map[place]event, read map[place
 
 // compare says what differs between a record as read, as acknowledged, and as it should
 // be by its number.
-func compare(got, acked event) string {
+func compare(got, acked event, content func(n int) (key, value *string)) string {
 	if acked.Event == "" {
 		return fmt.Sprintf("record %d was never acknowledged here", got.N)
 	}

@@ -29,6 +29,7 @@ type program struct {
 	process *peers.Process
 	stdin   io.WriteCloser
 	errors  *lastLines
+	parse   func(line string) (event, error)
 
 	mu      sync.Mutex
 	events  []event
@@ -37,12 +38,21 @@ type program struct {
 	broken  error // a line that is no event
 }
 
-// start runs a client program for this test; it is killed with the test.
+// start runs one of the small client programs for this test; it is killed with the test.
 func start(t *testing.T, name string, command peers.Command) *program {
+	t.Helper()
+	return startParsed(t, name, command, func(line string) (e event, err error) {
+		err = json.Unmarshal([]byte(line), &e)
+		return e, err
+	})
+}
+
+// startParsed is start for a program that prints in a way of its own.
+func startParsed(t *testing.T, name string, command peers.Command, parse func(line string) (event, error)) *program {
 	t.Helper()
 	stdinReader, stdin := io.Pipe()
 	stdout, stdoutWriter := io.Pipe()
-	p := &program{name: name, stdin: stdin, errors: &lastLines{}, changed: make(chan struct{})}
+	p := &program{name: name, stdin: stdin, errors: &lastLines{}, parse: parse, changed: make(chan struct{})}
 	process, err := command.Start(stdinReader, stdoutWriter, p.errors)
 	if err != nil {
 		t.Fatal(err)
@@ -75,8 +85,7 @@ func (p *program) read(stdout io.Reader) {
 	lines := bufio.NewScanner(stdout)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var e event
-		err := json.Unmarshal(lines.Bytes(), &e)
+		e, err := p.parse(lines.Text())
 		p.mu.Lock()
 		if err != nil {
 			p.broken = fmt.Errorf("%s printed %q: %w", p.name, lines.Text(), err)
@@ -142,6 +151,36 @@ func (p *program) tell(t *testing.T, line any) {
 	if _, err := p.stdin.Write(append(text, '\n')); err != nil {
 		t.Fatalf("%s: %v", p.name, err)
 	}
+}
+
+// write sends text to the program as it is.
+func (p *program) write(t *testing.T, text string) {
+	t.Helper()
+	if _, err := io.WriteString(p.stdin, text); err != nil {
+		t.Fatalf("%s: %v", p.name, err)
+	}
+}
+
+// end closes the program's input and asks it to stop with SIGTERM if it does not end by
+// that.
+func (p *program) end(t *testing.T, term bool) {
+	t.Helper()
+	if err := p.stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if term {
+		if err := p.process.Stop(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.wait(t, "its end", time.Minute, func([]event) bool {
+		select {
+		case <-p.process.Done():
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 // finish ends the program's input and waits until it has said that it is done.
