@@ -105,7 +105,7 @@ func AlterBroker(current map[string]string, ops []Op, own bool) (map[string]stri
 	if err := checkMinInsync(ops, own); err != nil {
 		return nil, err
 	}
-	return next, checkDynamic(next)
+	return next, CheckDynamic(next)
 }
 
 // applyAll applies ops in order to a copy of current. notList makes the error for
@@ -174,9 +174,10 @@ func checkMinInsync(ops []Op, own bool) error {
 	return nil
 }
 
-// checkDynamic validates settings that are to change while the broker runs. Kafka
-// answers INVALID_REQUEST to all of these. Unlike Kafka, an unknown name is refused.
-func checkDynamic(set map[string]string) error {
+// CheckDynamic validates settings that are to change while the broker runs. The error
+// is a *protocol.Error of INVALID_REQUEST, as Kafka answers. Unlike Kafka, an unknown
+// name is refused.
+func CheckDynamic(set map[string]string) error {
 	names := slices.Sorted(maps.Keys(set))
 	group := func(match func(*Def) bool, text string) error {
 		var bad []string

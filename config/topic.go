@@ -137,6 +137,15 @@ func dedupe(v Value) Value {
 // CheckTopic validates a topic's whole set of settings. The error is a
 // *protocol.Error of INVALID_CONFIG with Kafka's text.
 func CheckTopic(set map[string]string, b *Broker) error {
+	if err := CheckTopicValues(set); err != nil {
+		return err
+	}
+	return checkTopicTogether(set, b)
+}
+
+// CheckTopicValues validates each setting by itself, without the rules over several
+// settings and the broker's. NewTopic needs no more than this.
+func CheckTopicValues(set map[string]string) error {
 	names := slices.Sorted(maps.Keys(set))
 	for _, name := range names {
 		if topicTable.Get(name) == nil {
@@ -148,7 +157,7 @@ func CheckTopic(set map[string]string, b *Broker) error {
 			return protocol.Errorf(protocol.InvalidConfig, "%s", err)
 		}
 	}
-	return checkTopicTogether(set, b)
+	return nil
 }
 
 // checkTopicTogether holds the rules over several settings.
