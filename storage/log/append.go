@@ -73,7 +73,7 @@ func (l *Log) ready(p *Partition) error {
 		return protocol.UnknownTopicOrPartition
 	case l.closed:
 		return protocol.NotLeaderOrFollower
-	case l.failing:
+	case l.failing || l.behind:
 		return protocol.KafkaStorageError
 	}
 	return nil

@@ -83,6 +83,7 @@ func (l *Log) commitLoop(ctx context.Context) error {
 		case <-l.kick:
 		case <-timer.C:
 		case <-age.C:
+			l.measureBacklog()
 			roll = roll || l.volumeOld()
 		case <-l.rollWanted:
 			roll = roll || l.volumeUsed()
@@ -311,7 +312,26 @@ func (l *Log) roll(ctx context.Context) error {
 		return l.fail(ctx, err)
 	}
 	l.metrics.rolls.Inc()
+	l.measureBacklog()
 	return nil
+}
+
+// measureBacklog decides whether the journal holds so much that is not sealed that
+// appends have to wait for upkeep.
+func (l *Log) measureBacklog() {
+	var bytes int64
+	for _, v := range l.cfg.Journal.Volumes() {
+		bytes += v.Bytes
+	}
+	l.metrics.unsealed.Set(float64(bytes))
+	behind := l.cfg.UnsealedMax > 0 && bytes > l.cfg.UnsealedMax
+	l.mu.Lock()
+	changed := behind != l.behind
+	l.behind = behind
+	l.mu.Unlock()
+	if changed {
+		l.logger.Warn("appends depend on sealing", zap.Bool("refused", behind), zap.Int64("unsealed_bytes", bytes))
+	}
 }
 
 func (l *Log) openVolume() journal.Info {

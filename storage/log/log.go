@@ -39,6 +39,9 @@ type Config struct {
 	Linger      time.Duration // how long a pack waits for company; 0 for files
 	VolumeBytes int64         // a journal volume is rolled at this size
 	RollAge     time.Duration // and at this age, if it holds anything
+	// UnsealedMax bounds the bytes in the journal: past it, as when the bucket is
+	// away for long, appends are refused until upkeep has caught up. 0: no bound.
+	UnsealedMax int64
 	// RollRetry is the pause between two attempts to close the outcome of a failed
 	// pack, for example while the disk is full; default 250 ms.
 	RollRetry   time.Duration
@@ -64,6 +67,7 @@ type Log struct {
 	durable  uint64    // sequence of the last durable pack
 	failing  bool      // a pack failed and its outcome is not closed yet
 	closed   bool
+	behind   bool // the journal holds more than UnsealedMax
 	waiting  []*waiter
 	reserved int // bytes of admitted appends that are not placed yet
 

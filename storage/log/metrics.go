@@ -15,6 +15,7 @@ type metrics struct {
 	rollFailures   prometheus.Counter
 	admissionWaits prometheus.Counter
 	readFailures   prometheus.Counter
+	unsealed       prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -37,7 +38,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
 		}),
 	}
-	r.MustRegister(m.syncTime)
+	m.unsealed = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "streamhouse", Name: "journal_unsealed_bytes",
+		Help: "Bytes in the journal that are not sealed into segments yet.",
+	})
+	r.MustRegister(m.syncTime, m.unsealed)
 	return m
 }
 
