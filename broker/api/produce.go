@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/streamhouse/streamhouse/broker/wire"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/buffer"
@@ -135,8 +136,7 @@ func (q *produceParser) topic() {
 	topic, at, refusal := q.resolve()
 	rules := record.Rules{}
 	if topic != nil {
-		rules = topic.Rules
-		rules.Now, rules.ProduceVersion = q.now, q.request.Version
+		rules = topic.Config.Rules(q.request.Version, q.now)
 	}
 	least := 8
 	if f.Flexible {
@@ -151,16 +151,16 @@ func (q *produceParser) topic() {
 }
 
 // resolve reads which topic is meant and finds it, or says why not.
-func (q *produceParser) resolve() (*Topic, answerTopic, error) {
-	var topic *Topic
+func (q *produceParser) resolve() (*catalog.Topic, answerTopic, error) {
+	var topic *catalog.Topic
 	var at answerTopic
 	unknown := protocol.UnknownTopicOrPartition
 	if q.request.Version >= 13 {
 		at.id, unknown = q.f.UUID(), protocol.UnknownTopicID
-		topic = q.Topics.TopicByID(at.id)
+		topic = q.Topics.ByID(at.id)
 	} else {
 		name := string(q.f.String())
-		if topic = q.Topics.TopicByName(name); topic != nil {
+		if topic = q.Topics.ByName(name); topic != nil {
 			name = topic.Name // one string for all requests
 		}
 		at.name = name
@@ -181,7 +181,7 @@ const adminClient = "__admin_client"
 
 // partition reads one partition's records and sends them on their way. There are at
 // most more partitions of this topic, this one included.
-func (q *produceParser) partition(topic *Topic, rules *record.Rules, refusal error, more int) {
+func (q *produceParser) partition(topic *catalog.Topic, rules *record.Rules, refusal error, more int) {
 	f := &q.f
 	index := f.Int32()
 	length := f.Bytes()
@@ -212,11 +212,11 @@ func (q *produceParser) partition(topic *Topic, rules *record.Rules, refusal err
 
 // append checks a partition's batch and appends it. An error is the refusal of the
 // batch; one of the connection is in q.f.Err.
-func (q *produceParser) append(topic *Topic, index int32, rules *record.Rules, length int, ticket *log.Ticket, slot int) error {
+func (q *produceParser) append(topic *catalog.Topic, index int32, rules *record.Rules, length int, ticket *log.Ticket, slot int) error {
 	if length <= 0 {
 		return protocol.Errorf(protocol.InvalidRecord, "no record batch for partition %d", index)
 	}
-	p, err := q.Log.Partition(q.ctx, pack.PartitionID{Topic: topic.ID, Partition: index}, topic.LeaderEpoch)
+	p, err := q.Log.Partition(q.ctx, pack.PartitionID{Topic: topic.ID, Partition: index}, q.Node.leaderEpoch(topic))
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (q *produceParser) append(topic *Topic, index int32, rules *record.Rules, l
 
 // head looks at a batch's header, to refuse what can be refused before it is read,
 // and returns the batch's size.
-func (q *produceParser) head(topic *Topic, rules *record.Rules, length int) (int, error) {
+func (q *produceParser) head(topic *catalog.Topic, rules *record.Rules, length int) (int, error) {
 	head, err := q.f.In.Peek(min(length, record.HeaderSize))
 	if err != nil {
 		q.f.Err = err
@@ -260,15 +260,12 @@ func (q *produceParser) head(topic *Topic, rules *record.Rules, length int) (int
 	if h.Transactional() {
 		return 0, protocol.Errorf(protocol.InvalidRequest, "this broker has no transactions yet")
 	}
-	if size > topic.SegmentBytes {
-		return 0, protocol.Errorf(protocol.RecordListTooLarge, "batch of %d bytes, segment.bytes is %d", size, topic.SegmentBytes)
-	}
-	return size, nil
+	return size, fitsSegment(topic, size)
 }
 
 // check validates a whole batch, behind which tail bytes are left in its field. The
 // batch that comes back holds the buffer, in any case.
-func (q *produceParser) check(topic *Topic, rules *record.Rules, buf *buffer.Buf, b []byte, tail int) (log.Batch, error) {
+func (q *produceParser) check(topic *catalog.Topic, rules *record.Rules, buf *buffer.Buf, b []byte, tail int) (log.Batch, error) {
 	batch := log.Batch{Buf: buf, Bytes: b}
 	if tail > 0 {
 		rest, err := q.f.In.Peek(min(tail, record.HeaderSize))
@@ -292,8 +289,12 @@ func (q *produceParser) check(topic *Topic, rules *record.Rules, buf *buffer.Buf
 }
 
 // recompress gives the batch the topic's codec (compression.type).
-func recompress(topic *Topic, batch log.Batch) (log.Batch, error) {
-	out, err := record.Recompress(nil, batch.Bytes, topic.Recompress)
+func recompress(topic *catalog.Topic, batch log.Batch) (log.Batch, error) {
+	c := &topic.Config
+	out, err := record.Recompress(nil, batch.Bytes, record.Recompression{
+		Codec: c.Compression, Level: c.CompressionLevel,
+		MaxBytes: int(c.MaxMessageBytes), MaxRecordBytes: int(c.MaxDecompressedMessageBytes),
+	})
 	if err != nil {
 		return batch, err
 	}
@@ -301,13 +302,21 @@ func recompress(topic *Topic, batch log.Batch) (log.Batch, error) {
 	if err != nil {
 		return batch, err
 	}
-	if len(out) > topic.SegmentBytes {
-		return batch, protocol.Errorf(protocol.RecordListTooLarge, "batch of %d bytes, segment.bytes is %d", len(out), topic.SegmentBytes)
+	if err := fitsSegment(topic, len(out)); err != nil {
+		return batch, err
 	}
 	buf := buffer.Get(len(out))
 	copy(buf.Bytes(), out)
 	batch.Buf.Release()
 	return log.Batch{Buf: buf, Bytes: buf.Bytes(), Header: h}, nil
+}
+
+// fitsSegment refuses a batch that is larger than the topic's segments.
+func fitsSegment(topic *catalog.Topic, size int) error {
+	if size > int(topic.Config.SegmentBytes) {
+		return protocol.Errorf(protocol.RecordListTooLarge, "batch of %d bytes, segment.bytes is %d", size, topic.Config.SegmentBytes)
+	}
+	return nil
 }
 
 // seenPartitions remembers the partitions of one request: a few in a list, more in

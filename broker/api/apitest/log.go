@@ -1,0 +1,371 @@
+// Package apitest has what tests of handlers and connections need in place of the
+// real thing: a log in memory, a directory of topics, a client that speaks kmsg.
+package apitest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/protocol/record"
+	"github.com/streamhouse/streamhouse/storage/log"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// Log is an api.Log in memory. Appends are durable at once, unless Hold was called.
+type Log struct {
+	// Discard makes appends cost nothing: batches are dropped.
+	Discard bool
+
+	mu      sync.Mutex
+	parts   map[pack.PartitionID]*Partition
+	held    []func()
+	holding bool
+	refuse  error
+	watches []*watcher
+	order   []pack.PartitionID // of all appends
+}
+
+// NewLog makes an empty log.
+func NewLog() *Log { return &Log{parts: make(map[pack.PartitionID]*Partition)} }
+
+// Partition is one partition of a Log.
+type Partition struct {
+	id      pack.PartitionID
+	epoch   int32
+	log     *Log
+	batches []stored
+	next    int64
+	high    int64
+	start   int64
+}
+
+type stored struct {
+	header record.Header
+	bytes  []byte
+}
+
+// Hold makes what is appended from now on wait for Flush.
+func (l *Log) Hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holding = true
+}
+
+// Flush makes everything held durable, and ends holding.
+func (l *Log) Flush() {
+	l.mu.Lock()
+	held := l.held
+	l.held, l.holding = nil, false
+	l.mu.Unlock()
+	for _, fn := range held {
+		fn()
+	}
+}
+
+// Held is how many appends wait for Flush.
+func (l *Log) Held() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.held)
+}
+
+// Refuse makes appends fail with err; nil ends that.
+func (l *Log) Refuse(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refuse = err
+}
+
+// Appended returns the partitions of all appends, in order.
+func (l *Log) Appended() []pack.PartitionID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]pack.PartitionID(nil), l.order...)
+}
+
+// Batches returns the batches of a partition as they are stored.
+func (l *Log) Batches(id pack.PartitionID) [][]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out [][]byte
+	if p := l.parts[id]; p != nil {
+		for _, s := range p.batches {
+			out = append(out, s.bytes)
+		}
+	}
+	return out
+}
+
+// Partition implements api.Log.
+func (l *Log) Partition(_ context.Context, id pack.PartitionID, epoch int32) (api.Partition, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.parts[id]
+	if p == nil {
+		p = &Partition{id: id, epoch: epoch, log: l}
+		l.parts[id] = p
+	}
+	return p, nil
+}
+
+// NewAppender implements api.Log.
+func (l *Log) NewAppender() api.Appender { return appender{l} }
+
+type appender struct{ l *Log }
+
+func (appender) Close() {}
+
+// Append implements api.Appender.
+func (a appender) Append(_ context.Context, t *log.Ticket, slot int, ap api.Partition, b log.Batch) {
+	l, p := a.l, ap.(*Partition)
+	defer b.Buf.Release()
+	if l.Discard {
+		t.Finish(slot, log.Result{LogAppendTime: -1})
+		return
+	}
+	l.mu.Lock()
+	if l.refuse != nil {
+		err := l.refuse
+		l.mu.Unlock()
+		t.Fail(slot, err)
+		return
+	}
+	base := p.next
+	record.SetOffset(b.Bytes, base, p.epoch)
+	h := b.Header
+	h.BaseOffset, h.LeaderEpoch = base, p.epoch
+	p.batches = append(p.batches, stored{h, append([]byte(nil), b.Bytes...)})
+	p.next += int64(h.LastOffsetDelta) + 1
+	l.order = append(l.order, p.id)
+	result := log.Result{BaseOffset: base, LogAppendTime: -1, LogStart: p.start}
+	if h.LogAppendTime() {
+		result.LogAppendTime = h.MaxTimestamp
+	}
+	next := p.next
+	durable := func() {
+		l.mu.Lock()
+		p.high = max(p.high, next)
+		l.mu.Unlock()
+		l.advanced(p)
+		t.Finish(slot, result)
+	}
+	if l.holding {
+		l.held = append(l.held, durable)
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	durable()
+}
+
+// Read implements api.Log.
+func (l *Log) Read(_ context.Context, ap api.Partition, req log.ReadRequest) (log.ReadResult, error) {
+	p := ap.(*Partition)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	res := log.ReadResult{Bounds: p.bounds()}
+	if req.Committed {
+		res.Aborted = []log.Aborted{}
+	}
+	if req.Offset < p.start || req.Offset > p.next {
+		return res, protocol.OffsetOutOfRange
+	}
+	for _, s := range p.batches {
+		if s.header.LastOffset() < req.Offset || s.header.LastOffset() >= p.high {
+			continue
+		}
+		if res.Bytes+len(s.bytes) > req.MaxBytes && (res.Bytes > 0 || !req.AtLeastOne) {
+			break
+		}
+		res.Chunks = append(res.Chunks, log.Chunk{Mem: s.bytes, Len: int64(len(s.bytes))})
+		res.Bytes += len(s.bytes)
+	}
+	return res, nil
+}
+
+// OffsetForTime implements api.Log.
+func (l *Log) OffsetForTime(_ context.Context, ap api.Partition, timestamp int64, _ bool) (record.TimestampOffset, bool, error) {
+	p := ap.(*Partition)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	best, found := record.TimestampOffset{Timestamp: -1}, false
+	for _, s := range p.batches {
+		for r, err := range record.Records(s.bytes, 1<<30) {
+			if err != nil {
+				return best, false, err
+			}
+			if timestamp >= 0 && r.Timestamp >= timestamp {
+				return record.TimestampOffset{Offset: r.Offset, Timestamp: r.Timestamp}, true, nil
+			}
+			if timestamp < 0 && r.Timestamp > best.Timestamp {
+				best, found = record.TimestampOffset{Offset: r.Offset, Timestamp: r.Timestamp}, true
+			}
+		}
+	}
+	return best, found, nil
+}
+
+// DeleteRecords implements api.Log.
+func (l *Log) DeleteRecords(_ context.Context, ap api.Partition, offset int64) (int64, error) {
+	p := ap.(*Partition)
+	l.mu.Lock()
+	if offset == -1 {
+		offset = p.high
+	}
+	if offset < 0 || offset > p.high {
+		l.mu.Unlock()
+		return -1, protocol.OffsetOutOfRange
+	}
+	p.start = max(p.start, offset)
+	start := p.start
+	l.mu.Unlock()
+	l.advanced(p)
+	return start, nil
+}
+
+// DropTopic implements api.Log.
+func (l *Log) DropTopic(id pack.TopicID) {
+	l.mu.Lock()
+	var gone []*Partition
+	for pid, p := range l.parts {
+		if pid.Topic == id {
+			delete(l.parts, pid)
+			gone = append(gone, p)
+		}
+	}
+	l.mu.Unlock()
+	for _, p := range gone {
+		l.advanced(p)
+	}
+}
+
+func (p *Partition) bounds() log.Bounds {
+	return log.Bounds{LogStart: p.start, HighWatermark: p.high, LastStable: p.high, LeaderEpoch: p.epoch}
+}
+
+// ID implements api.Partition.
+func (p *Partition) ID() pack.PartitionID { return p.id }
+
+// LeaderEpoch implements api.Partition.
+func (p *Partition) LeaderEpoch() int32 { return p.epoch }
+
+// Bounds implements api.Partition.
+func (p *Partition) Bounds() log.Bounds {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	return p.bounds()
+}
+
+// EpochEnd implements api.Partition: the log has one epoch.
+func (p *Partition) EpochEnd(epoch int32) (int32, int64) {
+	b := p.Bounds()
+	switch {
+	case epoch > p.epoch:
+		return -1, -1
+	case epoch < p.epoch:
+		return epoch, b.LogStart
+	}
+	return epoch, b.HighWatermark
+}
+
+// EpochAt implements api.Partition.
+func (p *Partition) EpochAt(int64) int32 { return p.epoch }
+
+// watcher implements api.Watcher.
+type watcher struct {
+	log   *Log
+	wake  chan struct{}
+	mu    sync.Mutex
+	parts map[int]*Partition
+	dirty map[int]bool
+}
+
+// NewWatcher implements api.Log.
+func (l *Log) NewWatcher() api.Watcher {
+	w := &watcher{log: l, wake: make(chan struct{}, 1), parts: map[int]*Partition{}, dirty: map[int]bool{}}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watches = append(l.watches, w)
+	return w
+}
+
+// Watchers is how many watchers are open.
+func (l *Log) Watchers() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.watches)
+}
+
+func (l *Log) advanced(p *Partition) {
+	l.mu.Lock()
+	watches := append([]*watcher(nil), l.watches...)
+	l.mu.Unlock()
+	for _, w := range watches {
+		w.mu.Lock()
+		for tag, x := range w.parts {
+			if x == p {
+				w.dirty[tag] = true
+			}
+		}
+		w.mu.Unlock()
+		w.signal()
+	}
+}
+
+func (w *watcher) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (w *watcher) Add(p api.Partition, tag int) {
+	w.mu.Lock()
+	w.parts[tag] = p.(*Partition)
+	w.dirty[tag] = true
+	w.mu.Unlock()
+	w.signal()
+}
+
+func (w *watcher) Remove(tag int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.parts, tag)
+	delete(w.dirty, tag)
+}
+
+func (w *watcher) Wake() <-chan struct{} { return w.wake }
+
+func (w *watcher) Drain(tags []int) []int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for tag := range w.dirty {
+		tags = append(tags, tag)
+	}
+	clear(w.dirty)
+	return tags
+}
+
+func (w *watcher) Close() {
+	w.log.mu.Lock()
+	defer w.log.mu.Unlock()
+	for i, x := range w.log.watches {
+		if x == w {
+			w.log.watches = append(w.log.watches[:i:i], w.log.watches[i+1:]...)
+			return
+		}
+	}
+}
+
+// Until waits until cond holds, or reports false after a while.
+func Until(cond func() bool) bool {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if cond() {
+			return true
+		}
+	}
+	return false
+}

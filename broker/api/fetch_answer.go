@@ -1,0 +1,206 @@
+package api
+
+import (
+	"github.com/streamhouse/streamhouse/broker/wire"
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/storage/log"
+)
+
+// fetchRefusal answers a request whose session is not as it thinks.
+func fetchRefusal(r *Request, code protocol.Code) *wire.Frame {
+	f := Begin(r)
+	e := encoder{b: f.Meta, flexible: r.Version >= 12}
+	e.int32(0) // throttle
+	e.int16(int16(code))
+	e.int32(0) // session
+	e.array(0)
+	e.noTags()
+	f.Meta = e.b
+	return f.Finish()
+}
+
+// answer makes the frame and takes note of what the client was told. The records
+// found move into the frame.
+func (f *fetchRun) answer(fc *fetchContext) (*wire.Frame, protocol.Code) {
+	session := fc.keep()
+	shown := f.looked
+	if fc.incremental() {
+		shown = f.news()
+	}
+	frame := Begin(f.request)
+	first := f.encode(frame, shown, session)
+	f.hold(frame)
+	f.set.rotate()
+	for _, p := range f.looked {
+		if p.code == protocol.None {
+			p.told = p.read.Bounds
+		} else {
+			p.told = neverTold
+		}
+		p.read = log.ReadResult{} // the frame's now
+		p.clean()
+	}
+	return frame.Finish(), first
+}
+
+// news returns the partitions that an incremental answer shows; records of others
+// there are none.
+func (f *fetchRun) news() []*fetchPart {
+	var out []*fetchPart
+	for _, p := range f.looked {
+		if !p.gone && p.news() {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// heldRecords keeps what a frame sends in place until it is sent.
+type heldRecords struct {
+	reads  []log.ReadResult
+	memory int64
+	fetch  *Fetcher
+}
+
+// Release implements wire.Releaser.
+func (h *heldRecords) Release() {
+	for i := range h.reads {
+		h.reads[i].Release()
+	}
+	h.fetch.held.Add(-h.memory)
+}
+
+// hold moves the records that were found into the frame.
+func (f *fetchRun) hold(frame *wire.Frame) {
+	held := &heldRecords{fetch: f.Fetcher}
+	for _, p := range f.looked {
+		if len(p.read.Chunks) == 0 {
+			continue
+		}
+		held.reads = append(held.reads, p.read)
+		for i := range p.read.Chunks {
+			if c := &p.read.Chunks[i]; c.File == nil {
+				held.memory += c.Len
+			}
+		}
+	}
+	if len(held.reads) > 0 {
+		f.held.Add(held.memory)
+		frame.Hold(held)
+	}
+}
+
+// encode writes the answer: partitions that follow one another and are of one topic
+// share an entry.
+func (f *fetchRun) encode(frame *wire.Frame, shown []*fetchPart, session int32) (first protocol.Code) {
+	version := f.request.Version
+	e := encoder{b: frame.Meta, flexible: version >= 12}
+	e.int32(0) // throttle
+	if version >= 7 {
+		e.int16(0)
+		e.int32(session)
+	}
+	groups := groupByTopic(shown)
+	e.array(len(groups))
+	moved := false
+	for _, group := range groups {
+		if version >= 13 {
+			e.uuid(group[0].id)
+		} else {
+			e.string(group[0].name)
+		}
+		e.array(len(group))
+		for _, p := range group {
+			f.partition(&e, frame, p)
+			if first == protocol.None {
+				first = p.code
+			}
+			moved = moved || p.moved(version)
+		}
+		e.noTags()
+	}
+	if moved {
+		e.endpoints(0, f.Node, f.request.Conn.Listener)
+	} else {
+		e.noTags()
+	}
+	frame.Meta = e.b
+	return first
+}
+
+func groupByTopic(parts []*fetchPart) [][]*fetchPart {
+	var groups [][]*fetchPart
+	for from := 0; from < len(parts); {
+		to := from + 1
+		for to < len(parts) && parts[to].id == parts[from].id && parts[to].name == parts[from].name {
+			to++
+		}
+		groups = append(groups, parts[from:to])
+		from = to
+	}
+	return groups
+}
+
+// moved says whether the answer tells the client of another leader.
+func (p *fetchPart) moved(version int16) bool {
+	return version >= 16 && (p.code == protocol.NotLeaderOrFollower || p.code == protocol.FencedLeaderEpoch)
+}
+
+// partition encodes one partition and attaches its records.
+func (f *fetchRun) partition(e *encoder, frame *wire.Frame, p *fetchPart) {
+	version := f.request.Version
+	e.int32(p.partition)
+	e.int16(int16(p.code))
+	e.int64(p.read.HighWatermark)
+	e.int64(p.read.LastStable)
+	if version >= 5 {
+		e.int64(p.read.LogStart)
+	}
+	p.aborted(e)
+	if version >= 11 {
+		e.int32(-1) // preferred read replica
+	}
+	var size int64
+	for i := range p.read.Chunks {
+		size += p.read.Chunks[i].Len
+	}
+	e.bytes(int(size))
+	frame.Meta = e.b
+	for i := range p.read.Chunks {
+		c := &p.read.Chunks[i]
+		frame.Attach(wire.Data{Mem: c.Mem, File: c.File, Pos: c.Pos, Len: c.Len})
+	}
+	switch {
+	case p.moved(version):
+		epoch := int32(-1)
+		if p.topic != nil {
+			epoch = f.Node.leaderEpoch(p.topic)
+		}
+		e.leader(1, f.Node.ID, epoch)
+	case p.diverging:
+		e.uvarint(1)
+		e.uvarint(0)
+		e.uvarint(13)
+		e.int32(p.endEpoch)
+		e.int64(p.endOffset)
+		e.uvarint(0)
+	default:
+		e.noTags()
+	}
+}
+
+// aborted encodes the aborted transactions: null when they were not asked for or the
+// read failed, empty for a partition that does not exist.
+func (p *fetchPart) aborted(e *encoder) {
+	list := p.read.Aborted
+	if list == nil && !p.unknown {
+		e.array(-1)
+		return
+	}
+	e.array(len(list))
+	for _, a := range list {
+		e.int64(a.ProducerID)
+		e.int64(a.FirstOffset)
+		e.noTags()
+	}
+}
