@@ -110,9 +110,8 @@ func (b *FooterBuilder) encodeBody(ids []pack.PartitionID, dataEnd int64) ([]byt
 		if s == nil {
 			continue
 		}
-		if len(s.Payload) > StateBytesMax || s.NextOffset <= parts[i].LastOffset {
-			return nil, nil, fmt.Errorf("segment: partition %v: state of %d bytes with next offset %d behind offset %d",
-				id, len(s.Payload), s.NextOffset, parts[i].LastOffset)
+		if len(s.Payload) > StateBytesMax || s.NextOffset < 0 {
+			return nil, nil, fmt.Errorf("segment: partition %v: state of %d bytes with next offset %d", id, len(s.Payload), s.NextOffset)
 		}
 		parts[i].StatePos = bodyPos + int64(len(body))
 		body = AppendState(body, id, *s)

@@ -123,7 +123,7 @@ func (r *Reader) checkDirectory(footerEnd int64) error {
 			(p.Extents > 0) == (p.LastOffset >= p.BaseOffset) &&
 			p.extentsPos >= bodyPos && inside(p.extentsPos, extentsLen, footerEnd)
 		if p.StateLen != 0 {
-			ok = ok && p.StateLen >= stateBytes && p.StateLen <= stateBytes+StateBytesMax && p.NextOffset > p.LastOffset &&
+			ok = ok && p.StateLen >= stateBytes && p.StateLen <= stateBytes+StateBytesMax && p.NextOffset >= 0 &&
 				p.StatePos >= bodyPos && inside(p.StatePos, p.StateLen, footerEnd)
 		}
 		if !ok {

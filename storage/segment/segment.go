@@ -87,8 +87,10 @@ type Part struct {
 	AppendTime   int64 // ms; of the youngest batch, -1 if there is none
 	Bytes        int64 // of the batches
 	Extents      int32 // how many extents the batches lie in
-	// NextOffset and LeaderEpoch are the partition's state after this segment, and
-	// StatePos and StateLen where its block lies in the object. StateLen 0: none.
+	// NextOffset and LeaderEpoch are those of the partition's state that this segment
+	// carries, and StatePos and StateLen where its block lies in the object; StateLen 0:
+	// none. The state is a fold over the sealed packs: where internal topics were lifted
+	// out of the open journal it stands below LastOffset.
 	NextOffset  int64
 	LeaderEpoch int32
 	StatePos    int64

@@ -7,9 +7,14 @@ import (
 	"io"
 	"os"
 
+	"github.com/streamhouse/streamhouse/storage/buffer"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
+
+// packBytesMax bounds the memory that one remote pack takes: a pack is some MiB, or
+// one batch, and no request is larger than 2 GiB.
+const packBytesMax = 2 << 30
 
 // contents is one closed journal volume, readable as one run of bytes: the journal's
 // own file where it is one, a local copy of its packs where they are remote.
@@ -70,10 +75,16 @@ func (u *Upkeep) spoolPack(to io.Writer, volume journal.VolumeID, seq uint64) (e
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(to, io.NewSectionReader(src, 0, h.Size()))
-	if err == nil && n != h.Size() {
-		err = fmt.Errorf("%w: %d of %d bytes", pack.ErrCorrupt, n, h.Size())
+	if h.Size() > packBytesMax {
+		return fmt.Errorf("%w: a pack of %d bytes", pack.ErrCorrupt, h.Size())
 	}
+	b := buffer.Get(int(h.Size()))
+	defer b.Release()
+	// One read: each is a request to the bucket.
+	if n, err := src.ReadAt(b.Bytes(), 0); n < len(b.Bytes()) {
+		return fmt.Errorf("%d of %d bytes: %w", n, h.Size(), err)
+	}
+	_, err = to.Write(b.Bytes())
 	return err
 }
 

@@ -299,7 +299,9 @@ func (r *rig) produceAll(ids []pack.PartitionID, batches [][]byte) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		appender.Append(ctx, ticket, i, p, log.Batch{Buf: buf, Bytes: buf.Bytes(), Header: h})
+		appender.Append(ctx, ticket, i, p, log.Batch{
+			Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: id.Topic == consumers.ID,
+		})
 	}
 	<-done
 	for i, res := range ticket.Results() {
