@@ -18,11 +18,10 @@ type Topic struct {
 	LeaderEpoch int32
 }
 
-// Topics looks topics up. The methods may be called from any goroutine, and but for
-// EnsureInternal with a lock held: they answer from memory.
+// Topics looks topics up. Both methods may be called from any goroutine.
 type Topics interface {
+	// ByName answers from memory: it is called with a shard's mutex held.
 	ByName(name string) (Topic, bool)
-	ByID(id pack.TopicID) (Topic, bool)
 	// EnsureInternal returns an internal topic and makes it if need be.
 	EnsureInternal(ctx context.Context, name string) (Topic, error)
 }

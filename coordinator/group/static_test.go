@@ -202,3 +202,37 @@ func TestRebalanceBeginsWhileAReplacementIsStored(t *testing.T) {
 		t.Fatal("the member was reverted")
 	}
 }
+
+// The log may take longer than a session lasts.
+func TestSlowReplacement(t *testing.T) {
+	w := stable(t, []string{"a"}, static("a"))
+	w.hold = true
+	j := w.join(JoinRequest{NewMemberID: "new", InstanceID: ptr("i-a")})
+	w.pass(time.Minute)
+	w.waits(j)
+	w.stored(protocol.None)
+	if w.joinCode(j) != protocol.None {
+		t.Fatal(w.joined(j))
+	}
+	w.pass(9 * time.Second)
+	w.state(Stable, 1)
+	w.pass(2 * time.Second)
+	w.state(Empty, 2)
+}
+
+// A static member that comes back while it still waits for its first generation is
+// known by then, and waiting is its heartbeat.
+func TestStaticMemberComesBackBeforeItsFirstGeneration(t *testing.T) {
+	w := stable(t, []string{"a"}, func(_ string, r *JoinRequest) { r.RebalanceTimeout = time.Hour })
+	w.join(JoinRequest{NewMemberID: "s", InstanceID: ptr("i"), RebalanceTimeout: time.Hour})
+	s := w.join(JoinRequest{NewMemberID: "s2", InstanceID: ptr("i"), RebalanceTimeout: time.Hour})
+	for range 5 {
+		w.pass(9 * time.Second)
+		w.g.Heartbeat(w.now, "a", nil, 1)
+	}
+	w.waits(s)
+	a := w.join(JoinRequest{MemberID: "a"})
+	if w.joinCode(s) != protocol.None || w.joinCode(a) != protocol.None {
+		t.Fatal(w.joined(s), w.joined(a))
+	}
+}

@@ -1,0 +1,56 @@
+package coordinator
+
+import (
+	"context"
+	"time"
+
+	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
+)
+
+// OptionsFrom returns the settings that are in force, for Logger to be added. They are
+// all read-only, so they hold until the broker stops.
+func OptionsFrom(b *config.Broker) Options {
+	o := DefaultOptions()
+	millis := func(name string) time.Duration { return time.Duration(b.Int(name)) * time.Millisecond }
+	o.Group.InitialRebalanceDelay = millis("group.initial.rebalance.delay.ms")
+	o.Group.MinSessionTimeout = millis("group.min.session.timeout.ms")
+	o.Group.MaxSessionTimeout = millis("group.max.session.timeout.ms")
+	o.Group.MaxSize = int(b.Int("group.max.size"))
+	o.CommitTimeout = millis("offsets.commit.timeout.ms")
+	o.Retention = time.Duration(b.Int("offsets.retention.minutes")) * time.Minute
+	o.RetentionCheck = millis("offsets.retention.check.interval.ms")
+	o.MetadataMax = int(b.Int("offset.metadata.max.bytes"))
+	return o
+}
+
+// CatalogTopics is the Topics of this broker. startEpoch is the broker's start, which
+// leader epochs are counted from.
+func CatalogTopics(c *catalog.Catalog, startEpoch int32) Topics {
+	return catalogTopics{c, startEpoch}
+}
+
+type catalogTopics struct {
+	catalog    *catalog.Catalog
+	startEpoch int32
+}
+
+func (c catalogTopics) topic(t *catalog.Topic) Topic {
+	return Topic{ID: t.ID, Name: t.Name, Partitions: t.Partitions, LeaderEpoch: t.LeaderEpoch(c.startEpoch)}
+}
+
+func (c catalogTopics) ByName(name string) (Topic, bool) {
+	t := c.catalog.ByName(name)
+	if t == nil {
+		return Topic{}, false
+	}
+	return c.topic(t), true
+}
+
+func (c catalogTopics) EnsureInternal(ctx context.Context, name string) (Topic, error) {
+	t, err := c.catalog.EnsureInternal(ctx, name)
+	if err != nil {
+		return Topic{}, err
+	}
+	return c.topic(t), nil
+}
