@@ -20,6 +20,8 @@ func serverStorage() []Def {
 			"Size in bytes at which a pack is written even if more is waiting. A larger batch makes a larger pack.").acts(),
 		def("journal.linger.ms", Int, "50", between(0, 10000),
 			"Milliseconds for which the object journal collects writes into one object. The file journal never lingers.").acts(),
+		def("journal.unsealed.max.bytes", Long, "17179869184", atLeast(0),
+			"Bytes in the journal above which produce is refused until sealing has caught up, as when the bucket is away for long; 0 for no bound.").acts(),
 		def("seal.max.age.ms", Long, "300000", atLeast(1000),
 			"Age in milliseconds at which a journal volume is closed and sealed even if it is small. With a file journal the bucket lags behind by this much at most.").acts(),
 		def("cache.memory.bytes", Long, "134217728", atLeast(1<<20),

@@ -1,0 +1,100 @@
+// Command streamhouse is the broker and its command line in one binary.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"syscall"
+
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/server"
+	"github.com/streamhouse/streamhouse/server/logging"
+	"github.com/streamhouse/streamhouse/server/settings"
+)
+
+const usage = `usage: streamhouse COMMAND
+
+  server     start the broker (streamhouse server --help)
+  version    print the version
+`
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run returns the exit code: 0, 1 for a failure, 2 for a command line or settings
+// that cannot be used.
+func run(args []string) int {
+	if len(args) == 0 {
+		fmt.Fprint(os.Stderr, usage)
+		return 2
+	}
+	switch args[0] {
+	case "server":
+		return serve(args[1:])
+	case "version", "--version":
+		fmt.Println("streamhouse", version())
+		return 0
+	case "help", "--help", "-h":
+		fmt.Print(usage)
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "streamhouse: no command %q\n%s", args[0], usage)
+	return 2
+}
+
+func serve(args []string) int {
+	set, err := settings.Load(args, os.Environ())
+	if errors.Is(err, settings.ErrHelp) {
+		fmt.Print(settings.Usage)
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "streamhouse: the settings cannot be used:\n%v\n", err)
+		return 2
+	}
+	if slices.Contains(args, settings.PrintConfig) {
+		if err := set.Print(os.Stdout); err != nil {
+			fmt.Fprintf(os.Stderr, "streamhouse: %v\n", err)
+			return 1
+		}
+		return 0
+	}
+	b := set.Broker()
+	logger, err := logging.New(logging.Options{Level: b.String("log.level"), Format: b.String("log.format")})
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "streamhouse: %v\n", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the process at once: durability does not need a clean stop.
+	context.AfterFunc(ctx, stop)
+	if err := server.Run(ctx, set, logger, func() {}); err != nil {
+		logger.Error("the broker ended", zap.Error(err))
+		return 1
+	}
+	logger.Info("the broker stopped in order")
+	return 0
+}
+
+// version is the module's version, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return "development"
+}

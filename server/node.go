@@ -1,0 +1,78 @@
+package server
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/broker"
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/coordinator"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/server/httpd"
+	"github.com/streamhouse/streamhouse/server/settings"
+	"github.com/streamhouse/streamhouse/storage/log"
+	"github.com/streamhouse/streamhouse/storage/upkeep"
+)
+
+// node is a broker in the making: its parts, each made from those before it.
+type node struct {
+	settings *settings.Settings
+	stores   *stores
+	logger   *zap.Logger
+	registry *prometheus.Registry
+	now      func() time.Time
+
+	catalog  *catalog.Catalog
+	log      *log.Log
+	groups   *coordinator.Coordinator
+	upkeep   *upkeep.Upkeep
+	identity *api.Node
+	network  *broker.Server
+	http     *httpd.Server
+	ready    atomic.Bool
+}
+
+// network is the broker package's view of the settings.
+func network(s *settings.Settings) broker.Config {
+	b := s.Broker()
+	cfg := broker.DefaultConfig()
+	cfg.Listeners = nil
+	for _, l := range s.Listeners() {
+		cfg.Listeners = append(cfg.Listeners, broker.Listener{Name: l.Name, Address: l.Bind()})
+	}
+	cfg.MaxRequestBytes = int(b.Int("socket.request.max.bytes"))
+	cfg.MaxQueuedBytes = b.Int("request.memory.bytes")
+	if n := b.Int("queued.max.request.bytes"); n > 0 {
+		cfg.MaxQueuedBytes = n
+	}
+	cfg.SendBuffer = int(b.Int("socket.send.buffer.bytes"))
+	cfg.ReceiveBuffer = int(b.Int("socket.receive.buffer.bytes"))
+	cfg.MaxConnections = int(b.Int("max.connections"))
+	cfg.MaxConnectionsPerIP = int(b.Int("max.connections.per.ip"))
+	cfg.MaxIdle = time.Duration(b.Int("connections.max.idle.ms")) * time.Millisecond
+	return cfg
+}
+
+// routes is the table of what this broker answers.
+func (n *node) routes(b *config.Broker) *api.Routes {
+	t := &api.Routes{}
+	storage := api.OverLog(n.log)
+	t.Add(int16(kmsg.Produce), api.Route{Stream: &api.Producer{Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now}})
+	fetch := &api.Fetcher{
+		Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now,
+		Sessions:  api.NewFetchSessions(int(b.Int("max.incremental.fetch.session.cache.slots"))),
+		MaxBytes:  int(b.Int("fetch.max.bytes")),
+		MaxMemory: b.Int("request.memory.bytes"),
+	}
+	t.Add(int16(kmsg.Fetch), api.Route{Framer: fetch.Fetch})
+	groups := &api.Groups{Coordinator: n.groups, Topics: n.catalog, Node: n.identity, NewUUID: newUUID}
+	groups.Routes(t)
+	core := &api.Core{Node: n.identity, Routes: t, Topics: n.catalog, Log: storage}
+	core.Register(t)
+	return t
+}

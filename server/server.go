@@ -1,0 +1,221 @@
+// Package server assembles the broker: it is the only place that knows every
+// adapter, the order in which parts start, and the order in which they stop.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/broker"
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/coordinator"
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/server/httpd"
+	"github.com/streamhouse/streamhouse/server/settings"
+	"github.com/streamhouse/streamhouse/storage/log"
+	"github.com/streamhouse/streamhouse/storage/upkeep"
+)
+
+// producerExpiryInterval is how often idle producers are looked for.
+const producerExpiryInterval = time.Minute
+
+// Run starts the broker, serves until ctx ends, and stops in order: listeners
+// drain, coordinators write what they have, the log makes durable what it took, the
+// journal is marked as cleanly stopped. ready is called once clients can connect.
+func Run(ctx context.Context, set *settings.Settings, logger *zap.Logger, ready func()) (err error) {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	b := set.Broker()
+	stores, err := openStores(ctx, b, logger, reg)
+	if err != nil {
+		return err
+	}
+	// The stores outlive ctx: what was acknowledged is in them.
+	defer func() { err = errors.Join(err, stores.close(context.WithoutCancel(ctx))) }()
+
+	n := &node{settings: set, stores: stores, logger: logger, registry: reg, now: time.Now}
+	if err := n.assemble(ctx); err != nil {
+		return err
+	}
+	if err := n.network.Listen(ctx); err != nil {
+		return err
+	}
+	bound := func() time.Duration {
+		return time.Duration(n.catalog.Broker().Int("shutdown.timeout.ms")) * time.Millisecond
+	}
+	stages := []stage{
+		{"http", n.http.Run},
+		{"log", n.log.Run},
+		{"upkeep", n.upkeep.Run},
+		{"housekeeping", n.housekeep},
+		{"group coordinator", n.groups.Run},
+		{"listeners", func(ctx context.Context) error {
+			n.ready.Store(true)
+			logger.Info("broker is ready", zap.Int32("node", b.NodeID), zap.String("cluster", stores.start.ClusterID),
+				zap.Int32("start", stores.start.Epoch), zap.Any("advertised", n.identity.Advertised))
+			ready()
+			defer n.ready.Store(false)
+			return n.network.Run(ctx)
+		}},
+	}
+	return runStages(ctx, logger, bound, stages)
+}
+
+// assemble makes every part above the stores. Nothing runs yet.
+func (n *node) assemble(ctx context.Context) error {
+	b := n.settings.Broker()
+	var err error
+	n.catalog, err = catalog.Open(ctx, catalog.Options{
+		Store: n.stores.meta, StartEpoch: n.stores.start.Epoch, Broker: b, Brokers: 1, Log: n.logger.Named("catalog"),
+	})
+	if err != nil {
+		return err
+	}
+	if n.log, err = n.openLog(ctx, b); err != nil {
+		return err
+	}
+	opts := coordinator.OptionsFrom(b)
+	opts.Logger = n.logger.Named("groups")
+	n.groups = coordinator.New(opts, coordinator.CatalogTopics(n.catalog, n.stores.start.Epoch), coordinator.StorageLog(n.log), n.registry)
+	if err := n.catalog.Listen(ctx, catalog.Listener{Deleted: func(t *catalog.Topic) {
+		n.log.DropTopic(t.ID)
+		n.groups.TopicDeleted()
+	}}); err != nil {
+		return err
+	}
+	if n.upkeep, err = n.newUpkeep(b); err != nil {
+		return err
+	}
+	if n.identity, err = n.newIdentity(b); err != nil {
+		return err
+	}
+	n.network, err = broker.New(network(n.settings), n.routes(b), n.logger.Named("broker"), n.registry)
+	if err != nil {
+		return err
+	}
+	n.http = n.newHTTP(b)
+	return nil
+}
+
+func (n *node) openLog(ctx context.Context, b *config.Broker) (*log.Log, error) {
+	cfg := log.Config{
+		Journal: n.stores.journal, Store: n.stores.meta, OpenObject: n.stores.openObject, Segments: n.stores.index,
+		Topics: leaderEpochs{n.catalog, n.stores.start.Epoch}, Logger: n.logger.Named("log"), Registry: n.registry, Now: n.now,
+		PackBytes: int(b.Int("journal.pack.bytes")), VolumeBytes: b.Int("journal.volume.bytes"),
+		RollAge:     time.Duration(b.Int("seal.max.age.ms")) * time.Millisecond,
+		UnsealedMax: b.Int("journal.unsealed.max.bytes"),
+		ProducerExpiry: func() time.Duration {
+			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond
+		},
+	}
+	if b.String("journal.kind") == "object" {
+		cfg.Linger = time.Duration(b.Int("journal.linger.ms")) * time.Millisecond
+		cfg.RecentBytes = recentBytes
+	}
+	return log.Open(ctx, cfg)
+}
+
+func (n *node) newUpkeep(b *config.Broker) (*upkeep.Upkeep, error) {
+	spool, err := spoolDir(b)
+	if err != nil {
+		return nil, err
+	}
+	epochs := leaderEpochs{n.catalog, n.stores.start.Epoch}
+	return upkeep.New(upkeep.Config{
+		Journal: n.stores.journal, Bucket: n.stores.bucket, Store: n.stores.meta,
+		Log: upkeep.LogOf(n.log, epochs), Topics: upkeepTopics{n.catalog}, Index: n.stores.index,
+		Logger: n.logger.Named("upkeep"), Registry: n.registry, Now: n.now,
+		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
+		ProducerExpiry: func() time.Duration {
+			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond
+		},
+		RetentionInterval: time.Duration(b.Int("log.retention.check.interval.ms")) * time.Millisecond,
+	}, n.stores.witness), nil
+}
+
+// housekeep forgets idle producers until ctx ends.
+func (n *node) housekeep(ctx context.Context) error {
+	tick := time.NewTicker(producerExpiryInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if expired := n.log.ExpireProducers(); expired > 0 {
+				n.logger.Debug("idle producers forgotten", zap.Int("producers", expired))
+			}
+		}
+	}
+}
+
+func (n *node) newIdentity(b *config.Broker) (*api.Node, error) {
+	id := &api.Node{
+		ID: b.NodeID, ClusterID: n.stores.start.ClusterID, StartEpoch: n.stores.start.Epoch,
+		Advertised: make(map[string]api.Endpoint),
+	}
+	if rack := b.String("broker.rack"); rack != "" {
+		id.Rack = &rack
+	}
+	for name, a := range n.settings.Advertised() {
+		id.Advertised[name] = api.Endpoint{Host: a.Host, Port: a.Port}
+	}
+	if len(id.Advertised) == 0 {
+		return nil, errors.New("advertised.listeners: none")
+	}
+	return id, nil
+}
+
+func newUUID() string { return uuid.NewString() }
+
+// leaderEpochs answers the log from the catalog.
+type leaderEpochs struct {
+	catalog *catalog.Catalog
+	start   int32
+}
+
+func (e leaderEpochs) LeaderEpoch(id metadata.TopicID) (int32, bool) {
+	t := e.catalog.ByID(id)
+	if t == nil {
+		return 0, false
+	}
+	return t.LeaderEpoch(e.start), true
+}
+
+// upkeepTopics answers upkeep from the catalog.
+type upkeepTopics struct{ catalog *catalog.Catalog }
+
+func (u upkeepTopics) Exists(id metadata.TopicID) bool { return u.catalog.ByID(id) != nil }
+
+func (u upkeepTopics) List() []upkeep.Topic {
+	topics := u.catalog.Snapshot().Topics()
+	out := make([]upkeep.Topic, 0, len(topics))
+	for _, t := range topics {
+		out = append(out, upkeep.Topic{
+			ID: t.ID, Partitions: t.Partitions, Internal: t.Internal && t.Config.Compact,
+			Delete: t.Config.Delete, RetentionMs: t.Config.RetentionMs, RetentionBytes: t.Config.RetentionBytes,
+		})
+	}
+	return out
+}
+
+func (n *node) newHTTP(b *config.Broker) *httpd.Server {
+	return httpd.New(httpd.Config{
+		Address: b.String("http.listen"), Gatherer: n.registry, Logger: n.logger.Named("http"),
+		Ready: []httpd.Check{{Name: "broker", Ready: func() error {
+			if !n.ready.Load() {
+				return fmt.Errorf("listeners are not open")
+			}
+			return nil
+		}}},
+	})
+}

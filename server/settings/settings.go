@@ -1,0 +1,215 @@
+// Package settings reads what the broker is started with: flags, STREAMHOUSE_*
+// variables, a YAML file and defaults, in this order of precedence. All faults are
+// reported at once, each with its setting's name and a hint, and an unknown or
+// mistyped name stops the start: a setting that is ignored in silence is worse than
+// none.
+//
+// It reads neither the environment nor the command line by itself: both are
+// arguments.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/streamhouse/streamhouse/config"
+)
+
+// Origin says where a value comes from, in words: "flag --listen", "default".
+type Origin string
+
+// value is a setting as it was given.
+type value struct {
+	raw    string
+	origin Origin
+}
+
+// Settings is everything the broker was started with, validated.
+type Settings struct {
+	values     map[string]value // canonical, set ones only
+	broker     *config.Broker
+	listeners  []Listener
+	advertised map[string]Address
+}
+
+// Load reads the settings. args are those behind `streamhouse server`, environ is in
+// the form of os.Environ. The error lists every fault.
+func Load(args, environ []string) (*Settings, error) {
+	flags, file, err := parseFlags(args)
+	if err != nil {
+		return nil, err
+	}
+	given, faults := fromEnvironment(environ)
+	if v, ok := given["config"]; ok && file.raw == "" {
+		file = v
+	}
+	delete(given, "config")
+	merged := make(map[string]value)
+	if file.raw != "" {
+		read, err := fromFile(file)
+		if err != nil {
+			return nil, err
+		}
+		overlay(merged, read)
+	}
+	overlay(merged, given)
+	overlay(merged, flags)
+	return resolve(merged, faults)
+}
+
+func overlay(onto, from map[string]value) {
+	for name, v := range from {
+		onto[name] = v
+	}
+}
+
+// resolve validates every value and what they mean together.
+func resolve(given map[string]value, faults []error) (*Settings, error) {
+	s := &Settings{values: make(map[string]value, len(given))}
+	static := make(map[string]string, len(given))
+	for _, name := range sortedNames(given) {
+		v := given[name]
+		d := lookup(name)
+		switch {
+		case d == nil:
+			faults = append(faults, unknown(name, v.origin))
+			continue
+		case d.Effect == config.Refused && strings.TrimSpace(v.raw) != "" && (d.Default == nil || v.raw != *d.Default):
+			faults = append(faults, fmt.Errorf("%s (%s): %q asks for something that is not built: %s", name, v.origin, v.raw, d.Doc))
+			continue
+		}
+		canonical, err := d.Canonical(v.raw)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s (%s): %w; it takes %s", name, v.origin, err, kind(d)))
+			continue
+		}
+		s.values[name] = value{canonical, v.origin}
+		static[name] = canonical
+	}
+	node, err := nodeID(static)
+	faults = append(faults, err)
+	s.broker = config.NewBroker(node, static)
+	if errors.Join(faults...) == nil {
+		faults = append(faults, s.readListeners())
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// nodeID is node.id, or broker.id as it was called before KRaft; 1 by default.
+func nodeID(static map[string]string) (int32, error) {
+	node, hasNode := static["node.id"]
+	old, hasOld := static["broker.id"]
+	switch {
+	case hasNode && hasOld && node != old:
+		return 1, fmt.Errorf("node.id: %s differs from broker.id=%s; set one of them", node, old)
+	case !hasNode:
+		node = old
+	}
+	if node == "" || node == "-1" {
+		node = "1"
+	}
+	id, err := strconv.ParseInt(node, 10, 32)
+	if err != nil {
+		return 1, fmt.Errorf("node.id: %w", err)
+	}
+	static["node.id"], static["broker.id"] = node, node
+	return int32(id), nil
+}
+
+// Broker returns the settings with their defaults.
+func (s *Settings) Broker() *config.Broker { return s.broker }
+
+// Listeners returns the addresses to bind, in the order in which they were given.
+func (s *Settings) Listeners() []Listener { return s.listeners }
+
+// Advertised returns, per listener, the address that clients are told.
+func (s *Settings) Advertised() map[string]Address { return s.advertised }
+
+// lookup finds the definition of a broker setting, Kafka's or ours.
+func lookup(name string) *config.Def {
+	if d := config.Brokers().Get(name); d != nil {
+		return d
+	}
+	return config.Server().Get(name)
+}
+
+// all returns every definition, by name.
+func all() []*config.Def {
+	out := append(slices.Clone(config.Brokers().All()), config.Server().All()...)
+	slices.SortFunc(out, func(a, b *config.Def) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func kind(d *config.Def) string {
+	if limits := d.Valid.String(); limits != "" {
+		return fmt.Sprintf("%s, %s", strings.ToLower(d.Type.String()), limits)
+	}
+	return strings.ToLower(d.Type.String())
+}
+
+func sortedNames(m map[string]value) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// unknown is the fault of a name that does not exist, with the names it may have
+// meant.
+func unknown(name string, origin Origin) error {
+	best, distance := "", 4
+	for _, d := range all() {
+		if n := editDistance(name, d.Name, distance); n < distance {
+			best, distance = d.Name, n
+		}
+	}
+	if best != "" {
+		return fmt.Errorf("%s (%s): there is no such setting; did you mean %s?", name, origin, best)
+	}
+	if config.Topics().Get(name) != nil {
+		return fmt.Errorf("%s (%s): this is a topic's setting; set it with kafka-configs, or its log.* counterpart for all topics", name, origin)
+	}
+	return fmt.Errorf("%s (%s): there is no such setting; docs/configuration.md has all of them", name, origin)
+}
+
+// editDistance counts the changes of one letter between a and b, up to limit.
+func editDistance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return min(row[len(b)], limit)
+}
+
+// readable reports whether a file can be opened, with the system's reason.
+func readable(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return b, nil
+}

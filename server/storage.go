@@ -1,0 +1,216 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/metadata/sqlite"
+	"github.com/streamhouse/streamhouse/storage/bucket"
+	bucketfile "github.com/streamhouse/streamhouse/storage/bucket/file"
+	"github.com/streamhouse/streamhouse/storage/bucket/limit"
+	"github.com/streamhouse/streamhouse/storage/bucket/meter"
+	"github.com/streamhouse/streamhouse/storage/bucket/retry"
+	"github.com/streamhouse/streamhouse/storage/bucket/s3"
+	"github.com/streamhouse/streamhouse/storage/cache"
+	"github.com/streamhouse/streamhouse/storage/journal"
+	journalfile "github.com/streamhouse/streamhouse/storage/journal/file"
+	"github.com/streamhouse/streamhouse/storage/journal/object"
+	"github.com/streamhouse/streamhouse/storage/segment"
+	"github.com/streamhouse/streamhouse/storage/upkeep"
+)
+
+const (
+	// indexBytes bounds the memory for footers of segments.
+	indexBytes = 64 << 20
+	// recentBytes of packs stay in memory for tail readers of an object journal.
+	recentBytes = 64 << 20
+	// probeTimeout bounds the first contact with the bucket.
+	probeTimeout = 30 * time.Second
+)
+
+// stores is everything below the log: what survives the process.
+type stores struct {
+	folder  *dataFolder
+	meta    metadata.Store
+	start   metadata.Start
+	bucket  bucket.Bucket
+	witness *upkeep.Witness
+	journal journal.Journal
+	objects *cache.Objects
+	index   *segment.Index
+}
+
+// openStores opens them in the order in which they depend on one another, and
+// checks that they belong together. On an error nothing stays open.
+func openStores(ctx context.Context, b *config.Broker, logger *zap.Logger, reg prometheus.Registerer) (_ *stores, err error) {
+	s := &stores{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close(ctx))
+		}
+	}()
+	dir := b.String("data.dir")
+	if s.folder, err = lockDataFolder(dir); err != nil {
+		return nil, err
+	}
+	if s.meta, err = sqlite.Open(ctx, filepath.Join(dir, "metadata.db")); err != nil {
+		return nil, err
+	}
+	if s.start, err = s.meta.Begin(ctx); err != nil {
+		return nil, fmt.Errorf("metadata store: %w", err)
+	}
+	location, err := bucketLocation(b)
+	if err != nil {
+		return nil, err
+	}
+	if s.bucket, err = openBucket(ctx, b, location, reg); err != nil {
+		return nil, err
+	}
+	if err = checkManifest(ctx, s, b, location); err != nil {
+		return nil, err
+	}
+	if s.witness, err = upkeep.CheckStore(ctx, s.meta, s.bucket, s.start); err != nil {
+		return nil, err
+	}
+	if s.journal, err = openJournal(b, s, logger, reg); err != nil {
+		return nil, err
+	}
+	s.objects = cache.NewObjects(s.bucket, cache.Options{MemoryBytes: b.Int("cache.memory.bytes"), Registry: reg})
+	s.index = segment.NewIndex(indexBytes, s.readSegment)
+	return s, nil
+}
+
+// readSegment fills p from a segment object.
+func (s *stores) readSegment(ctx context.Context, seg metadata.Segment, p []byte, off int64) error {
+	src, err := s.objects.Open(ctx, seg.Key, seg.Bytes)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if _, err := src.ReadAt(p, off); err != nil {
+		return fmt.Errorf("read %d bytes of %s at %d: %w", len(p), seg.Key, off, err)
+	}
+	return nil
+}
+
+// openObject opens a sealed object for the log.
+func (s *stores) openObject(ctx context.Context, key string, size int64) (journal.Source, error) {
+	return s.objects.Open(ctx, key, size)
+}
+
+func bucketLocation(b *config.Broker) (bucket.Location, error) {
+	url := b.String("bucket.url")
+	if url == "" {
+		url = filepath.Join(b.String("data.dir"), "bucket")
+	}
+	l, err := bucket.ParseLocation(url)
+	if err != nil {
+		return l, fmt.Errorf("bucket.url: %w", err)
+	}
+	return l, nil
+}
+
+// openBucket opens the bucket with its wrappers, and proves that it keeps what the
+// journal counts on.
+func openBucket(ctx context.Context, b *config.Broker, l bucket.Location, reg prometheus.Registerer) (bucket.Bucket, error) {
+	m, err := meter.NewMetrics(reg)
+	if err != nil {
+		return nil, err
+	}
+	var raw bucket.Bucket
+	switch l.Scheme {
+	case "file":
+		raw, err = bucketfile.Open(l.Path)
+	default:
+		raw, err = s3.New(s3.Options{
+			Location: l, AccessKey: b.String("s3.access.key"), SecretKey: b.String("s3.secret.key"),
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := bucket.Bucket(meter.New(raw, m))
+	if l.Scheme != "file" {
+		out = limit.New(retry.New(out, retry.Options{}), limit.Options{})
+	}
+	probe, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	if err := bucket.Probe(probe, out); err != nil {
+		return nil, errors.Join(fmt.Errorf("bucket %s: %w", l, err), out.Close())
+	}
+	return out, nil
+}
+
+func openJournal(b *config.Broker, s *stores, logger *zap.Logger, reg prometheus.Registerer) (journal.Journal, error) {
+	if b.String("journal.kind") == "object" {
+		return object.New(object.Config{
+			Bucket: s.bucket, ClusterID: s.start.ClusterID, Broker: b.NodeID, Logger: logger.Named("journal"),
+		}), nil
+	}
+	observe := observeDisk(reg)
+	return journalfile.Open(journalfile.Config{
+		Dir: filepath.Join(b.String("data.dir"), "journal"), ClusterID: s.start.ClusterID, Broker: b.NodeID,
+		VolumeBytes: b.Int("journal.volume.bytes"), ReserveBytes: b.Int("disk.reserve.bytes"),
+		Logger: logger.Named("journal"), Observe: observe,
+	})
+}
+
+// observeDisk splits the time to durability into write and sync, where it is a
+// local disk's.
+func observeDisk(reg prometheus.Registerer) func(int64, time.Duration, time.Duration) {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "streamhouse", Name: "journal_disk_seconds",
+		Help:    "Time of a pack's vectored write and of its sync.",
+		Buckets: prometheus.ExponentialBuckets(0.00005, 2, 16),
+	}, []string{"step"})
+	reg.MustRegister(h)
+	write, sync := h.WithLabelValues("write"), h.WithLabelValues("sync")
+	return func(_ int64, w, s time.Duration) {
+		write.Observe(w.Seconds())
+		sync.Observe(s.Seconds())
+	}
+}
+
+// close gives everything up, the journal first: its clean-stop mark says that the
+// rest was in order.
+func (s *stores) close(ctx context.Context) error {
+	var errs []error
+	if s.journal != nil {
+		errs = append(errs, s.journal.Close(ctx))
+	}
+	if s.objects != nil {
+		errs = append(errs, s.objects.Close())
+	}
+	if s.bucket != nil {
+		errs = append(errs, s.bucket.Close())
+	}
+	if s.meta != nil {
+		errs = append(errs, s.meta.Close())
+	}
+	if s.folder != nil {
+		errs = append(errs, s.folder.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// spoolDir is where upkeep sorts what it is about to upload. What a killed process
+// left there is removed.
+func spoolDir(b *config.Broker) (string, error) {
+	dir := filepath.Join(b.String("data.dir"), "spool")
+	if err := os.RemoveAll(dir); err != nil {
+		return "", fmt.Errorf("empty %s: %w", dir, err)
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return "", fmt.Errorf("make %s: %w", dir, err)
+	}
+	return dir, nil
+}
