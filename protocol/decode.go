@@ -1,29 +1,25 @@
 package protocol
 
-import (
-	"github.com/twmb/franz-go/pkg/kmsg"
-)
+import "github.com/twmb/franz-go/pkg/kmsg"
 
-// Shape is what Walk found in a body.
-type Shape struct {
-	Size   int // bytes the request takes; a body may be longer, as in Kafka
-	Memory int // upper bound of what decoding it allocates, in bytes
-}
-
-// Walk checks a request body against its schema: every array, string and tagged field
-// is really there. It allocates nothing. The error is an INVALID_REQUEST.
-func Walk(key, version int16, body []byte) (Shape, error) {
-	return Shape{Size: len(body)}, nil
-}
-
-// Decode checks and decodes a request body. UNSUPPORTED_VERSION: the API or version is
-// not served. INVALID_REQUEST: the body is not what its key and version say. Both close
-// the connection. Byte slices and strings of the result do not outlive body.
+// Decode checks and decodes a request body. The error is UNSUPPORTED_VERSION if the API
+// or version is not served, INVALID_REQUEST if the body is not what key and version say;
+// both close the connection, but for ApiVersions (KIP-511). Byte slices of the result
+// are parts of body.
 func Decode(key, version int16, body []byte) (kmsg.Request, error) {
-	if err := CheckVersion(key, version); err != nil {
+	if _, err := Walk(key, version, body); err != nil {
 		return nil, err
 	}
+	return Unmarshal(key, version, body)
+}
+
+// Unmarshal decodes a body that Walk has accepted. It is apart from Decode for callers
+// that reserve Shape.Memory in between.
+func Unmarshal(key, version int16, body []byte) (kmsg.Request, error) {
 	req := kmsg.RequestForKey(key)
+	if req == nil {
+		return nil, Errorf(UnsupportedVersion, "unknown API key %d", key)
+	}
 	req.SetVersion(version)
 	if err := req.ReadFrom(body); err != nil {
 		return nil, Errorf(InvalidRequest, "%s version %d: %v", Name(key), version, err)
