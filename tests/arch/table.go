@@ -78,6 +78,7 @@ var Rules = []Rule{
 	{"tests/arch", nil, "reads sources, runs none"},
 	{"tests/wire", nil, "a client of its own: sharing the broker's framing would share its faults"},
 	{"tests/peers", []string{"tests/wire"}, "starts real programs and ours; ours is a binary like theirs"},
+	{"tests/s3gateway", []string{"storage/bucket"}, "starts a store and says where it is in the bucket's own terms"},
 	{"tests/...", []string{"protocol/...", "tests/..."},
 		"black boxes: they may use the batch format to build input, never the broker's insides"},
 	{"", nil, "the module's root only pins tools and dependencies"},
