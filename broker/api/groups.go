@@ -3,8 +3,6 @@ package api
 import (
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"github.com/streamhouse/streamhouse/coordinator"
 	"github.com/streamhouse/streamhouse/protocol"
 )
@@ -21,17 +19,17 @@ type Groups struct {
 
 // Routes puts the group APIs into the table.
 func (g *Groups) Routes(t *Routes) {
-	t.Handle(int16(kmsg.OffsetCommit), g.OffsetCommit)
-	t.Handle(int16(kmsg.OffsetFetch), g.OffsetFetch)
-	t.Handle(int16(kmsg.FindCoordinator), g.FindCoordinator)
-	t.Handle(int16(kmsg.JoinGroup), g.JoinGroup)
-	t.Handle(int16(kmsg.Heartbeat), g.Heartbeat)
-	t.Handle(int16(kmsg.LeaveGroup), g.LeaveGroup)
-	t.Handle(int16(kmsg.SyncGroup), g.SyncGroup)
-	t.Handle(int16(kmsg.DescribeGroups), g.DescribeGroups)
-	t.Handle(int16(kmsg.ListGroups), g.ListGroups)
-	t.Handle(int16(kmsg.DeleteGroups), g.DeleteGroups)
-	t.Handle(int16(kmsg.OffsetDelete), g.OffsetDelete)
+	t.Handle(protocol.KeyOffsetCommit, g.OffsetCommit)
+	t.Handle(protocol.KeyOffsetFetch, g.OffsetFetch)
+	t.Handle(protocol.KeyFindCoordinator, g.FindCoordinator)
+	t.Handle(protocol.KeyJoinGroup, g.JoinGroup)
+	t.Handle(protocol.KeyHeartbeat, g.Heartbeat)
+	t.Handle(protocol.KeyLeaveGroup, g.LeaveGroup)
+	t.Handle(protocol.KeySyncGroup, g.SyncGroup)
+	t.Handle(protocol.KeyDescribeGroups, g.DescribeGroups)
+	t.Handle(protocol.KeyListGroups, g.ListGroups)
+	t.Handle(protocol.KeyDeleteGroups, g.DeleteGroups)
+	t.Handle(protocol.KeyOffsetDelete, g.OffsetDelete)
 }
 
 // groupOperations are the ACL operations that exist for a group, as bits: READ,

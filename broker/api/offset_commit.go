@@ -83,9 +83,9 @@ func (g *Groups) commitTopics(
 // not exist.
 func (g *Groups) topic(byID bool, name string, id [16]byte) (*Topic, protocol.Code) {
 	if !byID {
-		return g.Topics.TopicByName(name), protocol.UnknownTopicOrPartition
+		return g.Topics.ByName(name), protocol.UnknownTopicOrPartition
 	}
-	if t := g.Topics.TopicByID(id); t != nil {
+	if t := g.Topics.ByID(id); t != nil {
 		return t, protocol.UnknownTopicOrPartition
 	}
 	return nil, protocol.UnknownTopicID

@@ -23,7 +23,7 @@ func (g *Groups) OffsetDelete(ctx context.Context, r *Request) (kmsg.Response, e
 	var existing []*kmsg.OffsetDeleteResponseTopicPartition
 	for i := range req.Topics {
 		in := &req.Topics[i]
-		topic := g.Topics.TopicByName(in.Topic)
+		topic := g.Topics.ByName(in.Topic)
 		out := kmsg.NewOffsetDeleteResponseTopic()
 		out.Topic = in.Topic
 		out.Partitions = make([]kmsg.OffsetDeleteResponseTopicPartition, len(in.Partitions))

@@ -116,7 +116,7 @@ func (g *Groups) fetchGroup(version int16, req *kmsg.OffsetFetchRequestGroup) km
 		topic.Partitions = make([]kmsg.OffsetFetchResponseGroupTopicPartition, 0, len(t.Partitions))
 		want := coordinator.FetchTopic{Topic: t.Topic, Partitions: t.Partitions}
 		if byID {
-			found := g.Topics.TopicByID(t.TopicID)
+			found := g.Topics.ByID(t.TopicID)
 			if found == nil {
 				for _, p := range t.Partitions {
 					topic.Partitions = append(topic.Partitions, noOffset(p, protocol.UnknownTopicID))
@@ -152,7 +152,7 @@ func (g *Groups) allTopics(byID bool, fetched []coordinator.FetchedTopic) []kmsg
 		t := kmsg.NewOffsetFetchResponseGroupTopic()
 		t.Topic = fetched[i].Topic
 		if byID {
-			found := g.Topics.TopicByName(t.Topic)
+			found := g.Topics.ByName(t.Topic)
 			if found == nil {
 				continue
 			}
