@@ -72,6 +72,9 @@ type Topics interface {
 	// DeleteTopic removes the topic, its slices and states, and leaves a tombstone
 	// that stays while any object names the id. ErrNotFound.
 	DeleteTopic(ctx context.Context, id TopicID) error
+	// Deleted says whether the id has a tombstone. An id that has neither a row nor a
+	// tombstone was never made here.
+	Deleted(ctx context.Context, id TopicID) (bool, error)
 }
 
 // Resource names whose configs are meant: a broker ("" is the cluster-wide default)
@@ -148,7 +151,9 @@ type Segments interface {
 	// Intend records that an object is about to be created under key.
 	Intend(ctx context.Context, key string) error
 	// Register makes an object part of the log and consumes its intent. Idempotent
-	// by Segment.Key: a second call returns the first one's id.
+	// by Segment.Key: a second call returns the first one's id. ErrConflict: there is
+	// no intent, so the sweeper may be deleting the object; or a state's next offset
+	// would go back; or a slice overlaps another one of its partition.
 	Register(ctx context.Context, r Registration) (SegmentID, error)
 	// Registered says whether the journal volume was sealed already.
 	Registered(ctx context.Context, journal uint64) (bool, error)
@@ -164,7 +169,9 @@ type Segments interface {
 	LogStart(ctx context.Context, id pack.PartitionID) (int64, error)
 	// Garbage lists what may be deleted: segments without a slice and without a
 	// latest state block, and intents older than the grace (ms) whose object was
-	// never registered. Forget removes their rows: call it before deleting.
+	// never registered. Forget removes their rows: call it before deleting. It removes
+	// nothing and returns ErrConflict if a segment is referred to again, or if an
+	// intent's object was registered meanwhile.
 	Garbage(ctx context.Context, grace int64) (segments []Segment, intents []string, err error)
 	Forget(ctx context.Context, segments []SegmentID, intents []string) error
 }

@@ -1,0 +1,268 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// Register makes an object part of the log, in one transaction.
+func (s *Store) Register(ctx context.Context, r metadata.Registration) (id metadata.SegmentID, err error) {
+	err = s.update(ctx, "register "+r.Segment.Key, func(ctx context.Context, tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `SELECT id FROM segments WHERE key = ?`, r.Segment.Key).Scan(&id)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err // nil: it was registered before
+		}
+		id, err = s.newSegment(ctx, tx, r.Segment)
+		if err != nil {
+			return err
+		}
+		g := &registration{tx: tx, id: id, refs: map[metadata.SegmentID]int64{}, deleted: map[pack.TopicID]bool{}}
+		return g.run(ctx, r)
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	delete(s.seen, r.Segment.Key)
+	s.mu.Unlock()
+	return id, nil
+}
+
+// newSegment consumes the intent and adds the segment's row.
+func (s *Store) newSegment(ctx context.Context, tx *sql.Tx, seg metadata.Segment) (id metadata.SegmentID, err error) {
+	res, err := tx.ExecContext(ctx, `DELETE FROM intents WHERE key = ?`, seg.Key)
+	if n, err := changed(res, err); err != nil {
+		return 0, err
+	} else if n == 0 {
+		return 0, fmt.Errorf("there is no intent: %w", metadata.ErrConflict)
+	}
+	err = tx.QueryRowContext(ctx, `UPDATE cluster SET next_segment = next_segment + 1 RETURNING next_segment - 1`).Scan(&id)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO segments VALUES (?, ?, ?, ?, 0)`, id, seg.Key, seg.Bytes, s.millis())
+	return id, err
+}
+
+// registration is one Register under way.
+type registration struct {
+	tx *sql.Tx
+	id metadata.SegmentID
+	// refs is by how much each segment's count of references changes.
+	refs    map[metadata.SegmentID]int64
+	deleted map[pack.TopicID]bool // whether each topic seen has a tombstone
+}
+
+func (g *registration) run(ctx context.Context, r metadata.Registration) error {
+	if err := g.replace(ctx, r.Replaces); err != nil {
+		return err
+	}
+	if err := g.slices(ctx, r.Slices); err != nil {
+		return err
+	}
+	if err := g.states(ctx, r.States); err != nil {
+		return err
+	}
+	if err := g.volumes(ctx, append([]uint64{r.Journal}, r.Merged...)); err != nil {
+		return err
+	}
+	return g.count(ctx)
+}
+
+// replace removes the slices that the new ones stand for.
+func (g *registration) replace(ctx context.Context, replaces map[pack.PartitionID]int64) error {
+	if len(replaces) == 0 {
+		return nil
+	}
+	stmt, err := g.tx.PrepareContext(ctx, `DELETE FROM slices WHERE topic = ? AND part = ? AND last <= ? RETURNING segment`)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for p, upTo := range replaces {
+		err := each(stmt.QueryContext(ctx, p.Topic[:], p.Partition, upTo))(func(scan func(...any) error) error {
+			var segment metadata.SegmentID
+			err := scan(&segment)
+			g.refs[segment]--
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *registration) slices(ctx context.Context, list []metadata.Slice) error {
+	if len(list) == 0 {
+		return nil
+	}
+	insert, err := g.tx.PrepareContext(ctx, `INSERT INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	before, err := g.tx.PrepareContext(ctx, `SELECT last FROM slices WHERE topic = ? AND part = ? AND base <= ? ORDER BY base DESC LIMIT 1`)
+	if err != nil {
+		return err
+	}
+	defer before.Close()
+	for i := range list {
+		x := &list[i]
+		if gone, err := g.gone(ctx, x.ID.Topic); err != nil || gone {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if x.BaseOffset < 0 || x.LastOffset < x.BaseOffset {
+			return fmt.Errorf("slice of %s from %d to %d", x.ID, x.BaseOffset, x.LastOffset)
+		}
+		// The nearest slice at or before this one's end must end before its start.
+		var last int64
+		err := before.QueryRowContext(ctx, x.ID.Topic[:], x.ID.Partition, x.LastOffset).Scan(&last)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+		case err != nil:
+			return err
+		case last >= x.BaseOffset:
+			return fmt.Errorf("slice of %s from %d to %d overlaps one that ends at %d: %w",
+				x.ID, x.BaseOffset, x.LastOffset, last, metadata.ErrConflict)
+		}
+		_, err = insert.ExecContext(ctx, x.ID.Topic[:], x.ID.Partition, x.BaseOffset, x.LastOffset, g.id, x.Bytes, x.MaxTimestamp, x.AppendTime)
+		if err != nil {
+			return err
+		}
+		g.refs[g.id]++
+	}
+	return nil
+}
+
+func (g *registration) states(ctx context.Context, list []metadata.State) error {
+	if len(list) == 0 {
+		return nil
+	}
+	old, err := g.tx.PrepareContext(ctx, `SELECT next_offset, block FROM states WHERE topic = ? AND part = ?`)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	put, err := g.tx.PrepareContext(ctx, `REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer put.Close()
+	for i := range list {
+		if gone, err := g.gone(ctx, list[i].ID.Topic); err != nil {
+			return err
+		} else if !gone {
+			if err := g.state(ctx, old, put, list[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *registration) state(ctx context.Context, old, put *sql.Stmt, x metadata.State) error {
+	var next int64
+	var block metadata.SegmentID
+	err := old.QueryRowContext(ctx, x.ID.Topic[:], x.ID.Partition).Scan(&next, &block)
+	switch {
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return err
+	case x.NextOffset < next:
+		return fmt.Errorf("next offset of %s back from %d to %d: %w", x.ID, next, x.NextOffset, metadata.ErrConflict)
+	}
+	if x.Block == 0 && x.BlockLen > 0 {
+		x.Block = g.id
+	}
+	if block != 0 {
+		g.refs[block]--
+	}
+	if x.Block != 0 {
+		g.refs[x.Block]++
+	}
+	_, err = put.ExecContext(ctx, x.ID.Topic[:], x.ID.Partition, x.NextOffset, x.LeaderEpoch, x.Block, x.BlockPos, x.BlockLen)
+	return err
+}
+
+// gone says whether the topic was deleted; then this object names it, and its
+// tombstone stays as long as the object does.
+func (g *registration) gone(ctx context.Context, id pack.TopicID) (bool, error) {
+	gone, known := g.deleted[id]
+	if known {
+		return gone, nil
+	}
+	res, err := g.tx.ExecContext(ctx, `UPDATE tombstones SET segment = ? WHERE topic = ?`, g.id, id[:])
+	n, err := changed(res, err)
+	g.deleted[id] = n > 0
+	return n > 0, err
+}
+
+func (g *registration) volumes(ctx context.Context, list []uint64) error {
+	for _, v := range list {
+		if v == 0 {
+			continue
+		}
+		if _, err := g.tx.ExecContext(ctx, `INSERT INTO volumes VALUES (?) ON CONFLICT DO NOTHING`, volumeID(v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count brings the segments' counts of references up to date.
+func (g *registration) count(ctx context.Context) error {
+	for id, by := range g.refs {
+		res, err := g.tx.ExecContext(ctx, `UPDATE segments SET refs = refs + ? WHERE id = ?`, by, id)
+		if n, err := changed(res, err); err != nil {
+			return err
+		} else if n == 0 {
+			return fmt.Errorf("segment %d is not known: %w", id, metadata.ErrConflict)
+		}
+	}
+	return nil
+}
+
+// dropRefs takes references away, as a query of (segment, count) says.
+func dropRefs(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
+	refs := map[metadata.SegmentID]int64{}
+	err := each(tx.QueryContext(ctx, query, args...))(func(scan func(...any) error) error {
+		var id metadata.SegmentID
+		var n int64
+		err := scan(&id, &n)
+		refs[id] += n
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for id, n := range refs {
+		if _, err := tx.ExecContext(ctx, `UPDATE segments SET refs = refs - ? WHERE id = ?`, n, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each reads the rows of a query.
+func each(rows *sql.Rows, err error) func(func(scan func(...any) error) error) error {
+	return func(f func(scan func(...any) error) error) error {
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if err := f(rows.Scan); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	}
+}
