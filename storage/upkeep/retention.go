@@ -2,7 +2,9 @@ package upkeep
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,7 +18,11 @@ import (
 // retention.ms or retention.bytes no longer keep, asks the log to roll a volume that
 // holds expired data, and moves states out of segments that hold nothing else.
 func (u *Upkeep) Retain(ctx context.Context) error {
-	pass := retentionPass{u: u, now: u.cfg.Now(), smallest: -1, live: make(map[metadata.SegmentID]int64)}
+	pass := retentionPass{
+		u: u, now: u.cfg.Now(), smallest: -1,
+		live:     make(map[metadata.SegmentID]int64),
+		ordinary: make(map[metadata.SegmentID]struct{}),
+	}
 	for _, t := range u.cfg.Topics.List() {
 		for i := range t.Partitions {
 			id := pack.PartitionID{Topic: t.ID, Partition: i}
@@ -29,6 +35,9 @@ func (u *Upkeep) Retain(ctx context.Context) error {
 	if err := pass.measure(ctx); err != nil {
 		return err
 	}
+	if err := pass.liftStragglers(ctx); err != nil {
+		return err
+	}
 	return u.moveStates(ctx, pass.stranded(), pass.live)
 }
 
@@ -39,6 +48,8 @@ type retentionPass struct {
 	smallest time.Duration                // retention.ms among topics with open data, -1: none
 	live     map[metadata.SegmentID]int64 // live bytes of each segment that has a slice
 	states   []metadata.State             // those that have a block
+	// ordinary are the segments that hold something of a topic that is not internal.
+	ordinary map[metadata.SegmentID]struct{}
 }
 
 // partition applies a topic's limits to one of its partitions.
@@ -64,6 +75,9 @@ func (r *retentionPass) partition(ctx context.Context, id pack.PartitionID, t *T
 	}
 	for i := range slices {
 		r.live[slices[i].Segment] += slices[i].Bytes
+		if !t.Internal {
+			r.ordinary[slices[i].Segment] = struct{}{}
+		}
 	}
 	if state.BlockLen > 0 {
 		r.states = append(r.states, state)
@@ -149,6 +163,9 @@ func (r *retentionPass) measure(ctx context.Context) error {
 	var total, live int64
 	for id, bytes := range r.live {
 		seg, err := r.u.cfg.Store.Segment(ctx, id)
+		if errors.Is(err, metadata.ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("segment %d: %w", id, err)
 		}
@@ -156,6 +173,27 @@ func (r *retentionPass) measure(ctx context.Context) error {
 		live += bytes
 	}
 	r.u.metrics.measured(len(r.live), total, live)
+	return nil
+}
+
+// liftStragglers lifts the internal topics when a shared segment is kept by nothing
+// but a few of their bytes, too few for a lift of their own.
+func (r *retentionPass) liftStragglers(ctx context.Context) error {
+	for id := range r.live {
+		if _, ok := r.ordinary[id]; ok {
+			continue
+		}
+		seg, err := r.u.cfg.Store.Segment(ctx, id)
+		if errors.Is(err, metadata.ErrNotFound) {
+			continue // lifted and swept since
+		}
+		if err != nil {
+			return fmt.Errorf("segment %d: %w", id, err)
+		}
+		if strings.HasPrefix(seg.Key, segmentPrefix) {
+			return r.u.Lift(ctx)
+		}
+	}
 	return nil
 }
 

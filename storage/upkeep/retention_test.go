@@ -208,3 +208,33 @@ func TestAmplificationIsMeasured(t *testing.T) {
 		t.Errorf("amplification %v, and %v after most of the segment died", before, after)
 	}
 }
+
+// TestSharedSegmentIsNotKeptByFewCommits: what internal topics have in a segment is
+// lifted once nothing else in it is live, and the segment goes.
+func TestSharedSegmentIsNotKeptByFewCommits(t *testing.T) {
+	r := newRig(t, true)
+	ctx := context.Background()
+	r.some()
+	r.commits(at(consumers, 1), 20, 5)
+	r.roll()
+	r.must(r.upkeep.Seal(ctx))
+	r.must(r.upkeep.Retain(ctx))
+	if n := len(r.objects(liftedPrefix)); n != 0 {
+		t.Fatal("lifted although the segment is alive anyway")
+	}
+	for _, topic := range []Topic{orders, clicks} {
+		r.topics.drop(topic.ID)
+		r.store.deleteTopic(topic.ID)
+		r.log.DropTopic(topic.ID)
+	}
+	r.must(r.upkeep.Retain(ctx))
+	r.must(r.upkeep.Retain(ctx))
+	sweepAll(r)
+	if n := len(r.objects(segmentPrefix)); n != 0 {
+		t.Errorf("%d shared segments left", n)
+	}
+	r.checkTables()
+	r.restart()
+	r.checkTables()
+	r.checkStates()
+}
