@@ -1,0 +1,103 @@
+// Package httpd serves health and metrics over HTTP.
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+)
+
+// Check is one condition of readiness. Ready returns nil or why not; it answers at
+// once.
+type Check struct {
+	Name  string
+	Ready func() error
+}
+
+// Config is what a Server is made of.
+type Config struct {
+	Address  string // host:port; empty: no server, Run waits for its context
+	Gatherer prometheus.Gatherer
+	Ready    []Check
+	Logger   *zap.Logger
+}
+
+// The bounds of a request and of a stop.
+const (
+	headerTimeout = 5 * time.Second
+	answerTimeout = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	stopTimeout   = 2 * time.Second
+	headerBytes   = 16 << 10
+)
+
+// Server answers /health/live, /health/ready and /metrics.
+type Server struct {
+	cfg Config
+}
+
+// New makes a server and starts nothing.
+func New(cfg Config) *Server { return &Server{cfg} }
+
+// Handler returns the routes.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "alive")
+	})
+	mux.HandleFunc("GET /health/ready", s.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	return mux
+}
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	var faults []error
+	for _, c := range s.cfg.Ready {
+		if err := c.Ready(); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", c.Name, err))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// Run serves until ctx ends. The error is that of the listener.
+func (s *Server) Run(ctx context.Context) error {
+	if s.cfg.Address == "" {
+		<-ctx.Done()
+		return nil
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Address)
+	if err != nil {
+		return fmt.Errorf("http.listen: %w", err)
+	}
+	srv := &http.Server{
+		Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
+		WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	s.cfg.Logger.Debug("serving health and metrics", zap.Stringer("address", ln.Addr()))
+	select {
+	case err := <-served:
+		return fmt.Errorf("http: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := srv.Shutdown(stop); err != nil {
+		_ = srv.Close() // clients that hold on are cut off
+	}
+	<-served
+	return nil
+}
