@@ -28,7 +28,7 @@ func (s *Store) Begin(ctx context.Context) (start metadata.Start, err error) {
 		if err := row.Scan(&start.ClusterID, &start.Epoch, &start.Incarnation); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM volumes WHERE id <= (SELECT id FROM volumes ORDER BY id DESC LIMIT 1 OFFSET ?)`, volumesKept)
+		_, err = tx.ExecContext(ctx, queryVolumes, volumesKept)
 		return err
 	})
 	return start, err

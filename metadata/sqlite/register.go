@@ -79,7 +79,7 @@ func (g *registration) replace(ctx context.Context, replaces map[pack.PartitionI
 	if len(replaces) == 0 {
 		return nil
 	}
-	stmt, err := g.tx.PrepareContext(ctx, `DELETE FROM slices WHERE topic = ? AND part = ? AND last <= ? RETURNING segment`)
+	stmt, err := g.tx.PrepareContext(ctx, queryReplace)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (g *registration) slices(ctx context.Context, list []metadata.Slice) error 
 		return err
 	}
 	defer insert.Close()
-	before, err := g.tx.PrepareContext(ctx, `SELECT last FROM slices WHERE topic = ? AND part = ? AND base <= ? ORDER BY base DESC LIMIT 1`)
+	before, err := g.tx.PrepareContext(ctx, queryBefore)
 	if err != nil {
 		return err
 	}

@@ -50,8 +50,7 @@ func (s *Store) Partition(ctx context.Context, id pack.PartitionID) ([]metadata.
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		query := `SELECT base, last, segment, bytes, max_timestamp, append_time FROM slices WHERE topic = ? AND part = ? ORDER BY base`
-		return s.rows(ctx, tx, query, []any{id.Topic[:], id.Partition}, func(scan func(...any) error) error {
+		return s.rows(ctx, tx, querySlices, []any{id.Topic[:], id.Partition}, func(scan func(...any) error) error {
 			x := metadata.Slice{ID: id}
 			err := scan(&x.BaseOffset, &x.LastOffset, &x.Segment, &x.Bytes, &x.MaxTimestamp, &x.AppendTime)
 			list = append(list, x)
@@ -99,8 +98,7 @@ func (s *Store) SetLogStart(ctx context.Context, id pack.PartitionID, offset int
 		if n, err := changed(res, err); err != nil || n == 0 {
 			return err
 		}
-		refs := `SELECT segment, count(*) FROM slices WHERE topic = ? AND part = ? AND base < ? AND last < ? GROUP BY segment`
-		if err := dropRefs(ctx, tx, refs, id.Topic[:], id.Partition, offset, offset); err != nil {
+		if err := dropRefs(ctx, tx, queryBelow, id.Topic[:], id.Partition, offset, offset); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM slices WHERE topic = ? AND part = ? AND base < ? AND last < ?`,
@@ -123,8 +121,7 @@ func (s *Store) LogStart(ctx context.Context, id pack.PartitionID) (start int64,
 func (s *Store) Garbage(ctx context.Context, grace int64) (segments []metadata.Segment, intents []string, err error) {
 	now := s.now()
 	err = s.snapshot(ctx, func(tx *sql.Tx) error {
-		query := `SELECT id, key, bytes, created_at FROM segments WHERE refs = 0 ORDER BY id`
-		err := s.rows(ctx, tx, query, nil, func(scan func(...any) error) error {
+		err := s.rows(ctx, tx, queryGarbage, nil, func(scan func(...any) error) error {
 			var x metadata.Segment
 			err := scan(&x.ID, &x.Key, &x.Bytes, &x.CreatedAt)
 			segments = append(segments, x)
@@ -133,8 +130,7 @@ func (s *Store) Garbage(ctx context.Context, grace int64) (segments []metadata.S
 		if err != nil {
 			return err
 		}
-		query = `SELECT key FROM intents WHERE key NOT IN (SELECT key FROM segments) ORDER BY key`
-		return s.rows(ctx, tx, query, nil, func(scan func(...any) error) error {
+		return s.rows(ctx, tx, queryIntents, nil, func(scan func(...any) error) error {
 			var key string
 			err := scan(&key)
 			if s.age(key, now) >= time.Duration(grace)*time.Millisecond {

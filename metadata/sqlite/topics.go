@@ -89,7 +89,7 @@ func (s *Store) DeleteTopic(ctx context.Context, id metadata.TopicID) error {
 		} else if n == 0 {
 			return metadata.ErrNotFound
 		}
-		if err := dropRefs(ctx, tx, `SELECT segment, count(*) FROM slices WHERE topic = ? GROUP BY segment`, id[:]); err != nil {
+		if err := dropRefs(ctx, tx, queryTopicSegments, id[:]); err != nil {
 			return err
 		}
 		if err := dropRefs(ctx, tx, `SELECT block, count(*) FROM states WHERE topic = ? AND block > 0 GROUP BY block`, id[:]); err != nil {
