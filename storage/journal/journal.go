@@ -95,7 +95,8 @@ type Journal interface {
 	// open.
 	Volumes() []Info
 	// OpenSource opens a pack's or volume's bytes for reading, durable part only.
-	// Positions are those of Ref. An error wrapping fs.ErrNotExist means that the
+	// Positions are those of Ref; Pos and Len may be 0 when the caller knows only which
+	// pack it wants. An error wrapping fs.ErrNotExist means that the
 	// volume was released: the caller resolves through the metadata store again.
 	OpenSource(ref Ref) (Source, error)
 	// Release forgets a closed volume whose content is registered in the metadata
