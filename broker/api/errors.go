@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 
 	"github.com/streamhouse/streamhouse/protocol"
@@ -18,8 +19,11 @@ func codeOf(err error) protocol.Code {
 		return e.Code
 	}
 	var code protocol.Code
-	if errors.As(err, &code) {
+	switch {
+	case errors.As(err, &code):
 		return code
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return protocol.RequestTimedOut
 	}
 	return protocol.UnknownServerError
 }

@@ -293,7 +293,7 @@ func recompress(topic *catalog.Topic, batch log.Batch) (log.Batch, error) {
 	c := &topic.Config
 	out, err := record.Recompress(nil, batch.Bytes, record.Recompression{
 		Codec: c.Compression, Level: c.CompressionLevel,
-		MaxBytes: int(c.MaxMessageBytes), MaxRecordBytes: int(c.MaxDecompressedMessageBytes),
+		MaxBytes: int(c.MaxMessageBytes),
 	})
 	if err != nil {
 		return batch, err

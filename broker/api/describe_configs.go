@@ -1,0 +1,57 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/config"
+)
+
+// DescribeConfigs (key 32), versions 1 to 4.
+//
+//	1  sources and synonyms (KIP-226)
+//	3  types and documentation (KIP-569)
+//	4  flexible
+//
+// Topics, the broker, all brokers ("") and groups have configs. Loggers and client
+// metrics do not, and get INVALID_REQUEST.
+
+// DescribeConfigs shows settings.
+func (c *Core) DescribeConfigs(_ context.Context, r *Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.DescribeConfigsRequest)
+	resp := kmsg.NewPtrDescribeConfigsResponse()
+	resp.Resources = []kmsg.DescribeConfigsResponseResource{}
+	for i := range req.Resources {
+		want := &req.Resources[i]
+		out := kmsg.NewDescribeConfigsResponseResource()
+		out.ResourceType, out.ResourceName = want.ResourceType, want.ResourceName
+		out.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}
+		entries, err := c.Catalog.Describe(resource(want.ResourceType, want.ResourceName), want.ConfigNames)
+		c.refuse(&out.ErrorCode, &out.ErrorMessage, err)
+		for j := range entries {
+			out.Configs = append(out.Configs, describeEntry(&entries[j], req))
+		}
+		resp.Resources = append(resp.Resources, out)
+	}
+	return resp, nil
+}
+
+func describeEntry(e *config.Entry, req *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {
+	o := kmsg.NewDescribeConfigsResponseResourceConfig()
+	o.Name, o.Value, o.ReadOnly, o.IsSensitive = e.Name, e.Value, e.ReadOnly, e.Sensitive
+	o.Source, o.ConfigType = kmsg.ConfigSource(e.Source), kmsg.ConfigType(e.Type)
+	o.IsDefault = e.Source == config.SourceDefault
+	o.ConfigSynonyms = []kmsg.DescribeConfigsResponseResourceConfigConfigSynonym{}
+	if req.IncludeSynonyms {
+		for _, s := range e.Synonyms {
+			y := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
+			y.Name, y.Value, y.Source = s.Name, s.Value, kmsg.ConfigSource(s.Source)
+			o.ConfigSynonyms = append(o.ConfigSynonyms, y)
+		}
+	}
+	if req.IncludeDocumentation {
+		o.Documentation = &e.Doc
+	}
+	return o
+}

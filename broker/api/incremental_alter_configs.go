@@ -1,0 +1,41 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/metadata"
+)
+
+// IncrementalAlterConfigs (key 44), versions 0 and 1 (KIP-339): 1 is flexible. All
+// changes of a resource are done or none.
+
+// IncrementalAlterConfigs changes single settings.
+func (c *Core) IncrementalAlterConfigs(ctx context.Context, r *Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.IncrementalAlterConfigsRequest)
+	resp := kmsg.NewPtrIncrementalAlterConfigsResponse()
+	resp.Resources = []kmsg.IncrementalAlterConfigsResponseResource{}
+	repeated := twice(req.Resources, func(w *kmsg.IncrementalAlterConfigsRequestResource) metadata.Resource {
+		return resource(w.ResourceType, w.ResourceName)
+	})
+	for i := range req.Resources {
+		want := &req.Resources[i]
+		res := resource(want.ResourceType, want.ResourceName)
+		ops := make([]config.Op, len(want.Configs))
+		for j := range ops {
+			w := &want.Configs[j]
+			ops[j] = config.Op{Name: w.Name, Kind: config.OpKind(w.Op), Value: w.Value}
+		}
+		err := error(errRepeated)
+		if !repeated[res] {
+			err = c.Catalog.Alter(ctx, res, ops, req.ValidateOnly)
+		}
+		out := kmsg.NewIncrementalAlterConfigsResponseResource()
+		out.ResourceType, out.ResourceName = want.ResourceType, want.ResourceName
+		c.refuse(&out.ErrorCode, &out.ErrorMessage, err)
+		resp.Resources = append(resp.Resources, out)
+	}
+	return resp, nil
+}

@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// ListOffsets (key 2), versions 1 to 11.
+//
+//	 1  one offset per partition; 2 isolation level
+//	 4  leader epochs (KIP-320); 6 flexible
+//	 7  max timestamp (KIP-734); 8 earliest local (KIP-405)
+//	 9  latest tiered (KIP-1005); 10 a timeout; 11 earliest pending upload (KIP-1023)
+//
+// There is no tiering as Kafka means it, so the earliest local offset is the
+// earliest, and of tiered offsets there are none (-1). Not done: what Kafka shows to
+// followers beyond the high watermark.
+
+// The special timestamps.
+const (
+	timeLatest          = -1
+	timeEarliest        = -2
+	timeMax             = -3
+	timeEarliestLocal   = -4
+	timeLatestTiered    = -5
+	timeEarliestPending = -6
+)
+
+// sinceVersion is the version that brought each special timestamp.
+var sinceVersion = map[int64]int16{
+	timeLatest: 1, timeEarliest: 1, timeMax: 7, timeEarliestLocal: 8, timeLatestTiered: 9, timeEarliestPending: 11,
+}
+
+// ListOffsets finds offsets by timestamp, and the ends of partitions.
+func (c *Core) ListOffsets(ctx context.Context, r *Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.ListOffsetsRequest)
+	resp := kmsg.NewPtrListOffsetsResponse()
+	resp.Topics = []kmsg.ListOffsetsResponseTopic{}
+	ctx, cancel := context.WithCancel(ctx)
+	if r.Version >= 10 && req.TimeoutMillis > 0 {
+		cancel()
+		ctx, cancel = within(ctx, req.TimeoutMillis)
+	}
+	defer cancel()
+	for i := range req.Topics {
+		want := &req.Topics[i]
+		topic := c.Catalog.ByName(want.Topic)
+		repeated := twice(want.Partitions, func(p *kmsg.ListOffsetsRequestTopicPartition) int32 { return p.Partition })
+		out := kmsg.NewListOffsetsResponseTopic()
+		out.Topic = want.Topic
+		out.Partitions = make([]kmsg.ListOffsetsResponseTopicPartition, len(want.Partitions))
+		for j := range want.Partitions {
+			p := &want.Partitions[j]
+			if r.Version < 4 {
+				p.CurrentLeaderEpoch = -1
+			}
+			o := kmsg.NewListOffsetsResponseTopicPartition()
+			o.Partition, o.OldStyleOffsets = p.Partition, []int64{}
+			err := error(protocol.InvalidRequest)
+			if !repeated[p.Partition] {
+				err = c.offsetFor(ctx, r.Version, topic, p, req.IsolationLevel == 1, &o)
+			}
+			o.ErrorCode = int16(codeOf(err))
+			out.Partitions[j] = o
+		}
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp, nil
+}
+
+// offsetFor answers for one partition.
+func (c *Core) offsetFor(ctx context.Context, version int16, t *Topic, want *kmsg.ListOffsetsRequestTopicPartition, committed bool, out *kmsg.ListOffsetsResponseTopicPartition) error {
+	p, err := c.partition(ctx, t, want.Partition, want.CurrentLeaderEpoch)
+	if err != nil {
+		return err
+	}
+	if want.Timestamp < 0 {
+		if since, known := sinceVersion[want.Timestamp]; !known || version < since {
+			return protocol.UnsupportedVersion
+		}
+	}
+	bounds := p.Bounds()
+	switch want.Timestamp {
+	case timeLatest:
+		out.Offset, out.LeaderEpoch = bounds.HighWatermark, p.LeaderEpoch()
+		if committed {
+			out.Offset = bounds.LastStable
+		}
+	case timeEarliest, timeEarliestLocal:
+		out.Offset, out.LeaderEpoch = bounds.LogStart, p.EpochAt(bounds.LogStart)
+	case timeLatestTiered, timeEarliestPending:
+	default:
+		found, ok, err := c.Log.OffsetForTime(ctx, p, want.Timestamp, committed)
+		if err != nil || !ok {
+			return err
+		}
+		out.Offset, out.Timestamp, out.LeaderEpoch = found.Offset, found.Timestamp, p.EpochAt(found.Offset)
+	}
+	return nil
+}
