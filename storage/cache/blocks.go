@@ -14,12 +14,12 @@ import (
 // read. (Rejected: S3-FIFO. Its small entry queue drops the read-ahead of a few
 // dozen readers before they come to it.)
 //
-// Memory beyond Options.Bytes: what requests under way have read so far, at most
+// Memory beyond Options.MemoryBytes: what requests under way have read so far, at most
 // FetchesMax times RequestSize.
 type blocks struct {
 	b bucket.Bucket
 	o Options
-	m *Metrics
+	m *metrics
 
 	slots chan struct{} // one per request under way
 
@@ -51,7 +51,7 @@ type block struct {
 	place *list.Element // in used; nil while it is fetched
 }
 
-func newBlocks(b bucket.Bucket, o Options, m *Metrics) *blocks {
+func newBlocks(b bucket.Bucket, o Options, m *metrics) *blocks {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &blocks{
 		b: b, o: o, m: m, slots: make(chan struct{}, o.FetchesMax), ctx: ctx, cancel: cancel,
@@ -225,7 +225,7 @@ func (c *blocks) loaded(b *block, data []byte) {
 	}
 	b.place = c.used.PushFront(b)
 	c.bytes += int64(len(data))
-	for c.bytes > c.o.Bytes {
+	for c.bytes > c.o.MemoryBytes {
 		c.m.evictions.Inc()
 		c.remove(c.used.Back().Value.(*block))
 	}

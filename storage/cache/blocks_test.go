@@ -21,24 +21,22 @@ import (
 )
 
 // The tests use blocks of 1 KiB.
-var small = Options{Bytes: 64 << 10, BlockBytes: 1 << 10, AheadBytes: 8 << 10, RequestSize: 4 << 10, FetchesMax: 4}
+var small = Options{MemoryBytes: 64 << 10, BlockBytes: 1 << 10, AheadBytes: 8 << 10, RequestSize: 4 << 10, FetchesMax: 4}
 
 type rig struct {
 	*testing.T
 	faults *faults.Bucket
 	o      *Objects
-	m      *Metrics
+	m      *metrics
 	data   map[string][]byte
 }
 
 func newRig(t *testing.T, o Options) *rig {
 	t.Helper()
-	m, err := NewMetrics(prometheus.NewRegistry())
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := faults.New(mem.New(), 1)
-	r := &rig{T: t, faults: f, o: New(f, o, m), m: m, data: map[string][]byte{}}
+	o.Registry = prometheus.NewRegistry()
+	objects := NewObjects(f, o)
+	r := &rig{T: t, faults: f, o: objects, m: objects.blocks.m, data: map[string][]byte{}}
 	t.Cleanup(func() {
 		if err := r.o.Close(); err != nil {
 			t.Error(err)
@@ -120,7 +118,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		if err := r.read(s, "o", off, 1000); err != nil {
 			t.Fatal(err)
 		}
-		if have := testutil.ToFloat64(r.m.bytes); have > float64(small.Bytes) {
+		if have := testutil.ToFloat64(r.m.bytes); have > float64(small.MemoryBytes) {
 			t.Fatalf("%v bytes are cached", have)
 		}
 	}
@@ -407,7 +405,7 @@ func TestCloseEndsRequests(t *testing.T) {
 // TestChaos reads at random while requests fail, forgets and evicts.
 func TestChaos(t *testing.T) {
 	o := small
-	o.Bytes = 16 << 10
+	o.MemoryBytes = 16 << 10
 	r := newRig(t, o)
 	keys := []string{"a", "b", "c"}
 	for i, key := range keys {

@@ -15,7 +15,7 @@ import (
 type files struct {
 	b   bucket.Bucket
 	max int
-	m   *Metrics
+	m   *metrics
 
 	mu     sync.Mutex
 	byKey  map[string]*openFile
@@ -33,7 +33,7 @@ type openFile struct {
 	gone  bool          // not in byKey any more: the last holder closes it
 }
 
-func newFiles(b bucket.Bucket, most int, m *Metrics) *files {
+func newFiles(b bucket.Bucket, most int, m *metrics) *files {
 	return &files{b: b, max: most, m: m, byKey: map[string]*openFile{}, idle: list.New()}
 }
 

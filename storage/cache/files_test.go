@@ -7,24 +7,20 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/streamhouse/streamhouse/storage/bucket"
 	"github.com/streamhouse/streamhouse/storage/bucket/file"
 )
 
-func newLocal(t *testing.T, filesMax, objects int) (*Objects, *Metrics, *file.Bucket) {
+func newLocal(t *testing.T, filesMax, objects int) (*Objects, *metrics, *file.Bucket) {
 	t.Helper()
 	b, err := file.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewMetrics(prometheus.NewRegistry())
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := New(b, Options{FilesMax: filesMax}, m)
+	o := NewObjects(b, Options{FilesMax: filesMax})
+	m := o.files.m
 	t.Cleanup(func() {
 		if err := errors.Join(o.Close(), b.Close()); err != nil {
 			t.Error(err)

@@ -13,6 +13,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/streamhouse/streamhouse/storage/bucket"
 )
 
@@ -35,7 +37,7 @@ type Options struct {
 	FilesMax int // files kept open when nobody reads them; default 256
 
 	// Remote objects.
-	Bytes       int64         // of blocks in memory; default 256 MiB
+	MemoryBytes int64         // of blocks in memory; default 256 MiB
 	BlockBytes  int64         // of one block; default 512 KiB
 	AheadBytes  int64         // read ahead of a sequential reader; default 4 MiB
 	FetchesMax  int           // requests under way at once; default 16
@@ -45,6 +47,9 @@ type Options struct {
 	// Verify is asked about every block that comes from a remote object, before
 	// anybody sees it; nil: no check. off is the block's place in the object.
 	Verify func(key string, off int64, block []byte) error
+
+	// Registry gets the metrics, at most once per registry; nil: none does.
+	Registry prometheus.Registerer
 }
 
 func (o Options) withDefaults() Options {
@@ -53,7 +58,7 @@ func (o Options) withDefaults() Options {
 			*v = d
 		}
 	}
-	def(&o.Bytes, 256<<20)
+	def(&o.MemoryBytes, 256<<20)
 	def(&o.BlockBytes, 512<<10)
 	def(&o.AheadBytes, 4<<20)
 	def(&o.RequestSize, 4<<20)
@@ -66,9 +71,9 @@ func (o Options) withDefaults() Options {
 	if o.FetchTime <= 0 {
 		o.FetchTime = time.Minute
 	}
-	o.Bytes = max(o.Bytes, o.BlockBytes)
+	o.MemoryBytes = max(o.MemoryBytes, o.BlockBytes)
 	o.RequestSize = max(o.RequestSize, o.BlockBytes)
-	o.AheadBytes = min(o.AheadBytes, o.Bytes/2) // else it would push itself out
+	o.AheadBytes = min(o.AheadBytes, o.MemoryBytes/2) // else it would push itself out
 	return o
 }
 
@@ -78,9 +83,10 @@ type Objects struct {
 	blocks *blocks // nil: the bucket is local
 }
 
-// New makes a cache over b. Close it before b.
-func New(b bucket.Bucket, o Options, m *Metrics) *Objects {
+// NewObjects makes a cache over b. Close it before b.
+func NewObjects(b bucket.Bucket, o Options) *Objects {
 	o = o.withDefaults()
+	m := newMetrics(o.Registry)
 	if bucket.Local(b) {
 		return &Objects{files: newFiles(b, o.FilesMax, m)}
 	}
