@@ -86,6 +86,9 @@ func (c *Coordinator) CommitOffsets(ctx context.Context, r *Commit) protocol.Cod
 	return code
 }
 
+// changeOverhead is what a record on its way takes beside its bytes, roughly.
+const changeOverhead = 256
+
 // commitRecords makes the records of a commit and says how much memory they take.
 func (s *shard) commitRecords(r *Commit) (*write, int64) {
 	s.mu.Lock()
@@ -103,7 +106,7 @@ func (s *shard) commitRecords(r *Commit) (*write, int64) {
 			o.ExpiresAt = now + r.Retention.Milliseconds()
 		}
 		rec := group.OffsetRecord(r.GroupID, p.Topic, p.Partition, &o)
-		bytes += int64(len(rec.Key) + len(rec.Value))
+		bytes += int64(len(rec.Key)+len(rec.Value)) + changeOverhead
 		w.add(change{kind: storesOffset, record: rec, topic: p.Topic, partition: p.Partition, offset: o})
 	}
 	return w, bytes

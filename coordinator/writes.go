@@ -242,6 +242,9 @@ func (s *shard) apply(w *write, c *change, code protocol.Code) {
 // their records is seen later, as after a restart; nobody is told.
 func (s *shard) overdue(now time.Time) {
 	limit := s.coordinator.opts.CommitTimeout
+	if queued, ok := s.oldest(); !ok || now.Sub(queued) < limit {
+		return
+	}
 	for _, w := range s.pending() {
 		if w.overdue || now.Sub(w.queued) < limit {
 			continue
