@@ -28,9 +28,8 @@ type Coordinator struct {
 	log     Log
 	metrics *metrics
 
-	// start tells Run that the topic exists by now.
+	// start has Run look whether the topic exists.
 	start chan struct{}
-	begun chan struct{} // closed once there are shards
 	loads *semaphore.Weighted
 	// pending is the room for records that are not durable yet, in bytes.
 	pending *semaphore.Weighted
@@ -41,6 +40,7 @@ type Coordinator struct {
 	mu     sync.RWMutex
 	shards []*shard // nil until the topic exists
 	closed bool
+	begun  chan struct{} // closed once there are shards
 }
 
 // New makes a coordinator. Nothing is read or written before Run.
@@ -60,39 +60,77 @@ func New(opts Options, topics Topics, log Log, reg prometheus.Registerer) *Coord
 // answers those that wait, lets what was queued become durable (for as long as a
 // commit may take), and returns. The log must outlive it.
 func (c *Coordinator) Run(ctx context.Context) error {
-	var running sync.WaitGroup
-	defer running.Wait()
 	for {
-		if topic, ok := c.topics.ByName(TopicName); ok {
-			for _, s := range c.begin(topic) {
-				running.Go(func() { s.run(ctx) })
+		topic, ok := c.topics.ByName(TopicName)
+		if !ok {
+			if c.sleep(ctx) {
+				return nil
 			}
+			continue
 		}
-		select {
-		case <-ctx.Done():
-			c.mu.Lock()
-			c.closed = true
-			c.mu.Unlock()
+		if c.serve(ctx, topic) {
 			return nil
-		case <-c.start:
 		}
 	}
 }
 
-// begin makes the shards once the topic exists, and returns those that are new.
-func (c *Coordinator) begin(topic Topic) []*shard {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.shards != nil {
-		return nil
-	}
+// serve owns the shards of one incarnation of the topic until ctx ends (true) or
+// somebody has deleted the topic.
+func (c *Coordinator) serve(ctx context.Context, topic Topic) bool {
 	shards := make([]*shard, topic.Partitions)
 	for i := range shards {
 		shards[i] = newShard(c, topic, int32(i))
 	}
+	c.publish(shards)
+	running, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for _, s := range shards {
+		wg.Go(func() { s.run(running) })
+	}
+	for {
+		over := c.sleep(ctx)
+		now, ok := c.topics.ByName(TopicName)
+		if over || !ok || now.ID != topic.ID {
+			c.publish(nil)
+			return over
+		}
+	}
+}
+
+// sleep waits for a reason to look at the topic again; true when ctx has ended, and
+// requests are refused from then on.
+func (c *Coordinator) sleep(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		c.mu.Lock()
+		c.closed = true
+		c.mu.Unlock()
+		return true
+	case <-c.start:
+		return false
+	}
+}
+
+// publish puts shards into service, or takes them out.
+func (c *Coordinator) publish(shards []*shard) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.shards = shards
-	close(c.begun)
-	return shards
+	if shards != nil {
+		close(c.begun)
+	} else {
+		c.begun = make(chan struct{})
+	}
+}
+
+// look has Run look at the topic again.
+func (c *Coordinator) look() {
+	select {
+	case c.start <- struct{}{}:
+	default:
+	}
 }
 
 // shard returns the shard that a group belongs to: NOT_COORDINATOR before the
@@ -109,6 +147,12 @@ func (c *Coordinator) shard(groupID string) (*shard, protocol.Code) {
 	return c.shards[PartitionFor(groupID, int32(len(c.shards)))], protocol.None
 }
 
+func (c *Coordinator) beginning() <-chan struct{} {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.begun
+}
+
 func (c *Coordinator) all() []*shard {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -123,12 +167,9 @@ func (c *Coordinator) Find(ctx context.Context, groupID string) protocol.Code {
 		if _, err := c.topics.EnsureInternal(ctx, TopicName); err != nil {
 			return protocol.CoordinatorNotAvailable
 		}
+		c.look()
 		select {
-		case c.start <- struct{}{}:
-		default:
-		}
-		select {
-		case <-c.begun:
+		case <-c.beginning():
 		case <-ctx.Done():
 			return protocol.CoordinatorNotAvailable
 		case <-time.After(findWait):
@@ -149,8 +190,10 @@ func (c *Coordinator) Find(ctx context.Context, groupID string) protocol.Code {
 }
 
 // TopicDeleted makes the coordinator forget the offsets of topics that exist no
-// more. It does not block.
+// more. It does not block. When the deleted topic is the one that groups live in, the
+// groups are gone with it.
 func (c *Coordinator) TopicDeleted() {
+	c.look()
 	for _, s := range c.all() {
 		s.mu.Lock()
 		s.sweep = true

@@ -539,3 +539,33 @@ func TestCrash(t *testing.T) {
 		t.Fatalf("only %d commits were acknowledged", acknowledged)
 	}
 }
+
+// Somebody deletes the topic that groups live in: they are gone, and the next use
+// makes it anew.
+func TestInternalTopicDeleted(t *testing.T) {
+	world(t, func(t *testing.T, h *house) {
+		h.commit(simple("g", at("t", 0, 1)))
+		h.stable("live", "a")
+		join := make(chan group.JoinReply, 1)
+		go func() { join <- h.JoinGroup(context.Background(), "live", joinRequest("b")) }()
+		synctest.Wait()
+		h.topics.remove(TopicName)
+		h.log.set(func(l *fakeLog) { l.parts = map[int32]*fakePartition{} })
+		h.TopicDeleted()
+		synctest.Wait()
+		if r := <-join; r.Code != protocol.NotCoordinator {
+			t.Fatal(r.Code)
+		}
+		if code := h.Heartbeat("live", "a", nil, 1); code != protocol.NotCoordinator {
+			t.Fatal(code)
+		}
+		h.find("g")
+		if d := h.dump(); d != "" {
+			t.Fatal(d)
+		}
+		if n := h.groups.Load(); n != 0 {
+			t.Fatalf("%d groups are counted", n)
+		}
+		h.stable("live", "a")
+	})
+}
