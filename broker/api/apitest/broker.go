@@ -1,0 +1,148 @@
+package apitest
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/broker"
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/mem"
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// Broker is a broker over a Log in memory, on a port of its own.
+type Broker struct {
+	Addr     string
+	Server   *broker.Server
+	Log      *Log
+	Catalog  *catalog.Catalog
+	Node     *api.Node
+	Routes   *api.Routes
+	Sessions *api.FetchSessions
+	Registry *prometheus.Registry
+
+	t    testing.TB
+	stop context.CancelFunc
+	done chan error
+}
+
+// Options change what Start makes.
+type Options struct {
+	Config  func(*broker.Config)
+	Routes  func(*api.Routes) // adds routes beside the usual ones
+	Logger  *zap.Logger
+	Static  map[string]string // the broker's settings
+	NoCore  bool
+	Slots   int     // of fetch sessions
+	Storage api.Log // in place of Log
+}
+
+// producerIDs counts.
+type producerIDs struct{ last atomic.Int64 }
+
+func (p *producerIDs) Next(context.Context) (int64, error) { return p.last.Add(1), nil }
+
+// Start runs a broker until the test ends.
+func Start(t testing.TB, o Options) *Broker {
+	t.Helper()
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	ctx := context.Background()
+	cat, err := catalog.Open(ctx, catalog.Options{
+		Store: mem.New(time.Now), StartEpoch: 1, Broker: config.NewBroker(1, o.Static), Brokers: 1, Log: o.Logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Broker{
+		t: t, Log: NewLog(), Catalog: cat, Registry: prometheus.NewRegistry(), Routes: &api.Routes{},
+		Node:     &api.Node{ID: 1, ClusterID: "abcdefghijklmnopqrstuv", StartEpoch: 1, Advertised: map[string]api.Endpoint{}},
+		Sessions: api.NewFetchSessions(max(o.Slots, 1)),
+	}
+	if err := cat.Listen(ctx, catalog.Listener{Deleted: func(t *catalog.Topic) { b.Log.DropTopic(t.ID) }}); err != nil {
+		t.Fatal(err)
+	}
+	b.routes(&o)
+	cfg := broker.DefaultConfig()
+	cfg.Listeners = []broker.Listener{{Name: "PLAINTEXT", Address: "127.0.0.1:0"}}
+	cfg.Drain = 2 * time.Second
+	if o.Config != nil {
+		o.Config(&cfg)
+	}
+	if b.Server, err = broker.New(cfg, b.Routes, o.Logger, b.Registry); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Server.Listen(ctx); err != nil {
+		t.Fatal(err)
+	}
+	addr := b.Server.Addr(0).(*net.TCPAddr)
+	b.Addr = addr.String()
+	b.Node.Advertised["PLAINTEXT"] = api.Endpoint{Host: "127.0.0.1", Port: int32(addr.Port)}
+	run, stop := context.WithCancel(ctx)
+	b.stop, b.done = stop, make(chan error, 1)
+	go func() { b.done <- b.Server.Run(run) }()
+	t.Cleanup(func() { _ = b.Stop() })
+	return b
+}
+
+func (b *Broker) routes(o *Options) {
+	var storage api.Log = b.Log
+	if o.Storage != nil {
+		storage = o.Storage
+	}
+	b.Routes.Add(protocol.KeyProduce, api.Route{Stream: &api.Producer{Topics: b.Catalog, Log: storage, Node: b.Node, Now: time.Now}})
+	fetcher := &api.Fetcher{
+		Topics: b.Catalog, Log: storage, Node: b.Node, Sessions: b.Sessions,
+		MaxBytes: 55 << 20, MaxMemory: 64 << 20, Now: time.Now,
+	}
+	b.Routes.Add(protocol.KeyFetch, api.Route{Framer: fetcher.Fetch})
+	if !o.NoCore {
+		core := &api.Core{Node: b.Node, Routes: b.Routes, Catalog: b.Catalog, Log: storage, ProducerIDs: &producerIDs{}, Logger: zap.NewNop()}
+		core.Register(b.Routes)
+	}
+	if o.Routes != nil {
+		o.Routes(b.Routes)
+	}
+}
+
+// Topic makes a topic.
+func (b *Broker) Topic(name string, partitions int32, configs map[string]string) *catalog.Topic {
+	b.t.Helper()
+	spec := catalog.Spec{Name: name, Partitions: partitions, Replicas: 1, Configs: map[string]*string{}}
+	for k, v := range configs {
+		spec.Configs[k] = &v
+	}
+	t, err := b.Catalog.Create(context.Background(), spec)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return t
+}
+
+// Dial connects a client.
+func (b *Broker) Dial() *Client {
+	b.t.Helper()
+	return Dial(b.t, b.Addr)
+}
+
+// Stop stops the broker and returns what Run returned; once.
+func (b *Broker) Stop() error {
+	b.stop()
+	select {
+	case err := <-b.done:
+		b.done <- err
+		return err
+	case <-time.After(20 * time.Second):
+		b.t.Error("the broker does not stop")
+		return nil
+	}
+}
