@@ -27,11 +27,16 @@ type contents struct {
 
 // openContents opens a closed volume that holds at least one pack.
 func (u *Upkeep) openContents(ctx context.Context, info journal.Info) (*contents, error) {
-	src, err := u.cfg.Journal.OpenSource(journal.Ref{Volume: info.ID, Seq: info.FirstSeq, Pos: pack.VolumeHeaderSize})
+	src, err := u.cfg.Journal.OpenSource(journal.Ref{Volume: info.ID, Seq: info.FirstSeq})
 	if err != nil {
 		return nil, fmt.Errorf("open journal volume %d: %w", info.ID, err)
 	}
-	if src.File() != nil {
+	// The source is the whole volume or one pack of it: what it begins with tells.
+	head := make([]byte, pack.VolumeHeaderSize)
+	if n, err := src.ReadAt(head, 0); n < len(head) {
+		return nil, errors.Join(fmt.Errorf("read journal volume %d: %w", info.ID, err), src.Close())
+	}
+	if _, err := pack.DecodeVolumeHeader(head); err == nil {
 		return &contents{info: info, src: src, first: pack.VolumeHeaderSize, close: src.Close}, nil
 	}
 	if err := src.Close(); err != nil {

@@ -41,7 +41,9 @@ func (f *fold) pack(ctx context.Context, pos int64, index *pack.Index, keep func
 	for id, x := range index.Extents(pos) {
 		entries := index.Entries[first : first+int(x.IndexCount)]
 		first += len(entries)
-		if f.gone(id.Topic) {
+		if gone, err := f.gone(ctx, id.Topic); err != nil {
+			return err
+		} else if gone {
 			continue
 		}
 		p, err := f.partition(ctx, id)
@@ -60,14 +62,25 @@ func (f *fold) pack(ctx context.Context, pos int64, index *pack.Index, keep func
 	return nil
 }
 
-// gone says whether the topic was deleted, with the same answer for a whole seal.
-func (f *fold) gone(topic pack.TopicID) bool {
-	gone, known := f.deleted[topic]
-	if !known {
-		gone = !f.u.cfg.Topics.Exists(topic)
-		f.deleted[topic] = gone
+// gone says whether the topic was deleted, with the same answer for a whole seal. A
+// topic that neither exists nor was ever deleted is one that the metadata store has
+// lost: its records are not thrown away.
+func (f *fold) gone(ctx context.Context, topic pack.TopicID) (bool, error) {
+	if gone, known := f.deleted[topic]; known {
+		return gone, nil
 	}
-	return gone
+	gone := !f.u.cfg.Topics.Exists(topic)
+	if gone {
+		deleted, err := f.u.cfg.Store.Deleted(ctx, topic)
+		if err != nil {
+			return false, fmt.Errorf("ask for topic %x: %w", topic, err)
+		}
+		if !deleted {
+			return false, fmt.Errorf("%w: the journal holds records of topic %x, which was never created here", ErrBehind, topic)
+		}
+	}
+	f.deleted[topic] = gone
+	return gone, nil
 }
 
 // apply folds entries, skipping what the state covers already: an internal partition

@@ -146,7 +146,7 @@ func retentionStopped(t *testing.T, n int) string {
 	if keys := r.objects(statesPrefix); len(keys) != 1 {
 		t.Errorf("segments of states: %v", keys)
 	}
-	if n := len(r.store.intents); n != 0 {
+	if n := len(r.intents()); n != 0 {
 		t.Errorf("%d intents left", n)
 	}
 	r.some()
@@ -201,8 +201,7 @@ func TestAmplificationIsMeasured(t *testing.T) {
 	r.must(r.upkeep.Seal(ctx))
 	r.must(r.upkeep.Retain(ctx))
 	before := testutil.ToFloat64(r.upkeep.metrics.amplification)
-	r.topics.drop(orders.ID)
-	r.store.deleteTopic(orders.ID)
+	r.delete(orders)
 	r.must(r.upkeep.Retain(ctx))
 	if after := testutil.ToFloat64(r.upkeep.metrics.amplification); before < 1 || after < 2*before {
 		t.Errorf("amplification %v, and %v after most of the segment died", before, after)
@@ -223,9 +222,7 @@ func TestSharedSegmentIsNotKeptByFewCommits(t *testing.T) {
 		t.Fatal("lifted although the segment is alive anyway")
 	}
 	for _, topic := range []Topic{orders, clicks} {
-		r.topics.drop(topic.ID)
-		r.store.deleteTopic(topic.ID)
-		r.log.DropTopic(topic.ID)
+		r.delete(topic)
 	}
 	r.must(r.upkeep.Retain(ctx))
 	r.must(r.upkeep.Retain(ctx))

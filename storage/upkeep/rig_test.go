@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/metadata"
+	metadatamem "github.com/streamhouse/streamhouse/metadata/mem"
+	"github.com/streamhouse/streamhouse/metadata/sqlite"
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/bucket"
 	bucketfile "github.com/streamhouse/streamhouse/storage/bucket/file"
@@ -37,12 +40,13 @@ type rig struct {
 	t      *testing.T
 	dir    string
 	bucket bucket.Bucket
-	store  *memStore
+	store  metadata.Store
 	start  metadata.Start
 	clock  *clock
 	topics *topics
 	seam   func(string) error
 
+	durable bool // the metadata store is a file
 	journal *journalfile.Journal
 	log     *log.Log
 	upkeep  *Upkeep
@@ -129,17 +133,25 @@ func at(t Topic, partition int32) pack.PartitionID {
 
 // newRig starts a rig. With adopt the bucket is a folder beside the journal, else a
 // remote one.
-func newRig(t *testing.T, adopt bool) *rig {
+func newRig(t *testing.T, adopt bool) *rig { return newRigOn(t, adopt, false) }
+
+// newRigOn starts a rig whose metadata store is in memory or, with durable, in a file.
+func newRigOn(t *testing.T, adopt, durable bool) *rig {
 	r := &rig{
-		t:      t,
-		dir:    t.TempDir(),
-		clock:  &clock{now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)},
-		topics: &topics{list: []Topic{orders, clicks, consumers}},
-		start:  metadata.Start{ClusterID: "AAAAAAAAAAAAAAAAAAAAAA", Incarnation: 1},
-		acked:  map[pack.PartitionID][]byte{},
-		folds:  map[pack.PartitionID]*partition.State{},
+		durable: durable,
+		t:       t,
+		dir:     t.TempDir(),
+		clock:   &clock{now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)},
+		topics:  &topics{list: []Topic{orders, clicks, consumers}},
+		acked:   map[pack.PartitionID][]byte{},
+		folds:   map[pack.PartitionID]*partition.State{},
 	}
-	r.store = newMemStore(func() int64 { return r.clock.Now().UnixMilli() })
+	r.openStore(t)
+	for _, topic := range r.topics.List() {
+		r.must(r.store.CreateTopic(context.Background(), metadata.Topic{
+			ID: topic.ID, Name: fmt.Sprintf("topic-%x", topic.ID[15]), Partitions: topic.Partitions, Replicas: 1,
+		}))
+	}
 	if adopt {
 		b, err := bucketfile.Open(filepath.Join(r.dir, "bucket"))
 		if err != nil {
@@ -155,6 +167,64 @@ func newRig(t *testing.T, adopt bool) *rig {
 	return r
 }
 
+// openStore opens the metadata store anew.
+func (r *rig) openStore(t *testing.T) {
+	t.Helper()
+	if !r.durable {
+		r.store = metadatamem.New(r.clock.Now)
+		return
+	}
+	s, err := sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(r.dir, storeFile), Now: r.clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	r.store = s
+}
+
+const storeFile = "metadata.db"
+
+// delete deletes a topic as the catalog does.
+func (r *rig) delete(topic Topic) {
+	r.t.Helper()
+	r.must(r.store.DeleteTopic(context.Background(), topic.ID))
+	r.topics.drop(topic.ID)
+	r.log.DropTopic(topic.ID)
+}
+
+// intents lists the keys that were intended and not registered.
+func (r *rig) intents() []string {
+	r.t.Helper()
+	_, keys, err := r.store.Garbage(context.Background(), 0)
+	r.must(err)
+	return keys
+}
+
+// referenced lists the keys of the segments that a slice or a state refers to.
+func (r *rig) referenced() []string {
+	r.t.Helper()
+	ctx := context.Background()
+	keys := map[string]bool{}
+	add := func(id metadata.SegmentID) {
+		seg, err := r.store.Segment(ctx, id)
+		r.must(err)
+		keys[seg.Key] = true
+	}
+	for _, t := range r.topics.List() {
+		for i := range t.Partitions {
+			slices, state, err := r.store.Partition(ctx, at(t, i))
+			r.must(err)
+			for _, x := range slices {
+				add(x.Segment)
+			}
+			if state.BlockLen > 0 {
+				add(state.Block)
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
 // begin starts journal, log and upkeep, as a process does.
 func (r *rig) begin() {
 	r.t.Helper()
@@ -165,9 +235,12 @@ func (r *rig) begin() {
 
 func (r *rig) tryBegin() error {
 	r.stop = func() {}
-	r.start.Epoch++
-	r.topics.epoch = r.start.Epoch
 	ctx := context.Background()
+	var err error
+	if r.start, err = r.store.Begin(ctx); err != nil {
+		return err
+	}
+	r.topics.epoch = r.start.Epoch
 	witness, err := CheckStore(ctx, r.store, r.bucket, r.start)
 	if err != nil {
 		return err

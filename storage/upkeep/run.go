@@ -72,10 +72,15 @@ func (u *Upkeep) every(ctx context.Context, interval time.Duration, jobs ...job)
 	}
 }
 
-// damaged says that something durable does not check: trying again cannot help, and
-// going on would carry the damage further.
+// damaged says that something durable does not check, or that another process works
+// on the same bucket: trying again cannot help, and going on would carry it further.
 func damaged(err error) bool {
-	return errors.Is(err, journal.ErrDamaged) || errors.Is(err, pack.ErrCorrupt) || errors.Is(err, segment.ErrDamaged)
+	for _, final := range []error{journal.ErrDamaged, pack.ErrCorrupt, segment.ErrDamaged, ErrBehind, ErrForeign} {
+		if errors.Is(err, final) {
+			return true
+		}
+	}
+	return false
 }
 
 // spaced keeps a job from running again before the interval is over; the first call

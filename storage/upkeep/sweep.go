@@ -146,6 +146,7 @@ func (u *Upkeep) deleteObjects(ctx context.Context, keys []string) error {
 		if err := u.cfg.Bucket.Delete(ctx, key); err != nil {
 			return fmt.Errorf("delete %s: %w", key, err)
 		}
+		u.cfg.Forgotten(key)
 	}
 	return nil
 }

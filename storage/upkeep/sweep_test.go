@@ -15,9 +15,7 @@ func TestSweepWaitsForTheGrace(t *testing.T) {
 	r.roll()
 	r.must(r.upkeep.Seal(ctx))
 	for _, topic := range []Topic{orders, clicks} {
-		r.topics.drop(topic.ID)
-		r.store.deleteTopic(topic.ID)
-		r.log.DropTopic(topic.ID)
+		r.delete(topic)
 	}
 	r.must(r.upkeep.Sweep(ctx))
 	r.clock.advance(r.upkeep.cfg.Grace - 1)
@@ -30,8 +28,8 @@ func TestSweepWaitsForTheGrace(t *testing.T) {
 	if n := len(r.objects(segmentPrefix)); n != 0 {
 		t.Errorf("%d segments behind the grace, want none", n)
 	}
-	if len(r.store.segments) != 0 || len(r.store.intents) != 0 {
-		t.Errorf("rows left: %v, %v", r.store.segments, r.store.intents)
+	if segments, intents, err := r.store.Garbage(ctx, 0); len(segments) != 0 || len(intents) != 0 || err != nil {
+		t.Errorf("rows left: %v, %v, %v", segments, intents, err)
 	}
 }
 
@@ -65,7 +63,7 @@ func TestSweepDeletesWhatWasNeverRegistered(t *testing.T) {
 	}
 	r.clock.advance(r.upkeep.cfg.Grace)
 	r.must(r.upkeep.Sweep(ctx))
-	if n := len(r.objects(segmentPrefix)) + len(r.store.intents); n != 0 {
+	if n := len(r.objects(segmentPrefix)) + len(r.intents()); n != 0 {
 		t.Errorf("%d objects and intents left", n)
 	}
 }
@@ -91,7 +89,7 @@ func TestSweepTriesAgainWhatCouldNotBeDeleted(t *testing.T) {
 	}
 	r.upkeep.cfg.Bucket = r.bucket
 	sweepAll(r)
-	if n := len(r.objects(segmentPrefix)) + len(r.store.intents); n != 0 {
+	if n := len(r.objects(segmentPrefix)) + len(r.intents()); n != 0 {
 		t.Errorf("%d objects and intents left", n)
 	}
 }

@@ -75,21 +75,26 @@ type Topics interface {
 // Store is the part of the metadata store that upkeep uses.
 type Store interface {
 	metadata.Segments
+	// Deleted says whether a topic id has a tombstone.
+	Deleted(ctx context.Context, id metadata.TopicID) (bool, error)
 	Get(ctx context.Context, name string) ([]byte, error)
 	Put(ctx context.Context, name string, value []byte) error
 }
 
 // Config is what an Upkeep is made of. Every zero duration and size has a default.
 type Config struct {
-	Journal  journal.Journal
-	Bucket   bucket.Bucket
-	Store    Store
-	Log      Log
-	Topics   Topics
-	Index    *segment.Index
-	Logger   *zap.Logger
-	Registry prometheus.Registerer
-	Now      func() time.Time
+	Journal journal.Journal
+	Bucket  bucket.Bucket
+	Store   Store
+	Log     Log
+	Topics  Topics
+	Index   *segment.Index
+	// Forgotten, if set, is told of each object that was deleted, so that caches let
+	// go of it: an open file keeps its room.
+	Forgotten func(key string)
+	Logger    *zap.Logger
+	Registry  prometheus.Registerer
+	Now       func() time.Time
 
 	Start    metadata.Start // cluster and incarnation
 	Broker   int32
@@ -155,6 +160,9 @@ func (c *Config) setDefaults() {
 		if *d.at <= 0 {
 			*d.at = d.value
 		}
+	}
+	if c.Forgotten == nil {
+		c.Forgotten = func(string) {}
 	}
 	if c.Seam == nil {
 		c.Seam = func(string) error { return nil }

@@ -1,6 +1,7 @@
 package upkeep
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -182,8 +183,8 @@ func (w *Witness) Advance(ctx context.Context) error {
 		return fmt.Errorf("raise the witness in the metadata store: %w", err)
 	}
 	w.version = next.version
-	if err := w.bucket.Create(ctx, next.key(), bucket.Bytes(next.encode())); err != nil {
-		return fmt.Errorf("write witness: %w", err)
+	if err := w.show(ctx, next); err != nil {
+		return err
 	}
 	old := w.shown
 	w.shown = next.key()
@@ -192,6 +193,22 @@ func (w *Witness) Advance(ctx context.Context) error {
 	}
 	if err := w.bucket.Delete(ctx, old); err != nil {
 		return fmt.Errorf("delete old witness: %w", err)
+	}
+	return nil
+}
+
+// show writes a witness. One that is there already is ours if it says the same: an
+// attempt whose outcome was not known.
+func (w *Witness) show(ctx context.Context, next witness) error {
+	err := w.bucket.Create(ctx, next.key(), bucket.Bytes(next.encode()))
+	if errors.Is(err, bucket.ErrExists) {
+		var have []byte
+		if have, err = bucket.ReadAll(ctx, w.bucket, next.key(), witnessBytesMax); err == nil && !bytes.Equal(have, next.encode()) {
+			err = fmt.Errorf("%w: another process writes the same versions", ErrForeign)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write witness: %w", err)
 	}
 	return nil
 }
