@@ -66,26 +66,25 @@ func scan(b []byte, h *Header, maxRecord int, visit func(raw []byte, r *Record) 
 	if h.Records <= 0 {
 		return nil
 	}
-	var s *Scratch
+	// No share of the decoding memory is held here: visit is the caller's code and might
+	// decode another batch.
 	data := b[HeaderSize:]
-	if h.Codec() == CodecNone {
-		s = scratches.Get().(*Scratch)
-		s.src.Reset(data)
-		s.win.reset(&s.src)
-	} else {
-		// No share of the decoding memory is held here: visit is the caller's code and
-		// might decode another batch.
+	pool := &scratches
+	if h.Codec() != CodecNone {
 		need, err := decoderSize(h.Codec(), data)
 		if err != nil {
 			return err
 		}
-		s = scratches.Get().(*Scratch)
-		defer s.release(need)
-		if err := s.open(h.Codec(), data); err != nil {
-			return err
+		if need > retain {
+			pool = &largeScratches
 		}
 	}
-	defer scratches.Put(s)
+	s := pool.Get().(*Scratch)
+	defer pool.Put(s)
+	defer s.release()
+	if err := s.open(h.Codec(), data); err != nil {
+		return err
+	}
 	return scanStream(&s.win, h, maxRecord, visit)
 }
 

@@ -21,14 +21,12 @@ type Recompression struct {
 	MaxBytes int
 }
 
-// encoderMemory is what an encoder takes at most, in bytes.
-const encoderMemory = 8 << 20
-
 var errTooLarge = errors.New("record: larger than allowed")
 
 // Recompress appends to dst the validated batch with its records compressed by another
 // codec. Offsets, timestamps, producer and record contents stay as they are. The records
-// are streamed from decoder to encoder: memory is what comes out, and that is bounded.
+// are streamed from decoder to encoder: memory is what comes out, which is bounded, and an
+// encoder of a few MiB.
 // The error is MESSAGE_TOO_LARGE, or INVALID_RECORD if the batch cannot be decompressed;
 // dst is then as it was.
 func Recompress(dst, batch []byte, o Recompression) ([]byte, error) {
@@ -43,7 +41,7 @@ func Recompress(dst, batch []byte, o Recompression) ([]byte, error) {
 			return dst, err
 		}
 	}
-	s, done := (*Scratch)(nil).borrow(need + encoderMemory)
+	s, done := (*Scratch)(nil).borrow(need)
 	defer done()
 	src, err := s.decoder(h.Codec(), data)
 	if err != nil {

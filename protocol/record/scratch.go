@@ -31,8 +31,6 @@ type Scratch struct {
 	frames zstdFrames
 }
 
-var scratches = sync.Pool{New: func() any { return new(Scratch) }}
-
 // walkCompressed walks n records compressed in data. s may be nil.
 func (s *Scratch) walkCompressed(t *tally, codec Codec, data []byte, n int32, maxRecord int) error {
 	need, err := decoderSize(codec, data)
@@ -47,40 +45,45 @@ func (s *Scratch) walkCompressed(t *tally, codec Codec, data []byte, n int32, ma
 	return t.walkStream(&s.win, codec, n, maxRecord)
 }
 
-// borrow takes a share of the memory for decoding and, if s is nil, a pooled Scratch.
-// The function gives both back.
+// retain is how large the buffers of a decoder may be that a connection keeps.
+const retain = 1 << 20
+
+// scratches and largeScratches are apart so that one large batch does not leave a large
+// buffer behind in each Scratch, and the next one finds what the last one left.
+var (
+	scratches      = sync.Pool{New: func() any { return new(Scratch) }}
+	largeScratches = sync.Pool{New: func() any { return new(Scratch) }}
+)
+
+// borrow takes a share of the memory for decoding and, if s is nil or not meant for so
+// much, a pooled Scratch. The function gives both back.
 func (s *Scratch) borrow(need int64) (*Scratch, func()) {
 	// It cannot fail: need is below decodeMemory for every codec, and nothing cancels it.
 	_ = decodeShares.Acquire(context.Background(), need)
-	pooled := s == nil
-	if pooled {
-		s = scratches.Get().(*Scratch)
+	var pool *sync.Pool
+	if need > retain {
+		pool = &largeScratches
+	} else if s == nil {
+		pool = &scratches
+	}
+	if pool != nil {
+		s = pool.Get().(*Scratch)
 	}
 	return s, func() {
-		s.release(need)
-		if pooled {
-			scratches.Put(s)
+		s.release()
+		if pool != nil {
+			pool.Put(s)
 		}
 		decodeShares.Release(need)
 	}
 }
 
-// retain is how large the buffers of a pooled decoder may be.
-const retain = 1 << 20
-
-// release lets go of the source, and of decoders that grew beyond what is worth keeping.
-func (s *Scratch) release(need int64) {
+// release lets go of the source.
+func (s *Scratch) release() {
 	s.src.Reset(nil)
 	s.win.src = nil
 	s.snappy.rest, s.snappy.chunk = nil, nil
 	s.frames.data = nil
-	if need > retain {
-		s.snappy.buf = nil
-		if s.zstd != nil {
-			s.zstd.Close()
-			s.zstd = nil
-		}
-	}
 }
 
 // decoderSize bounds the memory that decoding data takes, in bytes, before any of it is
