@@ -233,10 +233,6 @@ func CheckGroup(set map[string]string, b *Broker) error {
 // example consumer.session.timeout.ms with group.consumer.min.session.timeout.ms and
 // group.consumer.max.session.timeout.ms.
 func checkGroupBounds(name string, v Value, b *Broker) error {
-	kind, rest, ok := strings.Cut(name, ".")
-	if !ok {
-		return nil
-	}
 	switch name {
 	case "streams.num.standby.replicas":
 		if hi := b.Int("group.streams.max.standby.replicas"); v.Int > hi {
@@ -250,14 +246,21 @@ func checkGroupBounds(name string, v Value, b *Broker) error {
 		}
 		return nil
 	}
-	lo, hi := "group."+kind+".min."+rest, "group."+kind+".max."+rest
-	if brokerTable.Get(lo) == nil || brokerTable.Get(hi) == nil {
+	lo, hi, ok := groupBounds(name)
+	if !ok {
 		return nil
 	}
 	if from, to := b.Int(lo), b.Int(hi); v.Int < from || v.Int > to {
 		return protocol.Errorf(protocol.InvalidConfig, "%s must be in the range %d to %d inclusive.", name, from, to)
 	}
 	return nil
+}
+
+// groupBounds names the broker settings that bound a group setting, if there are any.
+func groupBounds(name string) (lo, hi string, ok bool) {
+	kind, rest, _ := strings.Cut(name, ".")
+	lo, hi = "group."+kind+".min."+rest, "group."+kind+".max."+rest
+	return lo, hi, brokerTable.Get(lo) != nil && brokerTable.Get(hi) != nil
 }
 
 // BrokerName parses the name of a broker resource: "" means all brokers. The error is

@@ -180,7 +180,35 @@ func offsetReset() Validator {
 		if resetDuration.MatchString(s) && !strings.HasSuffix(s, ":P") && !strings.HasSuffix(s, "T") {
 			return nil
 		}
-		return &ValueError{Name: name, Value: s, Reason: "Invalid value " + s + " for configuration " + name +
-			": The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS.>'."}
+		return &ValueError{Name: name, Value: s, Reason: "Invalid value `" + s + "` for configuration " + name +
+			". The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'."}
 	}}
+}
+
+// connectionOverrides allows host:count pairs.
+func connectionOverrides() Validator {
+	return Validator{text: "list of host:count", check: func(name string, v Value) error {
+		if _, err := ConnectionOverrides(v.Str); err != nil {
+			return &ValueError{Name: name, Value: v.Str, Reason: err.Error()}
+		}
+		return nil
+	}}
+}
+
+// ConnectionOverrides reads max.connections.per.ip.overrides: how many connections
+// each address or host name may keep open.
+func ConnectionOverrides(raw string) (map[string]int, error) {
+	out := map[string]int{}
+	for _, pair := range splitList(strings.TrimSpace(raw)) {
+		i := strings.LastIndexByte(pair, ':') // an IPv6 address has colons of its own
+		if i <= 0 {
+			return nil, fmt.Errorf("%q is not of the form host:count", pair)
+		}
+		n, err := strconv.ParseInt(pair[i+1:], 10, 32)
+		if err != nil || n < 0 {
+			return nil, fmt.Errorf("the count of %q must be a number from 0", pair)
+		}
+		out[strings.Trim(pair[:i], "[]")] = int(n)
+	}
+	return out, nil
 }

@@ -92,14 +92,38 @@ func resolve(given map[string]value, faults []error) (*Settings, error) {
 	}
 	node, err := nodeID(static)
 	faults = append(faults, err)
+	derive(static)
 	s.broker = config.NewBroker(node, static)
 	if errors.Join(faults...) == nil {
 		faults = append(faults, s.readListeners())
+		faults = append(faults, config.CheckTogether(s.broker)...)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// derive gives Kafka's names for what other settings say, so that a tool that asks
+// for them is told the truth.
+func derive(static map[string]string) {
+	static["process.roles"] = "broker,controller"
+	static["log.dirs"] = *config.Server().Get("data.dir").Default
+	if dir, ok := static["data.dir"]; ok {
+		static["log.dirs"] = dir
+	}
+}
+
+// WithoutEffect returns the settings that were given and do nothing here, by name, so
+// that the start can say so.
+func (s *Settings) WithoutEffect() []string {
+	var out []string
+	for _, name := range sortedNames(s.values) {
+		if e := lookup(name).Effect; e != config.Acts {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // nodeID is node.id, or broker.id as it was called before KRaft; 1 by default.
