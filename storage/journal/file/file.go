@@ -67,6 +67,8 @@ type Journal struct {
 	mu      sync.Mutex // guards what is below, and is not held across writes
 	volumes []*volume  // not released, oldest first; the last is open after Replay
 	leaving []*volume  // released, but an older one is not yet
+	// unsynced: files were removed since the folder was synced.
+	unsynced bool
 }
 
 var (

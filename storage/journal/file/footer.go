@@ -77,7 +77,7 @@ func sameAt(f file, pos, size int64, want []byte) (bool, error) {
 		return false, nil
 	}
 	got := make([]byte, len(want))
-	if _, err := f.ReadAt(got, pos); err != nil && err != io.EOF {
+	if n, err := f.ReadAt(got, pos); n < len(got) && err != io.EOF {
 		return false, err
 	}
 	return bytes.Equal(got, want), nil

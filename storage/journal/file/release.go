@@ -2,7 +2,9 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/streamhouse/streamhouse/storage/journal"
@@ -28,6 +30,12 @@ func (j *Journal) Release(ctx context.Context, id journal.VolumeID) error {
 	if err != nil {
 		return err
 	}
+	if err := j.syncRemovals(); err != nil {
+		j.mu.Lock()
+		j.leaving = append(gone, j.leaving...)
+		j.mu.Unlock()
+		return err
+	}
 	for i, v := range gone {
 		if err := j.remove(ctx, v); err != nil {
 			j.mu.Lock()
@@ -35,6 +43,25 @@ func (j *Journal) Release(ctx context.Context, id journal.VolumeID) error {
 			j.mu.Unlock()
 			return fmt.Errorf("journal: release volume %d: %w", v.id, err)
 		}
+	}
+	return nil
+}
+
+// syncRemovals makes sure that void volumes do not come back after a younger one has
+// gone: then they would look like survivors of a loss.
+func (j *Journal) syncRemovals() error {
+	j.mu.Lock()
+	unsynced := j.unsynced
+	j.unsynced = false
+	j.mu.Unlock()
+	if !unsynced {
+		return nil
+	}
+	if err := j.disk.Sync(); err != nil {
+		j.mu.Lock()
+		j.unsynced = true
+		j.mu.Unlock()
+		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
 }
@@ -75,7 +102,14 @@ func insertByID(list []*volume, v *volume) []*volume {
 
 // remove deletes the file of a volume that nobody will open any more.
 func (j *Journal) remove(ctx context.Context, v *volume) error {
+	dead := fileName(uint64(v.id), deadSuffix)
 	f, err := j.disk.Open(v.name())
+	if errors.Is(err, fs.ErrNotExist) { // an earlier attempt came this far
+		if err = j.destroy(ctx, dead); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return err
+	}
 	if err != nil {
 		return err
 	}
@@ -94,7 +128,6 @@ func (j *Journal) remove(ctx context.Context, v *volume) error {
 		return j.disk.Sync()
 	}
 	// Under its own name a file that was shrunk would look damaged after a crash.
-	dead := fileName(uint64(v.id), deadSuffix)
 	if err := j.disk.Rename(v.name(), dead); err != nil {
 		return err
 	}

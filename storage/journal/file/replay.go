@@ -268,7 +268,7 @@ func (j *Journal) replayOpen(ctx context.Context, v *volume, mem *scanMemory, fn
 		return tail{}, nil
 	}
 	b := make([]byte, held.Len)
-	if _, err := s.f.ReadAt(b, held.Pos); err != nil {
+	if got, err := s.f.ReadAt(b, held.Pos); got < len(b) {
 		return tail{}, fmt.Errorf("journal: read pack %d of %s: %w", held.Seq, s.path, err)
 	}
 	return tail{doubt: &firstPack{seq: held.Seq, bufs: [][]byte{b}}, index: index}, nil
@@ -280,6 +280,7 @@ func (j *Journal) sweep(ctx context.Context, void []*volume, leftovers []string)
 		j.cfg.Logger.Info("journal: void volume removed", zap.String("file", j.disk.Path(v.name())))
 		leftovers = append(leftovers, v.name())
 	}
+	j.unsynced = j.unsynced || len(leftovers) > 0
 	for _, name := range leftovers {
 		if err := j.destroy(ctx, name); err != nil {
 			return err

@@ -77,11 +77,13 @@ func (j *Journal) adopt(next *volume, out file, prev *volume, suspect bool) {
 }
 
 // dropEmpty removes a volume without packs, which the chain leaves out. Where that
-// fails, the next start finds it outside the chain and removes it.
+// fails it leaves with the next release. The caller holds j.mu.
 func (j *Journal) dropEmpty(v *volume) {
 	if err := errors.Join(v.retire(), j.disk.Remove(v.name())); err != nil {
 		j.cfg.Logger.Warn("journal: empty volume not removed", zap.String("file", j.disk.Path(v.name())), zap.Error(err))
+		j.leaving = insertByID(j.leaving, v)
 	}
+	j.unsynced = true
 }
 
 // firstPack is a pack that a new volume begins with.

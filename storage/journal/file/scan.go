@@ -108,7 +108,7 @@ func (s *scanner) verify(h pack.Header, x *pack.Index) error {
 		s.mem.head = make([]byte, n)
 	}
 	b := s.mem.head[:n]
-	if _, err := s.f.ReadAt(b, s.pos+pack.HeaderSize); err != nil {
+	if got, err := s.f.ReadAt(b, s.pos+pack.HeaderSize); got < n {
 		return fmt.Errorf("read index: %w", err)
 	}
 	if err := pack.DecodeIndex(h, b, x); err != nil {
@@ -117,8 +117,12 @@ func (s *scanner) verify(h pack.Header, x *pack.Index) error {
 	return pack.VerifyReader(x, s.f, s.pos+pack.HeaderSize+h.IndexLen(), s.mem.body)
 }
 
-// damaged makes the error for a fault at the cursor.
+// damaged makes the error for a fault at the cursor. Bytes that could not be read are
+// not known to be damaged.
 func (s *scanner) damaged(err error, why string) error {
+	if !errors.Is(err, pack.ErrCorrupt) && !errors.Is(err, pack.ErrVersion) {
+		return fmt.Errorf("journal: %s at position %d of %d: %w", s.path, s.pos, s.size, err)
+	}
 	return fmt.Errorf("%w: %s at position %d of %d: %w (%s)", journal.ErrDamaged, s.path, s.pos, s.size, err, why)
 }
 

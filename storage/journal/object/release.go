@@ -1,0 +1,112 @@
+package object
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/streamhouse/streamhouse/storage/bucket"
+	"github.com/streamhouse/streamhouse/storage/journal"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// Release deletes the packs of a closed epoch. Slot 0 and the fence stay for ever:
+// they are what keeps a writer that was asleep from beginning or continuing the epoch
+// once more. A mark says that the packs are meant to be gone, so that a start does
+// not take a release that was cut short for a loss.
+func (j *Journal) Release(ctx context.Context, id journal.VolumeID) error {
+	if err := j.leave(id); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	leaving := j.leaving
+	j.mu.Unlock()
+	for _, e := range leaving {
+		if err := j.clean(ctx, e); err != nil {
+			return fmt.Errorf("journal: release epoch %d: %w", e.id(), err)
+		}
+		j.forget(e)
+	}
+	return nil
+}
+
+// leave moves an epoch to those that are to be cleaned.
+func (j *Journal) leave(id journal.VolumeID) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i, e := range j.epochs {
+		if e.id() != uint64(id) {
+			continue
+		}
+		if !e.closed {
+			return fmt.Errorf("journal: release of epoch %d, which is open", id)
+		}
+		j.epochs = append(j.epochs[:i:i], j.epochs[i+1:]...)
+		j.leaving = append(j.leaving, e)
+		return nil
+	}
+	return nil
+}
+
+func (j *Journal) forget(e *epoch) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range j.leaving {
+		if j.leaving[i] == e {
+			j.leaving = append(j.leaving[:i:i], j.leaving[i+1:]...)
+			return
+		}
+	}
+}
+
+// clean marks an epoch as released and deletes its packs: the void ones above the
+// fence first, then those below.
+func (j *Journal) clean(ctx context.Context, e *epoch) error {
+	place := pack.Place{Volume: e.id(), Nonce: e.header.Nonce, Seq: releasedSlot}
+	err := j.createExact(ctx, j.key(e.id(), releasedSlot), pack.Mark(pack.FlagFence, place, 0))
+	if err != nil {
+		return err
+	}
+	slots, err := j.list(ctx, j.key(e.id(), 0)[:len(j.cfg.Prefix)+17], "")
+	if err != nil {
+		return err
+	}
+	fence, err := j.findFence(ctx, e, slots)
+	if err != nil {
+		return err
+	}
+	for i := len(slots) - 1; i >= 0; i-- {
+		slot := slots[i].slot
+		if slot == 0 || slot == releasedSlot || slot == fence || (fence == 0 && slot > e.lastSeq) {
+			continue
+		}
+		if err := j.remove(ctx, j.key(e.id(), slot)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findFence returns the lowest fence behind the epoch's last pack, or 0.
+func (j *Journal) findFence(ctx context.Context, e *epoch, slots []listed) (uint64, error) {
+	for _, s := range slots {
+		if s.slot <= e.lastSeq || s.size != pack.HeaderSize || s.slot == releasedSlot {
+			continue
+		}
+		b, err := j.read(ctx, j.key(e.id(), s.slot), nil)
+		if err != nil {
+			return 0, err
+		}
+		if _, ok := isFence(b, e.id(), s.slot); ok {
+			return s.slot, nil
+		}
+	}
+	return 0, nil
+}
+
+func (j *Journal) remove(ctx context.Context, key string) error {
+	return j.retry(ctx, func(ctx context.Context) (bool, error) {
+		err := j.cfg.Bucket.Delete(ctx, key)
+		return err == nil || errors.Is(err, bucket.ErrKey), err
+	})
+}
