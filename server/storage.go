@@ -62,7 +62,7 @@ func openStores(ctx context.Context, b *config.Broker, logger *zap.Logger, reg p
 	if s.folder, err = lockDataFolder(dir); err != nil {
 		return nil, err
 	}
-	if s.meta, err = sqlite.Open(ctx, filepath.Join(dir, "metadata.db")); err != nil {
+	if s.meta, err = sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, "metadata.db")}); err != nil {
 		return nil, err
 	}
 	if s.start, err = s.meta.Begin(ctx); err != nil {

@@ -11,15 +11,16 @@ import (
 // ErrUnfit: the store does not do what the log depends on.
 var ErrUnfit = errors.New("bucket: the store does not support create-if-absent")
 
-// probeFolder holds the objects of Probe; they are deleted again.
-const probeFolder = "probe/"
+// ProbePrefix is where Probe makes its objects. It deletes them; those of a process
+// that was killed meanwhile mean nothing.
+const ProbePrefix = "probe/"
 
 // Probe proves, on an object of its own, that a second create of a key fails and
 // leaves the first one's bytes in place: the journal's commits, the fences and the
 // identity of a bucket depend on it. An error wrapping ErrUnfit says that the store
 // cannot be used; any other that it could not be asked.
 func Probe(ctx context.Context, b Bucket) error {
-	key := probeFolder + rand.Text()
+	key := ProbePrefix + rand.Text()
 	first, second := []byte("first "+key), []byte("second "+key)
 	if err := b.Create(ctx, key, Bytes(first)); err != nil && !errors.Is(err, ErrExists) {
 		// ErrExists: a retried attempt met its own object. The key is random.
