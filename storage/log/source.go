@@ -151,7 +151,8 @@ func (l *Log) source(ref journal.Ref) (*handle, error) {
 		return nil, err
 	}
 	h := newHandle(src)
-	h.ref, h.pack = ref, src.File() == nil
+	// A pack at the very beginning is alone there: a volume begins with its header.
+	h.ref, h.pack = ref, ref.Pos == 0
 	return h, nil
 }
 
