@@ -94,8 +94,8 @@ func (r *rig) checkTables() (total int) {
 }
 
 func TestLiftKeepsTheLatestPerKey(t *testing.T) {
-	kinds(t, func(t *testing.T, adopt bool) {
-		r := newRig(t, adopt)
+	kinds(t, func(t *testing.T, k kind) {
+		r := newRig(t, k)
 		ctx := context.Background()
 		r.commits(at(consumers, 0), 1000, 10)
 		r.commits(at(consumers, 2), 1000, 30)
@@ -130,7 +130,7 @@ func TestLiftKeepsTheLatestPerKey(t *testing.T) {
 }
 
 func TestLiftIsDueByBytes(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	id := at(consumers, 1)
 	for i := range 40 {
@@ -154,7 +154,7 @@ func TestCoordinatorLoadIsBounded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("five million commits")
 	}
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	id := at(consumers, 0)
 	const commits, keys, perBatch = 5_000_000, 100, 1000
@@ -187,7 +187,7 @@ func TestCoordinatorLoadIsBounded(t *testing.T) {
 }
 
 func TestTombstonesGoOnceLiftedAndOld(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	id := at(consumers, 0)
 	r.commits(id, 50, 50)
@@ -242,7 +242,7 @@ func TestLiftStoppedAtEachStep(t *testing.T) {
 }
 
 func liftStopped(t *testing.T, n int, restart bool) string {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	id := at(consumers, 0)
 	r.commits(id, 300, 10)
@@ -281,7 +281,7 @@ func liftStopped(t *testing.T, n int, restart bool) string {
 }
 
 func TestLiftKeepsTransactionsWhole(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	id := at(consumers, 0)
 	now := r.clock.Now().UnixMilli()

@@ -53,7 +53,7 @@ func (r *rig) remote() *remoteJournal {
 }
 
 func TestClosedVolumesMergeIntoOneSegment(t *testing.T) {
-	r := newRig(t, false)
+	r := newRig(t, uploaded)
 	ctx := context.Background()
 	for range 4 {
 		r.some()
@@ -93,7 +93,7 @@ func TestClosedVolumesMergeIntoOneSegment(t *testing.T) {
 }
 
 func TestMergeIsBounded(t *testing.T) {
-	r := newRig(t, false)
+	r := newRig(t, uploaded)
 	for range 4 {
 		r.some()
 		r.roll()
@@ -111,7 +111,7 @@ func TestMergeStoppedAtEachStep(t *testing.T) {
 	for n := 1; ; n++ {
 		stopped := ""
 		t.Run(fmt.Sprintf("step %d", n), func(t *testing.T) {
-			r := newRig(t, false)
+			r := newRig(t, uploaded)
 			ctx := context.Background()
 			for range 3 {
 				r.some()

@@ -49,8 +49,8 @@ func TestExpiredFollowsKafka(t *testing.T) {
 // TestIdlePartitionKeepsItsOffsets lets retention take all data of a partition, and
 // then the segment that held its state, over restarts.
 func TestIdlePartitionKeepsItsOffsets(t *testing.T) {
-	kinds(t, func(t *testing.T, adopt bool) {
-		r := newRig(t, adopt)
+	kinds(t, func(t *testing.T, k kind) {
+		r := newRig(t, k)
 		ctx := context.Background()
 		r.some()
 		r.roll()
@@ -111,7 +111,7 @@ func TestRetentionStoppedAtEachStep(t *testing.T) {
 }
 
 func retentionStopped(t *testing.T, n int) string {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	r.some()
 	r.roll()
@@ -155,7 +155,7 @@ func retentionStopped(t *testing.T, n int) string {
 }
 
 func TestRetentionRollsTheOpenVolume(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	r.some()
 	r.topics.change(clicks.ID, func(x *Topic) { x.RetentionMs = 60_000 })
@@ -180,7 +180,7 @@ func TestRetentionRollsTheOpenVolume(t *testing.T) {
 }
 
 func TestTopicsWithoutDeletePolicyAreKept(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	r.topics.change(orders.ID, func(x *Topic) { x.RetentionMs, x.RetentionBytes, x.Delete = 1, 1, false })
 	r.some()
@@ -194,7 +194,7 @@ func TestTopicsWithoutDeletePolicyAreKept(t *testing.T) {
 }
 
 func TestAmplificationIsMeasured(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	r.some()
 	r.roll()
@@ -211,7 +211,7 @@ func TestAmplificationIsMeasured(t *testing.T) {
 // TestSharedSegmentIsNotKeptByFewCommits: what internal topics have in a segment is
 // lifted once nothing else in it is live, and the segment goes.
 func TestSharedSegmentIsNotKeptByFewCommits(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	r.some()
 	r.commits(at(consumers, 1), 20, 5)

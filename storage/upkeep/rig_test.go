@@ -28,6 +28,7 @@ import (
 	"github.com/streamhouse/streamhouse/storage/buffer"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	journalfile "github.com/streamhouse/streamhouse/storage/journal/file"
+	"github.com/streamhouse/streamhouse/storage/journal/object"
 	"github.com/streamhouse/streamhouse/storage/log"
 	"github.com/streamhouse/streamhouse/storage/pack"
 	"github.com/streamhouse/streamhouse/storage/partition"
@@ -46,8 +47,9 @@ type rig struct {
 	topics *topics
 	seam   func(string) error
 
+	kind    kind
 	durable bool // the metadata store is a file
-	journal *journalfile.Journal
+	journal journal.Journal
 	log     *log.Log
 	upkeep  *Upkeep
 	index   *segment.Index
@@ -131,13 +133,31 @@ func at(t Topic, partition int32) pack.PartitionID {
 	return pack.PartitionID{Topic: t.ID, Partition: partition}
 }
 
-// newRig starts a rig. With adopt the bucket is a folder beside the journal, else a
-// remote one.
-func newRig(t *testing.T, adopt bool) *rig { return newRigOn(t, adopt, false) }
+// kind is how a volume becomes a segment.
+type kind struct {
+	object bool // the journal lies in the bucket, else in files
+	folder bool // the bucket is a folder, else remote
+}
+
+var (
+	adopted  = kind{folder: true}
+	uploaded = kind{}
+)
+
+func kinds(t *testing.T, fn func(t *testing.T, k kind)) {
+	t.Run("adopted", func(t *testing.T) { fn(t, adopted) })
+	t.Run("uploaded", func(t *testing.T) { fn(t, uploaded) })
+	t.Run("object journal", func(t *testing.T) { fn(t, kind{object: true}) })
+	t.Run("object journal in a folder", func(t *testing.T) { fn(t, kind{object: true, folder: true}) })
+}
+
+// newRig starts a rig with an empty metadata store in memory.
+func newRig(t *testing.T, k kind) *rig { return newRigOn(t, k, false) }
 
 // newRigOn starts a rig whose metadata store is in memory or, with durable, in a file.
-func newRigOn(t *testing.T, adopt, durable bool) *rig {
+func newRigOn(t *testing.T, k kind, durable bool) *rig {
 	r := &rig{
+		kind:    k,
 		durable: durable,
 		t:       t,
 		dir:     t.TempDir(),
@@ -152,7 +172,7 @@ func newRigOn(t *testing.T, adopt, durable bool) *rig {
 			ID: topic.ID, Name: fmt.Sprintf("topic-%x", topic.ID[15]), Partitions: topic.Partitions, Replicas: 1,
 		}))
 	}
-	if adopt {
+	if k.folder {
 		b, err := bucketfile.Open(filepath.Join(r.dir, "bucket"))
 		if err != nil {
 			t.Fatal(err)
@@ -245,10 +265,7 @@ func (r *rig) tryBegin() error {
 	if err != nil {
 		return err
 	}
-	r.journal, err = journalfile.Open(journalfile.Config{
-		Dir: filepath.Join(r.dir, "journal"), ClusterID: r.start.ClusterID, VolumeBytes: 1 << 20, Now: r.clock.Now,
-	})
-	if err != nil {
+	if err := r.openJournal(); err != nil {
 		return err
 	}
 	r.index = segment.NewIndex(1<<20, func(ctx context.Context, s metadata.Segment, p []byte, off int64) error {
@@ -286,6 +303,17 @@ func (r *rig) tryBegin() error {
 	return nil
 }
 
+func (r *rig) openJournal() (err error) {
+	if r.kind.object {
+		r.journal = object.New(object.Config{Bucket: r.bucket, ClusterID: r.start.ClusterID, Now: r.clock.Now})
+		return nil
+	}
+	r.journal, err = journalfile.Open(journalfile.Config{
+		Dir: filepath.Join(r.dir, "journal"), ClusterID: r.start.ClusterID, VolumeBytes: 1 << 20, Now: r.clock.Now,
+	})
+	return err
+}
+
 // restart ends the process and starts another one.
 func (r *rig) restart() {
 	r.t.Helper()
@@ -294,20 +322,20 @@ func (r *rig) restart() {
 	r.foldClosed()
 }
 
-type object struct {
+type sealedObject struct {
 	objectReader
 	size int64
 }
 
-func (o object) File() *os.File { return nil }
-func (o object) Close() error   { return nil }
+func (o sealedObject) File() *os.File { return nil }
+func (o sealedObject) Close() error   { return nil }
 
 func (r *rig) openObject(ctx context.Context, key string, size int64) (journal.Source, error) {
 	info, err := r.bucket.Stat(ctx, key)
 	if err == nil && info.Size != size {
 		err = fmt.Errorf("%s has %d bytes, not %d", key, info.Size, size)
 	}
-	return object{objectReader{ctx, r.bucket, key}, size}, err
+	return sealedObject{objectReader{ctx, r.bucket, key}, size}, err
 }
 
 // batchOf encodes an uncompressed batch. A nil value is a tombstone.
@@ -554,4 +582,4 @@ func (r *rig) some() {
 	}
 }
 
-var _ io.ReaderAt = object{}
+var _ io.ReaderAt = sealedObject{}

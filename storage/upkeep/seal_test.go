@@ -25,14 +25,9 @@ func stopAt(n int) (seam func(string) error, steps *int, stopped *string) {
 	}, steps, stopped
 }
 
-func kinds(t *testing.T, fn func(t *testing.T, adopt bool)) {
-	t.Run("adopted", func(t *testing.T) { fn(t, true) })
-	t.Run("uploaded", func(t *testing.T) { fn(t, false) })
-}
-
 func TestSealMovesVolumesIntoSegments(t *testing.T) {
-	kinds(t, func(t *testing.T, adopt bool) {
-		r := newRig(t, adopt)
+	kinds(t, func(t *testing.T, k kind) {
+		r := newRig(t, k)
 		ctx := context.Background()
 		for range 3 {
 			r.some()
@@ -57,12 +52,12 @@ func TestSealMovesVolumesIntoSegments(t *testing.T) {
 // TestSealStoppedAtEachStep ends the process at every step of a seal, once going on
 // in the same process and once after a restart, and looks at the log in between.
 func TestSealStoppedAtEachStep(t *testing.T) {
-	kinds(t, func(t *testing.T, adopt bool) {
+	kinds(t, func(t *testing.T, k kind) {
 		for _, restart := range []bool{false, true} {
 			for n := 1; ; n++ {
 				var reached bool
 				t.Run(fmt.Sprintf("step %d restart %v", n, restart), func(t *testing.T) {
-					reached = sealStopped(t, adopt, restart, n)
+					reached = sealStopped(t, k, restart, n)
 				})
 				if !reached {
 					if n < 7 {
@@ -75,8 +70,8 @@ func TestSealStoppedAtEachStep(t *testing.T) {
 	})
 }
 
-func sealStopped(t *testing.T, adopt, restart bool, n int) (reached bool) {
-	r := newRig(t, adopt)
+func sealStopped(t *testing.T, k kind, restart bool, n int) (reached bool) {
+	r := newRig(t, k)
 	ctx := context.Background()
 	r.some()
 	r.roll()
@@ -130,8 +125,8 @@ func sweepAll(r *rig) {
 }
 
 func TestSealLeavesOutDeletedTopics(t *testing.T) {
-	kinds(t, func(t *testing.T, adopt bool) {
-		r := newRig(t, adopt)
+	kinds(t, func(t *testing.T, k kind) {
+		r := newRig(t, k)
 		ctx := context.Background()
 		r.some()
 		r.delete(clicks)
@@ -152,7 +147,7 @@ func TestSealLeavesOutDeletedTopics(t *testing.T) {
 
 // TestTopicDeletedDuringSeal deletes a topic between the footer and the registration.
 func TestTopicDeletedDuringSeal(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	r.some()
 	r.roll()
 	r.seam = func(step string) error {
@@ -173,7 +168,7 @@ func TestTopicDeletedDuringSeal(t *testing.T) {
 // TestSealAfterCrashWithAnotherFooter: the file was linked, and the repetition wants
 // another footer, since a topic is gone. The linked file may not be written.
 func TestSealAfterCrashWithAnotherFooter(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	r.some()
 	r.roll()
@@ -203,8 +198,8 @@ func TestSealAfterCrashWithAnotherFooter(t *testing.T) {
 // each commit of the seal, and starts. The volume is gone by then: a store that does
 // not know the segment would number its records twice.
 func TestStoreBehindIsRefused(t *testing.T) {
-	kinds(t, func(t *testing.T, adopt bool) {
-		r := newRigOn(t, adopt, true)
+	kinds(t, func(t *testing.T, k kind) {
+		r := newRigOn(t, k, true)
 		r.some()
 		r.roll()
 		r.seam = func(step string) error {
@@ -267,7 +262,7 @@ func (r *rig) setStoreBack(step string) {
 // TestLostTopicStopsTheSeal: records of a topic that the store has never heard of are
 // not thrown away as deleted.
 func TestLostTopicStopsTheSeal(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	r.some()
 	r.roll()
 	r.topics.drop(clicks.ID)
@@ -280,9 +275,9 @@ func TestLostTopicStopsTheSeal(t *testing.T) {
 }
 
 func TestForeignBucketIsRefused(t *testing.T) {
-	r := newRig(t, false)
+	r := newRig(t, uploaded)
 	r.stop()
-	r.store = newRig(t, false).store
+	r.store = newRig(t, uploaded).store
 	if err := r.tryBegin(); !errors.Is(err, ErrForeign) {
 		t.Errorf("start gives %v", err)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSweepWaitsForTheGrace(t *testing.T) {
-	r := newRig(t, true)
+	r := newRig(t, adopted)
 	ctx := context.Background()
 	r.some()
 	r.roll()
@@ -36,7 +36,7 @@ func TestSweepWaitsForTheGrace(t *testing.T) {
 // TestSweepLeavesUploadsAlone: an upload that takes longer than the grace keeps its
 // intent.
 func TestSweepLeavesUploadsAlone(t *testing.T) {
-	r := newRig(t, false)
+	r := newRig(t, uploaded)
 	ctx := context.Background()
 	r.some()
 	r.roll()
@@ -53,7 +53,7 @@ func TestSweepLeavesUploadsAlone(t *testing.T) {
 }
 
 func TestSweepDeletesWhatWasNeverRegistered(t *testing.T) {
-	r := newRig(t, false)
+	r := newRig(t, uploaded)
 	ctx := context.Background()
 	r.must(r.store.Intend(ctx, "segment/lost"))
 	r.must(r.bucket.Create(ctx, "segment/lost", bucket.Bytes([]byte("x"))))
@@ -76,7 +76,7 @@ var errStuck = errors.New("no deletes today")
 func (stuckBucket) Delete(context.Context, string) error { return errStuck }
 
 func TestSweepTriesAgainWhatCouldNotBeDeleted(t *testing.T) {
-	r := newRig(t, false)
+	r := newRig(t, uploaded)
 	ctx := context.Background()
 	for _, key := range []string{"segment/a", "segment/b"} {
 		r.must(r.store.Intend(ctx, key))
@@ -96,7 +96,7 @@ func TestSweepTriesAgainWhatCouldNotBeDeleted(t *testing.T) {
 
 // TestSweepNeverRunsBehind: another process with a newer store works on the bucket.
 func TestSweepNeverRunsBehind(t *testing.T) {
-	r := newRig(t, false)
+	r := newRig(t, uploaded)
 	ctx := context.Background()
 	r.must(r.store.Intend(ctx, "segment/lost"))
 	r.must(r.bucket.Create(ctx, "segment/lost", bucket.Bytes([]byte("x"))))
