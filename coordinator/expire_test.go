@@ -131,3 +131,19 @@ func TestInternalTopicDeleted(t *testing.T) {
 		h.stable("live", "a")
 	})
 }
+
+// A group in which somebody has just been given an id is not removed under it.
+func TestGroupInTheMakingDoesNotExpire(t *testing.T) {
+	world(t, func(t *testing.T, h *house) {
+		r := joinRequest("a")
+		r.RequireKnownMember, r.SessionTimeout = true, 30*time.Minute
+		if got := h.JoinGroup(t.Context(), "g", r); got.Code != protocol.MemberIDRequired {
+			t.Fatal(got.Code)
+		}
+		time.Sleep(25 * time.Minute)
+		r.MemberID = "a"
+		if got := h.JoinGroup(t.Context(), "g", r); got.Code != protocol.None {
+			t.Fatal(got.Code)
+		}
+	})
+}

@@ -33,7 +33,7 @@ func TestLogFailures(t *testing.T) {
 			world(t, func(t *testing.T, h *house) {
 				generation := h.stable("g", "a")
 				h.commit(simple("s", at("t", 0, 1)))
-				before := h.dump()
+				before, bytes := h.dump(), h.memberBytes.Load()
 				h.log.set(func(l *fakeLog) { l.fail = func() error { return c.err } })
 				if code := h.CommitOffsets(t.Context(), simple("s", at("t", 0, 2), at("t", 1, 2))); code != c.want {
 					t.Error("commit:", code)
@@ -51,6 +51,12 @@ func TestLogFailures(t *testing.T) {
 				r.RequireKnownMember = true
 				if j := h.JoinGroup(t.Context(), "named", r); j.Code != c.want {
 					t.Error("join of a new group:", j.Code)
+				}
+				if j := h.JoinGroup(t.Context(), "waits", joinRequest("w")); j.Code != c.want {
+					t.Error("join of a new group that waits:", j.Code)
+				}
+				if n, b := h.groups.Load(), h.memberBytes.Load(); n != 2 || b != bytes {
+					t.Errorf("%d groups and %d bytes are counted", n, b)
 				}
 				if after := h.dump(); after != before {
 					t.Errorf("before:\n%s\nafter:\n%s", before, after)

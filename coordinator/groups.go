@@ -149,9 +149,7 @@ func (c *Coordinator) Heartbeat(id, memberID string, instance *string, generatio
 	if e == nil {
 		return protocol.UnknownMemberID
 	}
-	code = e.group.Heartbeat(time.Now(), memberID, instance, generation)
-	s.touched(e, memberID)
-	return code
+	return e.group.Heartbeat(time.Now(), memberID, instance, generation)
 }
 
 // LeaveGroup handles a LeaveGroup: a code per member, or one for all of them.

@@ -134,7 +134,6 @@ func (s *shard) commit(r *Commit, w *write) protocol.Code {
 		return code
 	}
 	e.group.Committed(now, r.MemberID)
-	s.touched(e, r.MemberID)
 	w.entry = e
 	s.enqueue(w)
 	return protocol.None

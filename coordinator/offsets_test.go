@@ -202,6 +202,12 @@ func TestDeleteOvertakesACommit(t *testing.T) {
 		if r := h.JoinGroup(t.Context(), "g", joinRequest("a")); r.Code != protocol.CoordinatorNotAvailable {
 			t.Fatal(r.Code)
 		}
+		if list, _ := h.ListGroups(&Filter{}); len(list) != 0 {
+			t.Fatal("listed while it is being removed:", list)
+		}
+		if d, code := h.DescribeGroup("g"); code != protocol.GroupIDNotFound || d.State != group.Dead {
+			t.Fatal(d, code)
+		}
 		h.log.release()
 		if a, b := <-codes, <-codes; a != protocol.None || b != protocol.None {
 			t.Fatal(a, b)
@@ -223,3 +229,17 @@ func TestDeleteOvertakesACommit(t *testing.T) {
 // lost.
 // Somebody deletes the topic that groups live in: they are gone, and the next use
 // makes it anew.
+
+func TestCommitsKeepASession(t *testing.T) {
+	world(t, func(t *testing.T, h *house) {
+		generation := h.stable("g", "a")
+		for n := range int64(5) {
+			time.Sleep(9 * time.Second)
+			h.commit(&Commit{GroupID: "g", MemberID: "a", Generation: generation, Retention: -1, Offsets: []PartitionOffset{at("t", 0, n)}})
+		}
+		time.Sleep(11 * time.Second)
+		if d, _ := h.DescribeGroup("g"); d.State != group.Empty {
+			t.Fatal(d.State)
+		}
+	})
+}

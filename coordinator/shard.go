@@ -136,8 +136,8 @@ func (s *shard) finish(e *entry, fx group.Effects, done func(protocol.Code)) {
 	s.enqueue(w)
 }
 
-// retime puts the group to its next deadline and counts its memory. A heartbeat moves
-// a deadline away and does without, as a rule: an early timer finds nothing to do.
+// retime puts the group to its next deadline and counts its memory. A heartbeat does
+// without: it only moves a deadline away, and an early timer finds nothing to do.
 func (s *shard) retime(e *entry) {
 	if s.groups[e.group.ID()] != e {
 		return
@@ -152,14 +152,6 @@ func (s *shard) retime(e *entry) {
 	}
 	if s.timers.set(e, due) {
 		s.kick(s.wake)
-	}
-}
-
-// touched puts the group's timer forward if a member's session, just begun anew, ends
-// before it.
-func (s *shard) touched(e *entry, memberID string) {
-	if due, ok := e.group.SessionDeadline(memberID); ok && (e.index < 0 || due.Before(e.due)) {
-		s.retime(e)
 	}
 }
 

@@ -57,12 +57,3 @@ func (g *Group) Tick(now time.Time) Effects {
 	}
 	return fx
 }
-
-// SessionDeadline returns when a member's session ends; false if nothing is timed.
-func (g *Group) SessionDeadline(memberID string) (time.Time, bool) {
-	m := g.byID[memberID]
-	if m == nil || m.deadline.IsZero() {
-		return time.Time{}, false
-	}
-	return m.deadline, true
-}
