@@ -13,6 +13,7 @@ import (
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/coordinator"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/producerid"
 	"github.com/streamhouse/streamhouse/server/httpd"
 	"github.com/streamhouse/streamhouse/server/settings"
 	"github.com/streamhouse/streamhouse/storage/log"
@@ -72,7 +73,10 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 	t.Add(int16(kmsg.Fetch), api.Route{Framer: fetch.Fetch})
 	groups := &api.Groups{Coordinator: n.groups, Topics: n.catalog, Node: n.identity, NewUUID: newUUID}
 	groups.Routes(t)
-	core := &api.Core{Node: n.identity, Routes: t, Topics: n.catalog, Log: storage}
+	core := &api.Core{
+		Node: n.identity, Routes: t, Catalog: n.catalog, Log: storage,
+		ProducerIDs: producerid.New(n.stores.meta), Logger: n.logger.Named("api"),
+	}
 	core.Register(t)
 	return t
 }
