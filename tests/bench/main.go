@@ -1,0 +1,165 @@
+// Command bench measures the broker against Apache Kafka on the same machine with the
+// same client, and prints ratios.
+//
+// Each case starts a broker on an empty folder, warms it up, measures a window, stops it
+// and deletes its data; ours and Kafka take turns within a case, so that both meet the
+// same state of the machine's memory, and each figure is the median of the rounds. Bulk
+// and latency never run in the same case unless the case is about just that.
+//
+// The load is made of requests that are built once and sent again and again, by plain
+// connections with five requests in flight as producers have: building and compressing
+// batches would cost more than the broker does, and the machine has few cores. The
+// broker checks every batch as it does in production. One case uses franz-go's producer
+// with its defaults, whose batches are compressed with snappy.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/streamhouse/streamhouse/tests/peers"
+)
+
+// settings are the command's flags.
+type settings struct {
+	only     *regexp.Regexp
+	rounds   int
+	brokers  []peers.Kind
+	dir      string
+	warmup   time.Duration
+	window   time.Duration
+	maxBytes int64
+	journal  string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	defer stop()
+	s, list, err := parse(os.Args[1:])
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	case list:
+		for _, c := range cases() {
+			fmt.Printf("%-24s %s\n", c.name, c.about)
+		}
+		return
+	}
+	err = s.run(ctx)
+	if cleanup := peers.Cleanup(); err == nil {
+		err = cleanup
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (s settings, list bool, err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := flags.String("only", "", "regular expression: run the cases whose names match")
+	flags.BoolVar(&list, "list", false, "list the cases and exit")
+	flags.IntVar(&s.rounds, "rounds", 3, "rounds of which the median is taken")
+	ours := flags.Bool("ours-only", false, "leave Apache Kafka out")
+	flags.StringVar(&s.dir, "dir", os.TempDir(), "folder for the brokers' data; must be on a disk, not in memory")
+	flags.DurationVar(&s.warmup, "warmup", 4*time.Second, "load before the measured window")
+	flags.DurationVar(&s.window, "window", 8*time.Second, "measured window")
+	maxMiB := flags.Int64("max-mib", 4096, "end a window of bulk load after so many MiB")
+	flags.StringVar(&s.journal, "journal", "file", "our broker's journal")
+	if err := flags.Parse(args); err != nil {
+		return s, false, err
+	}
+	if s.only, err = regexp.Compile(*only); err != nil {
+		return s, false, fmt.Errorf("-only: %w", err)
+	}
+	s.maxBytes = *maxMiB << 20
+	s.brokers = []peers.Kind{peers.StreamHouse, peers.Kafka}
+	if *ours {
+		s.brokers = s.brokers[:1]
+	}
+	return s, list, nil
+}
+
+func (s settings) run(ctx context.Context) error {
+	selected := slices.DeleteFunc(cases(), func(c benchCase) bool { return !s.only.MatchString(c.name) })
+	if len(selected) == 0 {
+		return fmt.Errorf("no case matches %q; -list shows them", s.only)
+	}
+	fmt.Printf("# %s rounds=%d window=%v; medians; user and sys are CPU seconds of the broker per GiB\n\n",
+		strings.Join(kindNames(s.brokers), " against "), s.rounds, s.window)
+	table := newTable(s.brokers)
+	for _, c := range selected {
+		results := map[peers.Kind][]result{}
+		for round := range s.rounds {
+			for _, kind := range s.brokers {
+				r, err := s.once(ctx, c, kind)
+				if err != nil {
+					return fmt.Errorf("%s, %s, round %d: %w", c.name, kind, round+1, err)
+				}
+				results[kind] = append(results[kind], r)
+			}
+		}
+		table.add(c.name, results)
+	}
+	return nil
+}
+
+// once runs a case against a broker of its own, and leaves the machine as it was.
+func (s settings) once(ctx context.Context, c benchCase, kind peers.Kind) (result, error) {
+	dir, err := os.MkdirTemp(s.dir, "streamhouse-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		_ = os.RemoveAll(dir) // a scratch folder; what matters was reported
+		unix.Sync()           // deletes and late writes must not run into the next window
+		time.Sleep(500 * time.Millisecond)
+	}()
+	o := peers.Options{Kind: kind, Dir: filepath.Join(dir, "broker"), HeapMiB: 1024}
+	if kind == peers.StreamHouse {
+		o.Journal = s.journal
+	}
+	b, err := peers.New(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if err := b.Start(ctx); err != nil {
+		return nil, err
+	}
+	started := time.Since(began)
+	m := &measured{Broker: b, settings: s, result: result{}, started: started}
+	if err := ownsPort(b.PID(), b.Port()); err != nil {
+		return nil, fmt.Errorf("refused to measure: %w", err)
+	}
+	err = c.run(ctx, m)
+	if err == nil {
+		err = b.Stop()
+	}
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, b.LogTail(2000))
+	}
+	if e := b.Close(); err == nil {
+		err = e
+	}
+	return m.result, err
+}
+
+func kindNames(kinds []peers.Kind) []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, string(k))
+	}
+	return names
+}
