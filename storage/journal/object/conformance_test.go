@@ -84,5 +84,6 @@ func TestHistories(t *testing.T) {
 			m := mem.New()
 			return &chaotic{mem: m, f: faults.New(m, seed), rng: rand.New(rand.NewPCG(seed, 3))}
 		})
+		time.Sleep(time.Minute) // until all that is late has landed
 	})
 }
