@@ -22,12 +22,12 @@ func (r *rig) commits(id pack.PartitionID, count, keys int) {
 	for done := 0; done < count; {
 		var kv [][]byte
 		for range min(100, count-done) {
-			kv = append(kv, fmt.Appendf(nil, "group-%d", done%keys), fmt.Appendf(nil, "offset %d of %d", done, r.rounds))
+			kv = append(kv, fmt.Appendf(nil, "group-%d", done%keys), fmt.Appendf(nil, "offset %d of %d", done, r.commitRounds))
 			done++
 		}
 		r.produce(id, batchOf(-1, -1, now, kv...))
 	}
-	r.rounds++
+	r.commitRounds++
 }
 
 // table returns the latest value per key as a coordinator would load it, and how many

@@ -58,9 +58,9 @@ type rig struct {
 	// What clients were told: the batches of each partition, as stored.
 	acked map[pack.PartitionID][]byte
 	// folds is the fold from zero over every pack that was ever closed.
-	folds  map[pack.PartitionID]*partition.State
-	folded uint64 // last sequence in folds
-	rounds int
+	folds                map[pack.PartitionID]*partition.State
+	folded               uint64 // last sequence in folds
+	rounds, commitRounds int
 }
 
 type clock struct {
@@ -523,10 +523,13 @@ func (r *rig) read(id pack.PartitionID) []byte {
 
 // checkAcked reads every partition and compares it with what was acknowledged, from
 // the log start on: once, in order, at its offset, byte for byte.
-func (r *rig) checkAcked() {
+func (r *rig) checkAcked(only ...Topic) {
 	r.t.Helper()
 	for id, want := range r.acked {
 		if !r.topics.Exists(id.Topic) {
+			continue
+		}
+		if only != nil && !slices.ContainsFunc(only, func(t Topic) bool { return t.ID == id.Topic }) {
 			continue
 		}
 		start, _ := r.store.LogStart(context.Background(), id)
