@@ -62,12 +62,18 @@ func (s *Settings) readListeners() error {
 	if len(s.listeners) == 0 && len(faults) == 0 {
 		faults = append(faults, errors.New("listeners: at least one is needed, for example PLAINTEXT://:9092"))
 	}
+	named := make(map[string]bool)
 	for _, text := range s.broker.List("advertised.listeners") {
 		l, err := parseListener(text)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("advertised.listeners: %w", err))
 			continue
 		}
+		if named[l.Name] {
+			faults = append(faults, fmt.Errorf("advertised.listeners: the name %s is there twice", l.Name))
+			continue
+		}
+		named[l.Name] = true
 		if _, ok := s.advertised[l.Name]; !ok {
 			faults = append(faults, fmt.Errorf("advertised.listeners: %s is not among the listeners", l.Name))
 			continue

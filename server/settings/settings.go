@@ -11,12 +11,14 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/storage/bucket"
 )
 
 // Origin says where a value comes from, in words: "flag --listen", "default".
@@ -39,11 +41,12 @@ type Settings struct {
 // Load reads the settings. args are those behind `streamhouse server`, environ is in
 // the form of os.Environ. The error lists every fault.
 func Load(args, environ []string) (*Settings, error) {
-	flags, file, err := parseFlags(args)
+	flags, file, faults, err := parseFlags(args)
 	if err != nil {
 		return nil, err
 	}
-	given, faults := fromEnvironment(environ)
+	given, more := fromEnvironment(environ)
+	faults = append(faults, more...)
 	if v, ok := given["config"]; ok && file.raw == "" {
 		file = v
 	}
@@ -51,9 +54,7 @@ func Load(args, environ []string) (*Settings, error) {
 	merged := make(map[string]value)
 	if file.raw != "" {
 		read, err := fromFile(file)
-		if err != nil {
-			return nil, err
-		}
+		faults = append(faults, err)
 		overlay(merged, read)
 	}
 	overlay(merged, given)
@@ -79,7 +80,7 @@ func resolve(given map[string]value, faults []error) (*Settings, error) {
 			faults = append(faults, unknown(name, v.origin))
 			continue
 		case d.Effect == config.Refused && strings.TrimSpace(v.raw) != "" && (d.Default == nil || v.raw != *d.Default):
-			faults = append(faults, fmt.Errorf("%s (%s): %q asks for something that is not built: %s", name, v.origin, v.raw, d.Doc))
+			faults = append(faults, fmt.Errorf("%s (%s): %s asks for something that is not built: %s", name, v.origin, shown(d, v.raw), d.Doc))
 			continue
 		}
 		canonical, err := d.Canonical(v.raw)
@@ -97,6 +98,7 @@ func resolve(given map[string]value, faults []error) (*Settings, error) {
 	if errors.Join(faults...) == nil {
 		faults = append(faults, s.readListeners())
 		faults = append(faults, config.CheckTogether(s.broker)...)
+		faults = append(faults, checkOwn(s.broker)...)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -155,6 +157,35 @@ func (s *Settings) Listeners() []Listener { return s.listeners }
 
 // Advertised returns, per listener, the address that clients are told.
 func (s *Settings) Advertised() map[string]Address { return s.advertised }
+
+// checkOwn holds the rules of StreamHouse's own settings that a definition cannot say.
+func checkOwn(b *config.Broker) []error {
+	var faults []error
+	if raw := b.String("bucket.url"); raw != "" {
+		if _, err := bucket.ParseLocation(raw); err != nil {
+			faults = append(faults, fmt.Errorf("bucket.url: %w", err))
+		}
+	}
+	if raw := b.String("http.listen"); raw != "" {
+		if _, _, err := net.SplitHostPort(raw); err != nil {
+			faults = append(faults, fmt.Errorf("http.listen: %w; it takes host:port, or nothing for no HTTP", err))
+		}
+	}
+	_, access := b.Get("s3.access.key")
+	_, secret := b.Get("s3.secret.key")
+	if access != secret {
+		faults = append(faults, errors.New("s3.access.key, s3.secret.key: give both or none"))
+	}
+	return faults
+}
+
+// shown is a value as an error may repeat it.
+func shown(d *config.Def, raw string) string {
+	if d.Sensitive() {
+		return "its value"
+	}
+	return strconv.Quote(raw)
+}
 
 // lookup finds the definition of a broker setting, Kafka's or ours.
 func lookup(name string) *config.Def {

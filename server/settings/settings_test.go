@@ -112,7 +112,7 @@ func TestListeners(t *testing.T) {
 }
 
 func TestSecretsAreHidden(t *testing.T) {
-	s, err := Load([]string{"--s3.secret.key=hunter2"}, nil)
+	s, err := Load([]string{"--s3.access.key=hunter2", "--s3.secret.key=hunter2"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

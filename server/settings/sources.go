@@ -1,8 +1,10 @@
 package settings
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -44,14 +46,13 @@ var ErrHelp = errors.New("help asked for")
 const PrintConfig = "--print-config"
 
 // parseFlags reads the command line. The file's name comes apart, since the file is
-// read before the flags count.
-func parseFlags(args []string) (set map[string]value, file value, err error) {
+// read before the flags count. The error is ErrHelp only.
+func parseFlags(args []string) (set map[string]value, file value, faults []error, err error) {
 	set = make(map[string]value)
-	var faults []error
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "-h" || arg == "--help" {
-			return nil, file, ErrHelp
+			return nil, file, nil, ErrHelp
 		}
 		if arg == PrintConfig {
 			continue
@@ -94,7 +95,7 @@ func parseFlags(args []string) (set map[string]value, file value, err error) {
 		}
 		set[name] = value{raw, origin}
 	}
-	return set, file, errors.Join(faults...)
+	return set, file, faults, nil
 }
 
 // envPrefix begins the names of the variables that are settings.
@@ -126,7 +127,9 @@ func fromEnvironment(environ []string) (map[string]value, []error) {
 		if key == envName("listen") {
 			raw = "PLAINTEXT://" + raw
 		}
-		set[name] = value{raw, Origin("variable " + key)}
+		if err := put(set, name, value{raw, Origin("variable " + key)}); err != nil {
+			faults = append(faults, err)
+		}
 	}
 	return set, faults
 }
@@ -142,9 +145,13 @@ func fromFile(file value) (map[string]value, error) {
 	if err != nil {
 		return nil, err
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(text, &root); err != nil {
+	var root, second yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	if err := documents.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("config: %s: %w", file.raw, err)
+	}
+	if err := documents.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("config: %s:%d: only one document is read; take the --- away", file.raw, second.Line)
 	}
 	set := make(map[string]value)
 	if len(root.Content) == 0 {
