@@ -16,6 +16,7 @@ import (
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/metadata/mem"
 	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
 // Broker is a broker over a Log in memory, on a port of its own.
@@ -126,6 +127,16 @@ func (b *Broker) Topic(name string, partitions int32, configs map[string]string)
 		b.t.Fatal(err)
 	}
 	return t
+}
+
+// End is the high watermark of a partition.
+func (b *Broker) End(t *catalog.Topic, partition int32) int64 {
+	b.t.Helper()
+	p, err := b.Log.Partition(context.Background(), pack.PartitionID{Topic: t.ID, Partition: partition}, 0)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return p.Bounds().HighWatermark
 }
 
 // Dial connects a client.

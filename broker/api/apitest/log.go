@@ -25,6 +25,7 @@ type Log struct {
 	holding bool
 	refuse  error
 	watches []*watcher
+	epoch   int32              // of partitions made from now on, if larger
 	order   []pack.PartitionID // of all appends
 }
 
@@ -86,6 +87,13 @@ func (l *Log) Appended() []pack.PartitionID {
 	return append([]pack.PartitionID(nil), l.order...)
 }
 
+// Epoch makes partitions begin in an epoch of their own, above which lie none.
+func (l *Log) Epoch(epoch int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch = epoch
+}
+
 // Batches returns the batches of a partition as they are stored.
 func (l *Log) Batches(id pack.PartitionID) [][]byte {
 	l.mu.Lock()
@@ -105,7 +113,7 @@ func (l *Log) Partition(_ context.Context, id pack.PartitionID, epoch int32) (ap
 	defer l.mu.Unlock()
 	p := l.parts[id]
 	if p == nil {
-		p = &Partition{id: id, epoch: epoch, log: l}
+		p = &Partition{id: id, epoch: max(epoch, l.epoch), log: l}
 		l.parts[id] = p
 	}
 	return p, nil
