@@ -26,6 +26,9 @@ var (
 	// ErrRefused: the store understood the request and says no (credentials,
 	// permissions, no such bucket). Trying again does not help.
 	ErrRefused = errors.New("bucket: refused by the store")
+	// ErrBody: the caller's body cannot be opened or is shorter than it said.
+	// Nothing was stored.
+	ErrBody = errors.New("bucket: the body cannot be read")
 )
 
 // Info is what a store knows about an object.

@@ -62,7 +62,7 @@ func Final(err error) bool {
 		return true
 	}
 	for _, final := range []error{
-		ErrNotFound, ErrExists, ErrRange, ErrKey, ErrNoRoom, ErrRefused, errors.ErrUnsupported, context.Canceled,
+		ErrNotFound, ErrExists, ErrRange, ErrKey, ErrNoRoom, ErrRefused, ErrBody, errors.ErrUnsupported, context.Canceled,
 	} {
 		if errors.Is(err, final) {
 			return true

@@ -163,9 +163,7 @@ func (s *suite) createRace() {
 func (s *suite) createShortBody() {
 	body := bucket.Bytes([]byte("short"))
 	body.Size = 100
-	if err := s.b.Create(s.ctx, s.prefix+"k", body); err == nil || errors.Is(err, bucket.ErrExists) {
-		s.Fatalf("create: %v", err)
-	}
+	s.wantError("create", s.b.Create(s.ctx, s.prefix+"k", body), bucket.ErrBody)
 	_, err := s.b.Stat(s.ctx, s.prefix+"k")
 	s.wantError("stat", err, bucket.ErrNotFound)
 }
@@ -174,6 +172,7 @@ func (s *suite) createBodyFails() {
 	boom := errors.New("boom")
 	err := s.b.Create(s.ctx, s.prefix+"k", bucket.Body{Size: 5, Open: func() (io.ReadCloser, error) { return nil, boom }})
 	s.wantError("create", err, boom)
+	s.wantError("create", err, bucket.ErrBody)
 	_, err = s.b.Stat(s.ctx, s.prefix+"k")
 	s.wantError("stat", err, bucket.ErrNotFound)
 }

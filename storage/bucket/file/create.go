@@ -58,7 +58,7 @@ func (b *Bucket) writeTemp(ctx context.Context, body bucket.Body) (string, error
 func fill(ctx context.Context, f *os.File, body bucket.Body) error {
 	r, err := body.Open()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", bucket.ErrBody, err)
 	}
 	defer r.Close()
 	for left := body.Size; left > 0; {
@@ -68,7 +68,7 @@ func fill(ctx context.Context, f *os.File, body bucket.Body) error {
 		n, err := io.CopyN(f, r, min(left, copyStep))
 		left -= n
 		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("body ends %d bytes early: %w", left, io.ErrUnexpectedEOF)
+			return fmt.Errorf("%w: it ends %d bytes early", bucket.ErrBody, left)
 		}
 		if err != nil {
 			return err

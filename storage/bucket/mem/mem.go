@@ -37,7 +37,7 @@ func (b *Bucket) Create(ctx context.Context, key string, body bucket.Body) error
 	}
 	data, err := readBody(body)
 	if err != nil {
-		return fmt.Errorf("mem: create %s: %w", key, err)
+		return fmt.Errorf("mem: create %s: %w: %w", key, bucket.ErrBody, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -44,11 +44,11 @@ func ifAbsent() minio.PutObjectOptions {
 func (b *Bucket) put(ctx context.Context, key string, body bucket.Body) error {
 	sum, err := sumOf(body)
 	if err != nil {
-		return fmt.Errorf("s3: create %s: %w", key, err)
+		return fmt.Errorf("s3: create %s: %w: %w", key, bucket.ErrBody, err)
 	}
 	r, err := body.Open()
 	if err != nil {
-		return fmt.Errorf("s3: create %s: %w", key, err)
+		return fmt.Errorf("s3: create %s: %w: %w", key, bucket.ErrBody, err)
 	}
 	// The transport may read on after it has returned an answer. Closing the guard
 	// ends that, so the caller has its bytes back when Create returns.
@@ -73,7 +73,7 @@ func sumOf(body bucket.Body) (string, error) {
 		return "", err
 	}
 	if n != body.Size {
-		return "", fmt.Errorf("body ends %d bytes early: %w", body.Size-n, io.ErrUnexpectedEOF)
+		return "", fmt.Errorf("it ends %d bytes early", body.Size-n)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
@@ -114,7 +114,7 @@ func (b *Bucket) beginUpload(ctx context.Context, key string) (string, error) {
 func (b *Bucket) uploadParts(ctx context.Context, key, id string, body bucket.Body) ([]minio.CompletePart, error) {
 	r, err := body.Open()
 	if err != nil {
-		return nil, fmt.Errorf("s3: create %s: %w", key, err)
+		return nil, fmt.Errorf("s3: create %s: %w: %w", key, bucket.ErrBody, err)
 	}
 	defer r.Close()
 	size := partSize(b.o.PartBytes, body.Size)
@@ -127,7 +127,7 @@ func (b *Bucket) uploadParts(ctx context.Context, key, id string, body bucket.Bo
 		}
 		data := make([]byte, min(size, body.Size-int64(i)*size))
 		if _, err := io.ReadFull(r, data); err != nil {
-			group.Go(func() error { return fmt.Errorf("s3: create %s: read part %d: %w", key, i+1, err) })
+			group.Go(func() error { return fmt.Errorf("s3: create %s: part %d: %w: %w", key, i+1, bucket.ErrBody, err) })
 			break
 		}
 		group.Go(func() (err error) {
