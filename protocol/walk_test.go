@@ -69,7 +69,11 @@ func TestDecodeWithinEstimate(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s version %d: %v", s.Name, version, err)
 			}
-			if got > shape.Memory+slack {
+			limit := shape.Memory
+			if raceEnabled { // append(a, make(...)...) then makes a temporary
+				limit *= 2
+			}
+			if got > limit+slack {
 				t.Errorf("%s version %d: %d bytes allocated, %d estimated", s.Name, version, got, shape.Memory)
 			}
 			if again := req.AppendTo(nil); !slices.Equal(again, body) {

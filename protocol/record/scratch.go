@@ -19,8 +19,8 @@ const decodeMemory = 128 << 20
 
 var decodeShares = semaphore.NewWeighted(decodeMemory)
 
-// Scratch holds decoders and their buffers between calls. The zero value is ready; it is
-// for one goroutine at a time.
+// Scratch holds decoders and their buffers between calls, up to about 2 MiB once every
+// codec was seen. The zero value is ready; it is for one goroutine at a time.
 type Scratch struct {
 	win    window
 	src    bytes.Reader

@@ -23,7 +23,8 @@ const attrKnown = attrCodecMask | attrLogAppendTime | attrTransactional | attrCo
 // the CRC made anew. b may be longer than the batch; Info.Header.Size() bytes of it are
 // the batch.
 //
-// s may be nil, which borrows one for the call. The error is a *protocol.Error or, when
+// s may be nil, which borrows a pooled one for the call: right for connections, of which
+// there are many that decode at different times. The error is a *protocol.Error or, when
 // single records are at fault, a *BatchError.
 func Validate(b []byte, r *Rules, s *Scratch) (Info, error) {
 	size, err := Extent(b, len(b))

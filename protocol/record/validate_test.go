@@ -418,6 +418,9 @@ func TestValidateRecordLimit(t *testing.T) {
 func TestValidateAllocatesNothing(t *testing.T) {
 	b := encodeBatch(t, spec{records: someRecords(1000, 100)})
 	r := testRules()
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := Validate(b, r, nil); err != nil {
 			t.Fatal(err)

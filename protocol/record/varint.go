@@ -1,7 +1,5 @@
 package record
 
-import "math/bits"
-
 // The varints of records are zigzag encoded, of 32 or 64 bits. The functions that read
 // take and return a position; a negative one says that an earlier read failed or this
 // one did, so that a row of reads is checked once.
@@ -74,10 +72,4 @@ func appendVarint(dst []byte, v int64) []byte {
 		u >>= 7
 	}
 	return append(dst, byte(u))
-}
-
-// varintSize is the number of bytes that appendVarint adds.
-func varintSize(v int64) int {
-	u := uint64(v<<1) ^ uint64(v>>63)
-	return (bits.Len64(u|1) + 6) / 7
 }
