@@ -158,7 +158,7 @@ func TestBombsAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 	})
-	// Garbage of finished decoders comes on top of the shares.
+	// Garbage of finished decoders and the batches themselves come on top of the shares.
 	if grown > 3*decodeMemory {
 		t.Errorf("the heap grew by %d MiB", grown>>20)
 	}

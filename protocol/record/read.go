@@ -69,18 +69,16 @@ func scan(b []byte, h *Header, maxRecord int, visit func(raw []byte, r *Record) 
 	// No share of the decoding memory is held here: visit is the caller's code and might
 	// decode another batch.
 	data := b[HeaderSize:]
-	pool := &scratches
+	var need int64
 	if h.Codec() != CodecNone {
-		need, err := decoderSize(h.Codec(), data)
-		if err != nil {
+		var err error
+		if need, err = decoderSize(h.Codec(), data); err != nil {
 			return err
 		}
-		if need > retain {
-			pool = &largeScratches
-		}
 	}
-	s := pool.Get().(*Scratch)
-	defer pool.Put(s)
+	from := pool(h.Codec(), need)
+	s := pooled(from)
+	defer from.Put(s)
 	defer s.release()
 	if err := s.open(h.Codec(), data); err != nil {
 		return err

@@ -41,7 +41,7 @@ func Recompress(dst, batch []byte, o Recompression) ([]byte, error) {
 			return dst, err
 		}
 	}
-	s, done := (*Scratch)(nil).borrow(need)
+	s, done := (*Scratch)(nil).borrow(h.Codec(), need)
 	defer done()
 	src, err := s.decoder(h.Codec(), data)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -14,8 +15,12 @@ import (
 
 // decodeMemory bounds the buffers of all decoders that run at the same time, in bytes.
 // Decoding is bound by the CPU and its source is in memory, so waiting for a share is
-// short, and more decoders at once would not be faster.
-const decodeMemory = 128 << 20
+// short, and more decoders at once would not be faster: 16 MiB for each processor are two
+// LZ4 frames with the blocks of 4 MiB that Go clients write.
+var decodeMemory = int64(max(largestDecoder, runtime.GOMAXPROCS(0)*16<<20))
+
+// largestDecoder is more than a decoder of any codec takes.
+const largestDecoder = snappyMaxBlock
 
 var decodeShares = semaphore.NewWeighted(decodeMemory)
 
@@ -37,7 +42,7 @@ func (s *Scratch) walkCompressed(t *tally, codec Codec, data []byte, n int32, ma
 	if err != nil {
 		return err
 	}
-	s, done := s.borrow(need)
+	s, done := s.borrow(codec, need)
 	defer done()
 	if err := s.open(codec, data); err != nil {
 		return err
@@ -48,31 +53,42 @@ func (s *Scratch) walkCompressed(t *tally, codec Codec, data []byte, n int32, ma
 // retain is how large the buffers of a decoder may be that a connection keeps.
 const retain = 1 << 20
 
-// scratches and largeScratches are apart so that one large batch does not leave a large
-// buffer behind in each Scratch, and the next one finds what the last one left.
+// A large batch borrows from largeScratches, by codec, so that it leaves no large buffer
+// behind in each Scratch, and none for a codec that did not account for it.
 var (
-	scratches      = sync.Pool{New: func() any { return new(Scratch) }}
-	largeScratches = sync.Pool{New: func() any { return new(Scratch) }}
+	scratches      sync.Pool
+	largeScratches [CodecZstd + 1]sync.Pool
 )
+
+// pool returns the pool for a decoder of a codec that takes need bytes.
+func pool(codec Codec, need int64) *sync.Pool {
+	if need > retain {
+		return &largeScratches[codec]
+	}
+	return &scratches
+}
+
+func pooled(p *sync.Pool) *Scratch {
+	if s, ok := p.Get().(*Scratch); ok {
+		return s
+	}
+	return new(Scratch)
+}
 
 // borrow takes a share of the memory for decoding and, if s is nil or not meant for so
 // much, a pooled Scratch. The function gives both back.
-func (s *Scratch) borrow(need int64) (*Scratch, func()) {
-	// It cannot fail: need is below decodeMemory for every codec, and nothing cancels it.
+func (s *Scratch) borrow(codec Codec, need int64) (*Scratch, func()) {
+	// It cannot fail: need is at most largestDecoder, and nothing cancels it.
 	_ = decodeShares.Acquire(context.Background(), need)
-	var pool *sync.Pool
-	if need > retain {
-		pool = &largeScratches
-	} else if s == nil {
-		pool = &scratches
-	}
-	if pool != nil {
-		s = pool.Get().(*Scratch)
+	var from *sync.Pool
+	if s == nil || need > retain {
+		from = pool(codec, need)
+		s = pooled(from)
 	}
 	return s, func() {
 		s.release()
-		if pool != nil {
-			pool.Put(s)
+		if from != nil {
+			from.Put(s)
 		}
 		decodeShares.Release(need)
 	}
