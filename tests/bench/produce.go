@@ -180,7 +180,7 @@ func pump(ctx context.Context, c *wire.Conn, req *kmsg.ProduceRequest, payload i
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	frame := c.Encode(nil, req, 1)
-	pending := make(chan struct{}, inFlight) // a token per request that waits for its reply
+	pending := make(chan struct{}, inFlight-1) // a token per request that waits; one more is being received
 	var sendErr error                        // valid when pending is closed
 	go func() {
 		defer close(pending)

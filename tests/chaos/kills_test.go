@@ -74,6 +74,11 @@ func killRun(t *testing.T, o peers.Options, kills int) Verdict {
 		"group.initial.rebalance.delay.ms": "0",
 		"offsets.topic.num.partitions":     "8",
 	}
+	if o.Kind == peers.StreamHouse {
+		// Small volumes, sealed at once: kills hit every step of sealing too.
+		o.Settings["journal.volume.bytes"] = "8388608"
+		o.Settings["seal.max.age.ms"] = "1000"
+	}
 	dir := filepath.Join(o.Dir, "history")
 	if *keep != "" {
 		dir = filepath.Join(*keep, t.Name())
