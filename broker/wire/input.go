@@ -23,8 +23,8 @@ const (
 	smallSize = 2 << 10
 	// firstTrust is the largest chunk a new connection gets ahead of its bytes. Each
 	// filled chunk doubles it, up to maxTrust, so that large batches of a client
-	// that really sends them are read in place while a liar costs 64 KiB.
-	firstTrust = 64 << 10
+	// that really sends them are read in place while a liar costs 32 KiB.
+	firstTrust = 32 << 10
 	maxTrust   = 1 << 20
 	// lookahead is how far a read goes past what is needed now: it saves system
 	// calls, and bounds what is copied when a batch does not fit its chunk.
