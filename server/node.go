@@ -55,6 +55,8 @@ func network(s *settings.Settings) broker.Config {
 	cfg.ReceiveBuffer = int(b.Int("socket.receive.buffer.bytes"))
 	cfg.MaxConnections = int(b.Int("max.connections"))
 	cfg.MaxConnectionsPerIP = int(b.Int("max.connections.per.ip"))
+	// The settings were validated: the text parses.
+	cfg.ConnectionsOverrides, _ = config.ConnectionOverrides(b.String("max.connections.per.ip.overrides"))
 	cfg.MaxIdle = time.Duration(b.Int("connections.max.idle.ms")) * time.Millisecond
 	return cfg
 }

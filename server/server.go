@@ -35,6 +35,9 @@ func Run(ctx context.Context, set *settings.Settings, logger *zap.Logger, ready 
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b := set.Broker()
+	if idle := set.WithoutEffect(); len(idle) > 0 {
+		logger.Info("settings without effect here, see docs/configuration.md", zap.Strings("settings", idle))
+	}
 	stores, err := openStores(ctx, b, logger, reg)
 	if err != nil {
 		return err
