@@ -19,6 +19,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 
 	"github.com/streamhouse/streamhouse/storage/bucket"
 )
@@ -29,10 +30,9 @@ type Options struct {
 	Location bucket.Location // Scheme "s3"
 
 	// AccessKey and SecretKey sign requests, with SessionToken if the keys are
-	// temporary. With InstanceRole the keys are asked from the cloud's metadata
-	// service instead.
+	// temporary. Without any of them keys are looked for where Amazon's own tools
+	// do: in AWS_* variables, in ~/.aws/credentials, and at the instance's role.
 	AccessKey, SecretKey, SessionToken string
-	InstanceRole                       bool
 
 	PartBytes   int64         // objects above it are uploaded in parts of it; default 16 MiB, at least 5 MiB
 	PartsAtOnce int           // parts under way per object, each a buffer of PartBytes; default 3
@@ -81,6 +81,9 @@ func New(o Options) (*Bucket, error) {
 	if l.Scheme != "s3" || l.Bucket == "" {
 		return nil, fmt.Errorf("s3: %s is no S3 bucket", l)
 	}
+	if err := s3utils.CheckValidBucketNameStrict(l.Bucket); err != nil {
+		return nil, fmt.Errorf("s3: bucket %q: %w", l.Bucket, err)
+	}
 	creds, err := o.credentials()
 	if err != nil {
 		return nil, fmt.Errorf("s3: bucket %s: %w", l.Bucket, err)
@@ -109,12 +112,12 @@ func New(o Options) (*Bucket, error) {
 
 func (o Options) credentials() (*credentials.Credentials, error) {
 	switch {
-	case o.InstanceRole && o.AccessKey != "":
-		return nil, errors.New("both an access key and the instance's role are set: use one of them")
-	case o.InstanceRole:
-		return credentials.NewIAM(""), nil
+	case o.AccessKey == "" && o.SecretKey == "" && o.SessionToken == "":
+		return credentials.NewChainCredentials([]credentials.Provider{
+			&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{},
+		}), nil
 	case o.AccessKey == "" || o.SecretKey == "":
-		return nil, errors.New("the access key or the secret key is missing")
+		return nil, errors.New("of the access key and the secret key only one is set")
 	}
 	return credentials.NewStaticV4(o.AccessKey, o.SecretKey, o.SessionToken), nil
 }
