@@ -113,6 +113,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err := l.replay(ctx); err != nil {
 		return nil, err
 	}
+	cfg.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "streamhouse", Name: "partitions_loaded", Help: "Partitions whose state is in memory.",
+	}, func() float64 { return float64(l.parts.count()) }))
 	l.open = &batchPack{seq: l.durable + 1}
 	return l, nil
 }
