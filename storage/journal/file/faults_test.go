@@ -232,6 +232,56 @@ func TestWriteWithoutRoom(t *testing.T) {
 	}
 }
 
+// A roll that failed may have ended the volume: no pack is appended to it any more.
+func TestAppendAfterFailedRoll(t *testing.T) {
+	for _, call := range []string{"create", "write", "sync", "rename", "syncdir"} {
+		d := newSimDisk(1)
+		j := simJournal(d)
+		replayed(t, j)
+		if err := appendPack(j, 1); err != nil {
+			t.Fatal(err)
+		}
+		d.failOnce(call, errInjected)
+		if err := j.Roll(bg, 1); !errors.Is(err, errInjected) {
+			t.Fatalf("%s: roll: %v", call, err)
+		}
+		if err := appendPack(j, 2); err == nil {
+			t.Fatalf("%s: appended to a volume that may have an end mark", call)
+		}
+		if err := errors.Join(j.Roll(bg, 1), appendPack(j, 2)); err != nil {
+			t.Fatalf("%s: %v", call, err)
+		}
+		d.powerCut()
+		if got := replayed(t, simJournal(d)); len(got) != 2 {
+			t.Fatalf("%s: replayed %v", call, got)
+		}
+	}
+}
+
+// A volume's last pack is not the one that its end mark names.
+func TestEndMarkOfAnotherPack(t *testing.T) {
+	d := newSimDisk(1)
+	j := simJournal(d)
+	replayed(t, j)
+	if err := errors.Join(appendPack(j, 1), j.Roll(bg, 1), appendPack(j, 2)); err != nil {
+		t.Fatal(err)
+	}
+	n := d.names[j.last().name()]
+	for _, change := range []func(*pack.VolumeHeader){
+		func(h *pack.VolumeHeader) { h.PrevCRC++ },
+		func(h *pack.VolumeHeader) { h.PrevSeq++ },
+		func(h *pack.VolumeHeader) { h.PrevNonce[3]++ },
+	} {
+		h := j.last().header
+		change(&h)
+		copy(n.cache, pack.AppendVolumeHeader(nil, &h))
+		err := simJournal(d).Replay(bg, func(journal.Ref, *pack.Index) error { return nil })
+		if !errors.Is(err, journal.ErrDamaged) {
+			t.Fatalf("replay: %v", err)
+		}
+	}
+}
+
 // A volume gets its footer, also when it had failed, when half a footer is there, and
 // when a torn pack is there; never when it has a second link.
 func TestFooter(t *testing.T) {
@@ -263,6 +313,9 @@ func TestFooter(t *testing.T) {
 				path, err := j.Footer(bg, 1, []byte(footer))
 				if err != nil || path != d.Path(v.name()) {
 					t.Fatal(path, err)
+				}
+				if kind == "failed" && footer != "footer" && slices.Contains(d.calls, "openwrite "+v.name()) {
+					t.Fatal("a file whose sync failed was written again")
 				}
 				d.powerCut()
 				if got := string(d.names[v.name()].cache); got != string(durable)+footer {
