@@ -176,6 +176,11 @@ func TestRetentionRollsTheOpenVolume(t *testing.T) {
 	if start, _ := r.store.LogStart(ctx, at(clicks, 1)); start != 5 {
 		t.Errorf("log start %d, want 5", start)
 	}
+	p, err := r.log.Partition(ctx, at(clicks, 1), r.topics.epoch)
+	r.must(err)
+	if b := p.Bounds(); b.LogStart != 5 {
+		t.Errorf("the log was not told: %+v", b)
+	}
 	r.checkAcked()
 }
 
