@@ -55,6 +55,7 @@ func TestLogFailures(t *testing.T) {
 				if j := h.JoinGroup(t.Context(), "waits", joinRequest("w")); j.Code != c.want {
 					t.Error("join of a new group that waits:", j.Code)
 				}
+				synctest.Wait()
 				if n, b := h.groups.Load(), h.memberBytes.Load(); n != 2 || b != bytes {
 					t.Errorf("%d groups and %d bytes are counted", n, b)
 				}
