@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
@@ -51,7 +52,7 @@ func (s *shard) tryLoad(ctx context.Context) (Partition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s-%d: %w", TopicName, s.id.Partition, err)
 	}
-	state := loading{config: &s.coordinator.opts.Group, groups: make(map[string]*entry)}
+	state := loading{config: &s.coordinator.opts.Group, bytes: s.coordinator.metrics.loaded, groups: make(map[string]*entry)}
 	if err := state.read(ctx, p); err != nil {
 		p.Close()
 		return nil, fmt.Errorf("read %s-%d: %w", TopicName, s.id.Partition, err)
@@ -77,6 +78,7 @@ func (s *shard) adopt(groups map[string]*entry) {
 // loading is the fold over the records of a partition.
 type loading struct {
 	config *group.Config
+	bytes  prometheus.Counter // read so far, over all loads
 	groups map[string]*entry
 }
 
@@ -105,6 +107,7 @@ func (l *loading) read(ctx context.Context, p Partition) error {
 // chunks folds what one read returned and says where the next begins. Chunks cut at
 // batches, but a batch may not end with its chunk: they are joined first.
 func (l *loading) chunks(res *log.ReadResult, at int64) (int64, error) {
+	l.bytes.Add(float64(res.Bytes))
 	data := make([]byte, 0, res.Bytes)
 	for i := range res.Chunks {
 		c := &res.Chunks[i]

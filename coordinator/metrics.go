@@ -12,6 +12,7 @@ type metrics struct {
 	coordinator *Coordinator
 	commits     prometheus.Counter
 	expired     prometheus.Counter
+	loaded      prometheus.Counter
 	groups      *prometheus.Desc
 	members     *prometheus.Desc
 	offsets     *prometheus.Desc
@@ -25,6 +26,9 @@ func newMetrics(c *Coordinator, reg prometheus.Registerer) *metrics {
 		}),
 		expired: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "streamhouse_group_offset_expirations_total", Help: "Offsets whose retention ended.",
+		}),
+		loaded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "streamhouse_coordinator_load_bytes_total", Help: "Bytes of " + TopicName + " that were read to load groups.",
 		}),
 		groups:  prometheus.NewDesc("streamhouse_groups", "Consumer groups by state.", []string{"state"}, nil),
 		members: prometheus.NewDesc("streamhouse_group_members", "Members of all groups.", nil, nil),
@@ -40,6 +44,7 @@ func newMetrics(c *Coordinator, reg prometheus.Registerer) *metrics {
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	m.commits.Describe(ch)
 	m.expired.Describe(ch)
+	m.loaded.Describe(ch)
 	ch <- m.groups
 	ch <- m.members
 	ch <- m.offsets
@@ -49,6 +54,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	m.commits.Collect(ch)
 	m.expired.Collect(ch)
+	m.loaded.Collect(ch)
 	var states [len(group.States)]int
 	members, offsets := 0, 0
 	for _, s := range m.coordinator.all() {
