@@ -123,8 +123,8 @@ func (c *conn) serve(r *api.Request, start time.Time) error {
 	if err != nil {
 		return err
 	}
-	if r.Body, err = protocol.Decode(r.Key, r.Version, body); err != nil {
-		return fmt.Errorf("%w: %w", errProtocol, err)
+	if err := c.decode(r, body); err != nil {
+		return err
 	}
 	if route.Framer != nil {
 		return c.frame(r, route.Framer, start)
@@ -134,6 +134,21 @@ func (c *conn) serve(r *api.Request, start time.Time) error {
 		return fmt.Errorf("%w: %s: %w", errHandler, protocol.Name(r.Key), err)
 	}
 	return c.answer(r, resp, start)
+}
+
+// decode makes the request of its body, once what that takes is known and free.
+func (c *conn) decode(r *api.Request, body []byte) error {
+	shape, err := protocol.Walk(r.Key, r.Version, body)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errProtocol, err)
+	}
+	if err := c.in.Reserve(shape.Memory); err != nil {
+		return err
+	}
+	if r.Body, err = protocol.Unmarshal(r.Key, r.Version, body); err != nil {
+		return fmt.Errorf("%w: %w", errProtocol, err)
+	}
+	return nil
 }
 
 func (c *conn) answer(r *api.Request, resp kmsg.Response, start time.Time) error {

@@ -108,7 +108,7 @@ type produceParser struct {
 
 func (q *produceParser) parse() error {
 	f := &q.f
-	if txn := f.String(); txn != nil {
+	if txn := f.NullableString(); txn != nil {
 		q.refusal = protocol.Errorf(protocol.InvalidRequest, "this broker has no transactions yet")
 	}
 	acks := f.Int16()

@@ -103,8 +103,18 @@ func (f *Fields) length(fixed func() int) int {
 func (f *Fields) short() int { return int(f.Int16()) }
 func (f *Fields) long() int  { return int(f.Int32()) }
 
-// String reads a string. The bytes are valid until the next call; null is nil.
+// String reads a string that may not be null. The bytes are valid until the next
+// call.
 func (f *Fields) String() []byte {
+	b := f.NullableString()
+	if b == nil && f.Err == nil {
+		f.Err = ErrFrameEnd
+	}
+	return b
+}
+
+// NullableString reads a string; null is nil.
+func (f *Fields) NullableString() []byte {
 	n := f.length(f.short)
 	switch {
 	case f.Err != nil || n == -1:
@@ -134,17 +144,17 @@ func (f *Fields) Bytes() int {
 }
 
 // Array reads the length of an array whose elements take at least least bytes each,
-// so that a length which cannot be true is refused before anything relies on it.
-// Null counts as empty.
+// so that a length which cannot be true is refused before anything relies on it. It
+// may not be null.
 func (f *Fields) Array(least int) int {
 	n := f.length(f.long)
-	if f.Err == nil && (n < -1 || n*least > f.In.Left()) {
+	if f.Err == nil && (n < 0 || n*least > f.In.Left()) {
 		f.Err = ErrFrameEnd
 	}
 	if f.Err != nil {
 		return 0
 	}
-	return max(n, 0)
+	return n
 }
 
 // Tags skips a structure's tagged fields, if the version has them.

@@ -271,6 +271,9 @@ func (in *Input) into(out *[]byte, n int) error {
 	return nil
 }
 
+// Reserve takes n bytes of the budget until End, for what is made of the frame.
+func (in *Input) Reserve(n int) error { return in.take(n) }
+
 // End gives up what the frame holds, and skips what is left of it.
 func (in *Input) End() error {
 	err := in.Skip(in.left)
