@@ -44,18 +44,24 @@ func (s *Store) Partition(ctx context.Context, id pack.PartitionID) ([]metadata.
 	state := metadata.State{ID: id}
 	var list []metadata.Slice
 	err := s.snapshot(ctx, func(tx *sql.Tx) error {
-		row := tx.QueryRowContext(ctx, `SELECT next_offset, leader_epoch, block, block_pos, block_len FROM states WHERE topic = ? AND part = ?`,
-			id.Topic[:], id.Partition)
+		row := tx.StmtContext(ctx, s.stateOf).QueryRowContext(ctx, id.Topic[:], id.Partition)
 		err := row.Scan(&state.NextOffset, &state.LeaderEpoch, &state.Block, &state.BlockPos, &state.BlockLen)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		return s.rows(ctx, tx, querySlices, []any{id.Topic[:], id.Partition}, func(scan func(...any) error) error {
-			x := metadata.Slice{ID: id}
-			err := scan(&x.BaseOffset, &x.LastOffset, &x.Segment, &x.Bytes, &x.MaxTimestamp, &x.AppendTime)
-			list = append(list, x)
+		rows, err := tx.StmtContext(ctx, s.slicesOf).QueryContext(ctx, id.Topic[:], id.Partition)
+		if err != nil {
 			return err
-		})
+		}
+		defer rows.Close()
+		for rows.Next() {
+			x := metadata.Slice{ID: id}
+			if err := rows.Scan(&x.BaseOffset, &x.LastOffset, &x.Segment, &x.Bytes, &x.MaxTimestamp, &x.AppendTime); err != nil {
+				return err
+			}
+			list = append(list, x)
+		}
+		return rows.Err()
 	})
 	if err != nil {
 		return nil, metadata.State{}, s.wrap("partition "+id.String(), err)

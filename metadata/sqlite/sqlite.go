@@ -48,6 +48,8 @@ type Store struct {
 	now   func() time.Time
 	write *sql.DB // one connection
 	read  *sql.DB
+	// What a seal asks once per partition is parsed once per connection.
+	stateOf, slicesOf *sql.Stmt
 
 	// seen is when each intent was first seen by this process: ages count from there
 	// on a clock that does not jump, so neither a wrong clock nor a start makes a
@@ -76,7 +78,18 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.read, err = connect(o.Path, readers, true); err != nil {
 		return nil, errors.Join(s.wrap("open", err), s.write.Close())
 	}
+	if err := s.prepareQueries(ctx); err != nil {
+		return nil, errors.Join(s.wrap("open", err), s.Close())
+	}
 	return s, nil
+}
+
+func (s *Store) prepareQueries(ctx context.Context) (err error) {
+	if s.stateOf, err = s.read.PrepareContext(ctx, queryState); err != nil {
+		return err
+	}
+	s.slicesOf, err = s.read.PrepareContext(ctx, querySlices)
+	return err
 }
 
 func connect(path string, n int, readOnly bool) (*sql.DB, error) {
