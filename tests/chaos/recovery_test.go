@@ -238,7 +238,9 @@ func TestLoadingACoordinatorIsBoundedByLiveKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d commits in %v", commits, time.Since(began).Round(time.Millisecond))
-	kill(t, b)
+	if err := b.Stop(); err != nil {
+		t.Fatal(err)
+	}
 	p.drop()
 	start(t, b)
 	req := kmsg.NewPtrOffsetFetchRequest()
