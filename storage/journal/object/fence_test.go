@@ -482,3 +482,32 @@ func BenchmarkAppend2MiB(b *testing.B) {
 		}
 	}
 }
+
+// Slot 0 of the next epoch lands after a Roll has given up: the next Roll takes it as
+// its own.
+func TestNextEpochLandsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := faults.New(mem.New(), 1)
+		j, _ := open(t, f)
+		if errs := appendAll(j, newRand(1), 1, 2); errors.Join(errs...) != nil {
+			t.Fatal(errs)
+		}
+		f.Add(faults.Rule{Op: faults.Create, Prefix: j.key(2, 0), Fault: faults.Fault{Kind: faults.Late}})
+		if err := j.Roll(bg, 2); err == nil {
+			t.Fatal("rolled without a next epoch")
+		}
+		if _, err := j.Append(bg, 3, journaltest.Make(newRand(2), 1, 1, 9).Bufs); err == nil {
+			t.Fatal("appended to an epoch that may have ended")
+		}
+		f.Clear()
+		if n, err := f.Land(); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if err := j.Roll(bg, 2); err != nil {
+			t.Fatal(err)
+		}
+		if errs := appendAll(j, newRand(3), 3, 5); errors.Join(errs...) != nil {
+			t.Fatal(errs)
+		}
+	})
+}
