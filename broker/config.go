@@ -33,7 +33,7 @@ type Config struct {
 	MinRate    int64
 	// SendStall is how long a client may take none of what is sent to it.
 	SendStall time.Duration
-	// Drain bounds a stop: half of it requests in progress may take, then waiting
+	// Drain bounds a stop: for half a second requests in progress may go on, then waiting
 	// ones are cut short, and after all of it connections are closed.
 	Drain time.Duration
 }

@@ -100,6 +100,11 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
+// waitGrace is how long requests in progress may take undisturbed when the broker
+// stops. Then long polls and joins, which wait for others and not for the broker, are
+// cut short; what waits for durability has its answer long before.
+const waitGrace = 500 * time.Millisecond
+
 // drain ends all connections within cfg.Drain.
 func (s *Server) drain() {
 	gone := make(chan struct{})
@@ -108,7 +113,7 @@ func (s *Server) drain() {
 		close(gone)
 	}()
 	s.each((*conn).finish)
-	half := time.NewTimer(s.cfg.Drain / 2)
+	half := time.NewTimer(min(s.cfg.Drain/2, waitGrace))
 	defer half.Stop()
 	end := time.NewTimer(s.cfg.Drain)
 	defer end.Stop()

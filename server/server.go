@@ -113,6 +113,7 @@ func (n *node) openLog(ctx context.Context, b *config.Broker) (*log.Log, error) 
 	cfg := log.Config{
 		Journal: n.stores.journal, Store: n.stores.meta, OpenObject: n.stores.openObject, Segments: n.stores.index,
 		Topics: leaderEpochs{n.catalog, n.stores.start.Epoch}, Logger: n.logger.Named("log"), Registry: n.registry, Now: n.now,
+		Deleted:   n.stores.meta.Deleted,
 		PackBytes: int(b.Int("journal.pack.bytes")), VolumeBytes: b.Int("journal.volume.bytes"),
 		RollAge:     time.Duration(b.Int("seal.max.age.ms")) * time.Millisecond,
 		UnsealedMax: b.Int("journal.unsealed.max.bytes"),
@@ -136,7 +137,8 @@ func (n *node) newUpkeep(b *config.Broker) (*upkeep.Upkeep, error) {
 	return upkeep.New(upkeep.Config{
 		Journal: n.stores.journal, Bucket: n.stores.bucket, Store: n.stores.meta,
 		Log: upkeep.LogOf(n.log, epochs), Topics: upkeepTopics{n.catalog}, Index: n.stores.index,
-		Logger: n.logger.Named("upkeep"), Registry: n.registry, Now: n.now,
+		Forgotten: n.stores.objects.Forget,
+		Logger:    n.logger.Named("upkeep"), Registry: n.registry, Now: n.now,
 		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
 		ProducerExpiry: func() time.Duration {
 			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond

@@ -16,6 +16,9 @@ import (
 	"github.com/streamhouse/streamhouse/storage/segment"
 )
 
+// loadTimeout bounds the reading of a partition's sealed state.
+const loadTimeout = 30 * time.Second
+
 // Topics says which topics exist.
 type Topics interface {
 	// LeaderEpoch returns the epoch with which this process leads the topic's
@@ -31,9 +34,13 @@ type Config struct {
 	OpenObject func(ctx context.Context, key string, size int64) (journal.Source, error)
 	Segments   *segment.Index // their footers
 	Topics     Topics
-	Logger     *zap.Logger
-	Registry   prometheus.Registerer
-	Now        func() time.Time
+	// Deleted says whether a topic that does not exist was deleted: an id with neither
+	// row nor tombstone means that the metadata store is not the one that belongs to
+	// the journal. nil: every such topic was.
+	Deleted  func(ctx context.Context, id pack.TopicID) (bool, error)
+	Logger   *zap.Logger
+	Registry prometheus.Registerer
+	Now      func() time.Time
 
 	PackBytes   int           // a pack is closed at this size; default 2 MiB
 	Linger      time.Duration // how long a pack waits for company; 0 for files
@@ -132,7 +139,10 @@ func (l *Log) replay(ctx context.Context) error {
 			first += len(entries)
 			epoch, exists := l.cfg.Topics.LeaderEpoch(id.Topic)
 			if !exists {
-				continue // deleted: the pack's other partitions live on
+				if err := l.checkDeleted(ctx, id.Topic); err != nil {
+					return fmt.Errorf("volume %d, pack %d: %w", ref.Volume, ref.Seq, err)
+				}
+				continue // the pack's other partitions live on
 			}
 			p, err := l.Partition(ctx, id, epoch)
 			if err != nil {
@@ -157,6 +167,22 @@ func (l *Log) replay(ctx context.Context) error {
 	return nil
 }
 
+// checkDeleted makes sure that a topic that does not exist did once.
+func (l *Log) checkDeleted(ctx context.Context, id pack.TopicID) error {
+	if l.cfg.Deleted == nil {
+		return nil
+	}
+	deleted, err := l.cfg.Deleted(ctx, id)
+	if err != nil {
+		return fmt.Errorf("topic %x: %w", id, err)
+	}
+	if !deleted {
+		return fmt.Errorf("topic %x is in the journal, but the metadata store has neither the topic nor its deletion: "+
+			"it is older than the journal, or another broker's", id)
+	}
+	return nil
+}
+
 func (l *Log) monotonic() int64 { return int64(l.now().Sub(l.began)) }
 
 func (l *Log) kickCommitter() {
@@ -178,7 +204,11 @@ func (l *Log) Partition(ctx context.Context, id pack.PartitionID, leaderEpoch in
 		return nil, err
 	}
 	if first {
-		p.loadErr = l.load(ctx, p)
+		// Others wait for this load too: it does not end with the first caller, but at
+		// its own bound.
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+		p.loadErr = l.load(bounded, p)
+		cancel()
 		if p.loadErr != nil {
 			l.parts.forget(p)
 		}
