@@ -14,7 +14,7 @@ func serverStorage() []Def {
 			"Where sealed data goes: a folder (file:///path) or s3://name/prefix?endpoint=https://host&region=name. Empty: a folder in data.dir.").acts(),
 		def("journal.kind", String, "file", oneOf("file", "object"),
 			"Where a write becomes durable before it is acknowledged: in a local file, or in an object of the bucket.").acts(),
-		def("journal.volume.bytes", Long, "268435456", atLeast(8<<20),
+		def("journal.volume.bytes", Long, "536870912", atLeast(8<<20),
 			"Size in bytes at which a journal volume is closed and sealed.").acts(),
 		def("journal.pack.bytes", Int, "2097152", between(64<<10, 64<<20),
 			"Size in bytes at which a pack is written even if more is waiting. A larger batch makes a larger pack.").acts(),
