@@ -301,10 +301,8 @@ func (l *Log) refuse(err error) {
 
 // roll closes the volume between two packs.
 func (l *Log) roll(ctx context.Context) error {
-	if err := l.cfg.Journal.Roll(ctx, l.durable); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	// A roll that has begun is finished: half of one blocks every append.
+	if err := l.cfg.Journal.Roll(context.WithoutCancel(ctx), l.durable); err != nil {
 		l.mu.Lock()
 		l.failing = true
 		l.admitAll()
