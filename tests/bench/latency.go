@@ -128,7 +128,7 @@ func (m *measured) steady(ctx context.Context, sender int32, partitions int, int
 	})
 	group.Go(func() error {
 		for sent := range due {
-			if err := acknowledged(c, req); err != nil {
+			if err := acknowledged(c, 1, req); err != nil {
 				c.Close()
 				return err
 			}

@@ -87,7 +87,8 @@ func wait(d time.Duration, ended chan error) error {
 	}
 }
 
-// createTopic makes a topic and waits until every partition has a leader.
+// createTopic makes a topic and waits until every partition takes records: metadata may
+// name a leader that has not heard of it yet.
 func (m *measured) createTopic(ctx context.Context, name string, partitions int) error {
 	c, err := wire.Dial(m.Addr(), "bench", 5*time.Second)
 	if err != nil {
@@ -111,12 +112,51 @@ func (m *measured) createTopic(ctx context.Context, name string, partitions int)
 		if err != nil {
 			return err
 		}
-		if n == partitions {
+		if n == partitions && accepts(c, name, partitions) == nil {
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	return ctx.Err()
+}
+
+// accepts sends a record to every partition.
+func accepts(c *wire.Conn, topic string, partitions int) error {
+	batches := map[int32][]byte{}
+	for number := range partitions {
+		batches[int32(number)] = wire.Batch(time.Now().UnixMilli(), []byte("ready?"))
+	}
+	req := wire.ProduceRequest(topic, 30_000, batches)
+	id, err := c.Send(req)
+	if err != nil {
+		return err
+	}
+	return acknowledged(c, id, req)
+}
+
+// serving counts the partitions whose leader answers for them.
+func serving(c *wire.Conn, topic string, partitions int) (int, error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.Version, req.ReplicaID = 1, -1
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topic
+	for i := range partitions {
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.Timestamp = int32(i), -1
+		t.Partitions = append(t.Partitions, p)
+	}
+	req.Topics = append(req.Topics, t)
+	resp, err := c.Call(req, time.Minute)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, p := range resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions {
+		if p.ErrorCode == 0 {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // leaders counts the partitions of a topic that have a leader.
@@ -198,7 +238,7 @@ func pump(ctx context.Context, c *wire.Conn, req *kmsg.ProduceRequest, payload i
 	var err error
 	for range pending {
 		if err = c.SetReadDeadline(time.Now().Add(30 * time.Second)); err == nil {
-			err = acknowledged(c, req)
+			err = acknowledged(c, 1, req)
 		}
 		if err != nil {
 			break
@@ -212,9 +252,9 @@ func pump(ctx context.Context, c *wire.Conn, req *kmsg.ProduceRequest, payload i
 	return errors.Join(err, sendErr)
 }
 
-// acknowledged reads a reply to req and wants every partition to have taken its batch.
-func acknowledged(c *wire.Conn, req *kmsg.ProduceRequest) error {
-	resp, err := c.Receive(1, req)
+// acknowledged reads the reply to req, sent as id, and wants every partition to have taken its batch.
+func acknowledged(c *wire.Conn, id int32, req *kmsg.ProduceRequest) error {
+	resp, err := c.Receive(id, req)
 	if err != nil {
 		return err
 	}
@@ -239,7 +279,10 @@ func (m *measured) produceSnappy(ctx context.Context) error {
 	if err := m.createTopic(ctx, topicName, partitions); err != nil {
 		return err
 	}
-	value := compressible(recordBytes)
+	values := make([][]byte, 4096) // more than a batch holds
+	for i := range values {
+		values[i] = compressible(uint64(i), recordBytes)
+	}
 	return m.window(ctx, func(ctx context.Context, done *atomic.Int64) error {
 		client, err := kgo.NewClient(kgo.SeedBrokers(m.Addr()), kgo.DefaultProduceTopic(topicName))
 		if err != nil {
@@ -247,8 +290,8 @@ func (m *measured) produceSnappy(ctx context.Context) error {
 		}
 		defer client.Close()
 		var failed atomic.Pointer[error]
-		for ctx.Err() == nil && failed.Load() == nil {
-			client.Produce(context.Background(), kgo.SliceRecord(value), func(_ *kgo.Record, err error) {
+		for i := 0; ctx.Err() == nil && failed.Load() == nil; i++ {
+			client.Produce(context.Background(), kgo.SliceRecord(values[i%len(values)]), func(_ *kgo.Record, err error) {
 				if err != nil {
 					failed.Store(&err)
 					return
@@ -267,8 +310,8 @@ func (m *measured) produceSnappy(ctx context.Context) error {
 }
 
 // compressible is text such as logs have: it shrinks to about a third.
-func compressible(size int) []byte {
-	random := rand.New(rand.NewPCG(1, 2))
+func compressible(seed uint64, size int) []byte {
+	random := rand.New(rand.NewPCG(seed, 2))
 	var text []byte
 	for len(text) < size {
 		text = fmt.Appendf(text, `{"time":%d,"level":"info","user":"u%06d","path":"/orders/%d","ms":%d},`,
