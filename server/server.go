@@ -21,12 +21,21 @@ import (
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/server/httpd"
 	"github.com/streamhouse/streamhouse/server/settings"
+	"github.com/streamhouse/streamhouse/storage/bucket"
 	"github.com/streamhouse/streamhouse/storage/log"
 	"github.com/streamhouse/streamhouse/storage/upkeep"
 )
 
 // producerExpiryInterval is how often idle producers are looked for.
 const producerExpiryInterval = time.Minute
+
+const (
+	// staleUploadInterval is how often unfinished uploads are looked for.
+	staleUploadInterval = 24 * time.Hour
+	// staleUploadAge exceeds the longest upload by far.
+	staleUploadAge     = 24 * time.Hour
+	staleUploadTimeout = time.Minute
+)
 
 // Run starts the broker, serves until ctx ends, and stops in order: listeners
 // drain, coordinators write what they have, the log makes durable what it took, the
@@ -147,19 +156,38 @@ func (n *node) newUpkeep(b *config.Broker) (*upkeep.Upkeep, error) {
 	}, n.stores.witness), nil
 }
 
-// housekeep forgets idle producers until ctx ends.
+// housekeep forgets idle producers and broken-off uploads until ctx ends.
 func (n *node) housekeep(ctx context.Context) error {
 	tick := time.NewTicker(producerExpiryInterval)
 	defer tick.Stop()
+	uploads := time.NewTicker(staleUploadInterval)
+	defer uploads.Stop()
+	n.removeStaleUploads(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-uploads.C:
+			n.removeStaleUploads(ctx)
 		case <-tick.C:
 			if expired := n.log.ExpireProducers(); expired > 0 {
 				n.logger.Debug("idle producers forgotten", zap.Int("producers", expired))
 			}
 		}
+	}
+}
+
+// removeStaleUploads frees what uploads of killed processes occupy in a store. It can
+// wait: a failure is tried again the next time.
+func (n *node) removeStaleUploads(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, staleUploadTimeout)
+	defer cancel()
+	removed, err := bucket.RemoveStaleUploads(ctx, n.stores.bucket, n.now().Add(-staleUploadAge))
+	switch {
+	case err != nil:
+		n.logger.Warn("unfinished uploads could not be removed from the bucket", zap.Error(err))
+	case removed > 0:
+		n.logger.Info("unfinished uploads removed from the bucket", zap.Int("uploads", removed))
 	}
 }
 

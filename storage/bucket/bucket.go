@@ -94,3 +94,13 @@ type FileOpener interface {
 	// OpenFile opens the object for reading. The caller closes it.
 	OpenFile(key string) (*os.File, error)
 }
+
+// UploadRemover is implemented by buckets where an upload that was broken off leaves
+// something behind that costs room and is in no listing. Call it through
+// RemoveStaleUploads, which finds it behind wrappers.
+type UploadRemover interface {
+	// RemoveStaleUploads removes what uploads left that began before the given time
+	// (the store's clock), and returns how many. The time must be further back than
+	// the longest upload takes.
+	RemoveStaleUploads(ctx context.Context, before time.Time) (int, error)
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 // Wrapper is implemented by buckets that stand in front of another, so that Adopt
@@ -31,6 +32,16 @@ func OpenFile(b Bucket, key string) (*os.File, error) {
 		return nil, fmt.Errorf("bucket: open %s as a file: %w", key, errors.ErrUnsupported)
 	}
 	return o.OpenFile(key)
+}
+
+// RemoveStaleUploads calls the UploadRemover that b is or wraps; without one there is
+// nothing to remove.
+func RemoveStaleUploads(ctx context.Context, b Bucket, before time.Time) (int, error) {
+	u, ok := find[UploadRemover](b)
+	if !ok {
+		return 0, nil
+	}
+	return u.RemoveStaleUploads(ctx, before)
 }
 
 // Local says whether objects of b are local files.

@@ -98,7 +98,7 @@ func TestRemoveStaleUploads(t *testing.T) {
 	if n, err := b.RemoveStaleUploads(t.Context(), time.Now().Add(-time.Hour)); n != 0 || err != nil {
 		t.Fatalf("young uploads: %d removed, %v", n, err)
 	}
-	if n, err := b.RemoveStaleUploads(t.Context(), time.Now().Add(time.Hour)); n != 2 || err != nil {
+	if n, err := bucket.RemoveStaleUploads(t.Context(), retry.New(b, retry.Options{}), time.Now().Add(time.Hour)); n != 2 || err != nil {
 		t.Fatalf("stale uploads: %d removed, %v", n, err)
 	}
 	if n, others := uploads(t, b), uploads(t, other); n != 0 || others != 1 {
