@@ -20,6 +20,10 @@ const (
 	topicName   = "bench"
 	inFlight    = 5 // requests, as producers have
 	connections = 3
+
+	// replyBound is how long a broker may take for one request: long, since one that
+	// writes a thousand files at a time may stall for tens of seconds.
+	replyBound = 2 * time.Minute
 )
 
 // produce measures bulk produce.
@@ -124,7 +128,7 @@ func (m *measured) createTopic(ctx context.Context, name string, partitions int)
 func accepts(c *wire.Conn, topic string, partitions int) error {
 	batches := map[int32][]byte{}
 	for number := range partitions {
-		batches[int32(number)] = wire.Batch(time.Now().UnixMilli(), []byte("ready?"))
+		batches[int32(number)] = wire.Batch(time.Now().UnixMilli(), []byte("is ready"))
 	}
 	req := wire.ProduceRequest(topic, 30_000, batches)
 	id, err := c.Send(req)
@@ -212,7 +216,7 @@ func (s shape) request(topic string) (*kmsg.ProduceRequest, int64) {
 		}
 		batches[int32(number)] = wire.Batch(time.Now().UnixMilli(), values...)
 	}
-	return wire.ProduceRequest(topic, 30_000, batches), payload
+	return wire.ProduceRequest(topic, int32(replyBound.Milliseconds()), batches), payload
 }
 
 // pump keeps the window of one connection full. One goroutine sends, this one receives.
@@ -221,7 +225,7 @@ func pump(ctx context.Context, c *wire.Conn, req *kmsg.ProduceRequest, payload i
 	defer cancel()
 	frame := c.Encode(nil, req, 1)
 	pending := make(chan struct{}, inFlight-1) // a token per request that waits; one more is being received
-	var sendErr error                        // valid when pending is closed
+	var sendErr error                          // valid when pending is closed
 	go func() {
 		defer close(pending)
 		for {
@@ -237,7 +241,7 @@ func pump(ctx context.Context, c *wire.Conn, req *kmsg.ProduceRequest, payload i
 	}()
 	var err error
 	for range pending {
-		if err = c.SetReadDeadline(time.Now().Add(30 * time.Second)); err == nil {
+		if err = c.SetReadDeadline(time.Now().Add(replyBound)); err == nil {
 			err = acknowledged(c, 1, req)
 		}
 		if err != nil {
