@@ -30,7 +30,7 @@ cross: ## build for Linux and macOS on amd64 and arm64
 check: ## the inner loop: vet, staticcheck, unit tests
 	go vet ./...
 	go tool staticcheck ./...
-	go test $(UNIT)
+	go test -short $(UNIT)
 
 .PHONY: test
 test: build cross ## every test; installs what is missing, or says what to install
