@@ -56,8 +56,11 @@ func fileLocation(u *url.URL) (Location, error) {
 		return Location{}, errors.New("bucket URL: file: takes no query")
 	}
 	path := u.Path
-	if u.Opaque != "" {
-		path = u.Opaque
+	if u.Opaque != "" { // a relative folder, as it stands in the URL
+		var err error
+		if path, err = url.PathUnescape(u.Opaque); err != nil {
+			return Location{}, fmt.Errorf("bucket URL: %w", err)
+		}
 	}
 	if path == "" {
 		return Location{}, errors.New("bucket URL: file: without a folder")
