@@ -44,7 +44,7 @@ func (m *measured) window(ctx context.Context, load func(ctx context.Context, do
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- load(loading, &done) }()
-	if err := wait(m.warmup, ended); err != nil {
+	if err := warm(m.warmup, &done, ended); err != nil {
 		return err
 	}
 	before, err := readUsage(m.PID())
@@ -52,7 +52,7 @@ func (m *measured) window(ctx context.Context, load func(ctx context.Context, do
 		return err
 	}
 	first, began := done.Load(), time.Now()
-	for time.Since(began) < m.settings.window && done.Load()-first < m.maxBytes {
+	for more(time.Since(began), done.Load()-first, m.settings) {
 		if err := wait(20*time.Millisecond, ended); err != nil {
 			return err
 		}
@@ -68,6 +68,27 @@ func (m *measured) window(ctx context.Context, load func(ctx context.Context, do
 	}
 	m.record(before, after, bytes, took)
 	return nil
+}
+
+// warm waits for the warm-up, and until the load moves: with many partitions a broker
+// may take its time for the first requests.
+func warm(d time.Duration, done *atomic.Int64, ended chan error) error {
+	for began := time.Now(); time.Since(began) < d || done.Load() == 0; {
+		if err := wait(20*time.Millisecond, ended); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// more says whether a window goes on: over its time, or longer if hardly anything has
+// been acknowledged, or shorter if the disk would fill.
+func more(took time.Duration, bytes int64, s settings) bool {
+	const enough = 128 << 20
+	if took < s.window {
+		return bytes < s.maxBytes
+	}
+	return bytes < enough && took < replyBound
 }
 
 // record turns a window into figures.
@@ -136,31 +157,6 @@ func accepts(c *wire.Conn, topic string, partitions int) error {
 		return err
 	}
 	return acknowledged(c, id, req)
-}
-
-// serving counts the partitions whose leader answers for them.
-func serving(c *wire.Conn, topic string, partitions int) (int, error) {
-	req := kmsg.NewPtrListOffsetsRequest()
-	req.Version, req.ReplicaID = 1, -1
-	t := kmsg.NewListOffsetsRequestTopic()
-	t.Topic = topic
-	for i := range partitions {
-		p := kmsg.NewListOffsetsRequestTopicPartition()
-		p.Partition, p.Timestamp = int32(i), -1
-		t.Partitions = append(t.Partitions, p)
-	}
-	req.Topics = append(req.Topics, t)
-	resp, err := c.Call(req, time.Minute)
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	for _, p := range resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions {
-		if p.ErrorCode == 0 {
-			n++
-		}
-	}
-	return n, nil
 }
 
 // leaders counts the partitions of a topic that have a leader.
