@@ -370,7 +370,7 @@ func (w *watcher) Close() {
 
 // Until waits until cond holds, or reports false after a while.
 func Until(cond func() bool) bool {
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if cond() {
 			return true
 		}
