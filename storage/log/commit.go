@@ -143,7 +143,7 @@ func (l *Log) dispatch(ctx context.Context) time.Duration {
 		}
 		f := &flight{pack: p, builder: l.builder(), sent: l.now()}
 		l.inFlight = append(l.inFlight, f)
-		l.open = &batchPack{seq: p.seq + 1, items: make([]item, 0, min(len(p.items)+8, 1024))}
+		l.open = &batchPack{seq: p.seq + 1, items: l.spareItems()}
 		l.admitWaiting()
 		l.mu.Unlock()
 
@@ -165,6 +165,17 @@ func (l *Log) builder() *pack.Builder {
 	b := l.builders[n-1]
 	l.builders = l.builders[:n-1]
 	return b
+}
+
+// spareItems takes a list that no pack uses, or nil.
+func (l *Log) spareItems() []item {
+	n := len(l.spare)
+	if n == 0 {
+		return nil
+	}
+	items := l.spare[n-1]
+	l.spare = l.spare[:n-1]
+	return items
 }
 
 // settle publishes the packs whose outcome is known, in order.
@@ -208,9 +219,12 @@ func (l *Log) publish(f *flight) {
 	for _, x := range followers {
 		x.ticket.finish(x.slot, x.result)
 	}
+	batches := len(p.items)
+	clear(p.items)
+	l.spare = append(l.spare, p.items[:0])
 	f.builder.Reset()
 	l.builders = append(l.builders, f.builder)
-	l.metrics.packDurable(p, f.ref.Len, l.now().Sub(f.sent))
+	l.metrics.packDurable(batches, f.ref.Len, l.now().Sub(f.sent))
 }
 
 // fail handles a pack that did not become durable: everything assigned since falls

@@ -85,6 +85,7 @@ type Log struct {
 	rows     rows
 
 	builders []*pack.Builder // idle encoders; the committer's
+	spare    [][]item        // idle lists of batches; likewise
 
 	kick       chan struct{}
 	rollWanted chan struct{}
@@ -212,6 +213,7 @@ func (l *Log) Partition(ctx context.Context, id pack.PartitionID, leaderEpoch in
 		if p.loadErr != nil {
 			l.parts.forget(p)
 		}
+		p.usable.Store(p.loadErr == nil)
 		close(p.ready)
 	}
 	select {

@@ -46,9 +46,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) packDurable(p *batchPack, bytes int64, took time.Duration) {
+func (m *metrics) packDurable(batches int, bytes int64, took time.Duration) {
 	m.packs.Inc()
 	m.packBytes.Add(float64(bytes))
-	m.batches.Add(float64(len(p.items)))
+	m.batches.Add(float64(batches))
 	m.syncTime.Observe(took.Seconds())
 }

@@ -42,6 +42,7 @@ type Partition struct {
 
 	ready   chan struct{} // closed when the sealed state is loaded
 	loadErr error
+	usable  atomic.Bool // loaded without an error
 }
 
 // ID returns the partition's name.
@@ -159,17 +160,10 @@ func (t *partitions) loaded(id pack.PartitionID) *Partition {
 	t.mu.RLock()
 	p := t.byID[id]
 	t.mu.RUnlock()
-	if p == nil {
+	if p == nil || !p.usable.Load() {
 		return nil
 	}
-	select {
-	case <-p.ready:
-		if p.loadErr == nil {
-			return p
-		}
-	default:
-	}
-	return nil
+	return p
 }
 
 // claim returns the handle; first says that the caller has to load it.
