@@ -37,7 +37,9 @@ test: build cross ## every test; installs what is missing, or says what to insta
 	go vet ./...
 	go tool staticcheck ./...
 	@# One package at a time: they measure time, start brokers and share two cores.
-	go test -p 1 -count=1 -timeout 30m -race $(UNIT)
+	@# Everything, then everything but the longest runs under the race detector.
+	go test -p 1 -count=1 -timeout 30m $(UNIT)
+	go test -p 1 -count=1 -timeout 30m -short -race $(UNIT)
 	go test -p 1 -count=1 -timeout 60m ./tests/...
 
 .PHONY: bench
