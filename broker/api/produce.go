@@ -45,11 +45,10 @@ type Producer struct {
 // ProduceStream is Produce on one connection. Serve runs on the connection's reader.
 type ProduceStream struct {
 	*Producer
-	out     *wire.Outbox
-	conn    *ConnInfo
-	app     Appender
-	scratch record.Scratch
-	seen    seenPartitions
+	out  *wire.Outbox
+	conn *ConnInfo
+	app  Appender
+	seen seenPartitions
 }
 
 // Open begins Produce on a connection whose answers go to out.
@@ -277,7 +276,7 @@ func (q *produceParser) check(topic *catalog.Topic, rules *record.Rules, buf *bu
 			return batch, err
 		}
 	}
-	info, err := record.Validate(b, rules, &q.scratch)
+	info, err := record.Validate(b, rules, nil)
 	if err != nil {
 		return batch, err
 	}
