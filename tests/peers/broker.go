@@ -162,9 +162,30 @@ func (b *Broker) Ready(ctx context.Context) error {
 	}
 }
 
-// Stop ends the broker as an operator would, with SIGTERM.
+// Stop ends the broker as an operator would, with SIGTERM. Ours has to call that an
+// orderly end; a JVM reports the signal.
 func (b *Broker) Stop() error {
-	return b.end(func(p *Process) error { return p.Stop(60 * time.Second) })
+	return b.end(func(p *Process) error {
+		if err := p.Stop(60 * time.Second); err != nil {
+			return err
+		}
+		if p.Err() != nil && b.options.Kind == StreamHouse {
+			return fmt.Errorf("the broker stopped with an error: %w\n%s", p.Err(), b.LogTail(4096))
+		}
+		return nil
+	})
+}
+
+// Races returns what the race detector of a broker built with it has found so far.
+func (b *Broker) Races() (string, error) {
+	text, err := os.ReadFile(b.LogPath())
+	if err != nil {
+		return "", err
+	}
+	if at := strings.Index(string(text), "WARNING: DATA RACE"); at >= 0 {
+		return string(text[at:min(len(text), at+6000)]), nil
+	}
+	return "", nil
 }
 
 // Kill ends the broker with SIGKILL.

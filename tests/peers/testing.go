@@ -39,6 +39,9 @@ func Prepare(t testing.TB, o Options) *Broker {
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
+		if races, err := b.Races(); err != nil || races != "" {
+			t.Errorf("data race in the broker: %v %s", err, races)
+		}
 		if t.Failed() {
 			t.Logf("end of %s:\n%s", b.LogPath(), b.LogTail(3000))
 		}
