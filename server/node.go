@@ -57,6 +57,8 @@ func network(s *settings.Settings) broker.Config {
 	cfg.MaxConnectionsPerIP = int(b.Int("max.connections.per.ip"))
 	// The settings were validated: the text parses.
 	cfg.ConnectionsOverrides, _ = config.ConnectionOverrides(b.String("max.connections.per.ip.overrides"))
+	// The listeners leave time for the parts that stop after them.
+	cfg.Drain = min(cfg.Drain, max(time.Duration(b.Int("shutdown.timeout.ms"))*time.Millisecond/2, time.Second))
 	cfg.MaxIdle = time.Duration(b.Int("connections.max.idle.ms")) * time.Millisecond
 	return cfg
 }

@@ -13,6 +13,10 @@ import (
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
+// rollComplaints is how many failed attempts to close an outcome go by between two
+// lines in the log: a disk may stay full for hours.
+const rollComplaints = 240
+
 // flight is a pack on its way into the journal.
 type flight struct {
 	pack    *batchPack
@@ -246,7 +250,7 @@ func (l *Log) fail(ctx context.Context, cause error) error {
 	if errors.Is(cause, journal.ErrFenced) {
 		return cause
 	}
-	for {
+	for attempt := 0; ; attempt++ {
 		// The outcome is closed even while stopping: a start would have to do it else.
 		err := l.cfg.Journal.Roll(context.WithoutCancel(ctx), l.durable)
 		if err == nil {
@@ -255,7 +259,9 @@ func (l *Log) fail(ctx context.Context, cause error) error {
 		if errors.Is(err, journal.ErrFenced) {
 			return err
 		}
-		l.logger.Warn("journal not usable yet", zap.Error(err))
+		if attempt%rollComplaints == 0 {
+			l.logger.Warn("journal not usable yet", zap.Error(err))
+		}
 		l.metrics.rollFailures.Inc()
 		select {
 		case <-time.After(l.cfg.RollRetry):
