@@ -11,7 +11,7 @@ import (
 
 var (
 	broker = flag.String("broker", string(peers.StreamHouse), "which broker to start: streamhouse or kafka")
-	race   = flag.Bool("race-broker", false, "build the broker with the race detector")
+	race   = flag.Bool("race-broker", true, "build the broker with the race detector")
 )
 
 func TestMain(m *testing.M) {
