@@ -39,12 +39,11 @@ func (c *Core) ListOffsets(ctx context.Context, r *Request) (kmsg.Response, erro
 	req := r.Body.(*kmsg.ListOffsetsRequest)
 	resp := kmsg.NewPtrListOffsetsResponse()
 	resp.Topics = []kmsg.ListOffsetsResponseTopic{}
-	ctx, cancel := context.WithCancel(ctx)
 	if r.Version >= 10 && req.TimeoutMillis > 0 {
-		cancel()
+		var cancel context.CancelFunc
 		ctx, cancel = within(ctx, req.TimeoutMillis)
+		defer cancel()
 	}
-	defer cancel()
 	for i := range req.Topics {
 		want := &req.Topics[i]
 		topic := c.Catalog.ByName(want.Topic)
