@@ -95,11 +95,11 @@ func resolve(given map[string]value, faults []error) (*Settings, error) {
 	faults = append(faults, err)
 	derive(static)
 	s.broker = config.NewBroker(node, static)
-	if errors.Join(faults...) == nil {
-		faults = append(faults, s.readListeners())
-		faults = append(faults, config.CheckTogether(s.broker)...)
-		faults = append(faults, checkOwn(s.broker)...)
-	}
+	// What the settings mean together is judged whatever else is wrong: a value that
+	// was refused above counts as its default here, so all faults come at once.
+	faults = append(faults, s.readListeners())
+	faults = append(faults, config.CheckTogether(s.broker)...)
+	faults = append(faults, checkOwn(s.broker)...)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}

@@ -50,12 +50,12 @@ func TestPrecedence(t *testing.T) {
 // All faults come at once, each under its name and with a hint.
 func TestFaults(t *testing.T) {
 	_, err := load(t, "num.partitons: 3\nlog.format: xml\n",
-		[]string{"--journal", "tape", "--set", "num.network.threads=many"}, []string{"STREAMHOUSE_LOG_RETENTION_MIN=5"})
+		[]string{"--journal", "tape", "--set", "num.network.threads=many", "--s3.access.key=x"}, []string{"STREAMHOUSE_LOG_RETENTION_MIN=5"})
 	if err == nil {
 		t.Fatal("accepted")
 	}
 	for _, want := range []string{
-		"num.partitons", "did you mean num.partitions?", "log.format", "journal.kind", "num.network.threads", "log.retention.min ",
+		"num.partitons", "did you mean num.partitions?", "log.format", "journal.kind", "num.network.threads", "log.retention.min ", "s3.secret.key",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q:\n%v", want, err)
