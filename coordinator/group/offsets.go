@@ -16,6 +16,7 @@ type Offset struct {
 	CommittedAt int64 // ms of wall time
 	ExpiresAt   int64 // ms of wall time; -1: by the group's retention
 	TopicID     [16]byte
+	At          int64 // offset of its record in the log
 }
 
 // TopicPartition names a partition by its topic's name.
@@ -24,12 +25,13 @@ type TopicPartition struct {
 	Partition int32
 }
 
-// slot is what is known of one partition's offset: the durable one, and how many
-// records about it are on their way.
+// slot is what is known of one partition's offset: the durable one, those of open
+// transactions, and how many records about it are on their way.
 type slot struct {
 	value    Offset
 	present  bool
 	inFlight int32
+	pending  []pending
 }
 
 // Offsets are the offsets a group has committed. Only durable ones are visible.
@@ -37,6 +39,7 @@ type slot struct {
 type Offsets struct {
 	topics map[string]map[int32]*slot
 	count  int
+	open   map[int64][]TopicPartition // by producer: where it may have pending offsets
 }
 
 // Len returns how many durable offsets there are.
@@ -62,7 +65,7 @@ func (o *Offsets) slot(topic string, partition int32) *slot {
 }
 
 func (o *Offsets) prune(topic string, partition int32, s *slot) {
-	if s.present || s.inFlight > 0 {
+	if s.present || s.inFlight > 0 || len(s.pending) > 0 {
 		return
 	}
 	delete(o.topics[topic], partition)
@@ -92,7 +95,8 @@ func (o *Offsets) Set(topic string, partition int32, v Offset) {
 	s.value, s.present = v, true
 }
 
-// Delete forgets an offset whose removal is durable.
+// Delete forgets an offset whose removal is durable, and pending ones with it, as
+// Kafka does.
 func (o *Offsets) Delete(topic string, partition int32) {
 	s := o.find(topic, partition)
 	if s == nil {
@@ -102,6 +106,10 @@ func (o *Offsets) Delete(topic string, partition int32) {
 		o.count--
 	}
 	s.value, s.present = Offset{}, false
+	for _, p := range s.pending {
+		o.dropOpen(p.producer, TopicPartition{topic, partition})
+	}
+	s.pending = nil
 	o.prune(topic, partition, s)
 }
 
@@ -162,24 +170,37 @@ func (o *Offsets) Outdated(current func(topic string) (id [16]byte, ok bool)) []
 // offsets. A commit with generation -1 and no member comes from a client that
 // manages its partitions itself.
 func (g *Group) CheckCommit(memberID string, instance *string, generation int32) protocol.Code {
+	if !g.is(Dead) && !g.is(Empty) && outsider(memberID, instance, generation) {
+		return protocol.UnknownMemberID
+	}
+	code := g.CheckTxnCommit(memberID, instance, generation)
+	if code == protocol.None && generation >= 0 && g.is(CompletingRebalance) {
+		return protocol.RebalanceInProgress
+	}
+	return code
+}
+
+// CheckTxnCommit says the same of a commit inside a transaction (KIP-447). Producers
+// of before Kafka 2.5 do not say who they are; a transaction vouches for them.
+func (g *Group) CheckTxnCommit(memberID string, instance *string, generation int32) protocol.Code {
 	switch {
 	case g.is(Dead):
 		return protocol.CoordinatorNotAvailable
-	case generation < 0 && g.is(Empty):
+	case generation < 0 && g.is(Empty), outsider(memberID, instance, generation):
 		return protocol.None
-	case generation < 0 && memberID == "" && instance == nil:
-		return protocol.UnknownMemberID
 	}
 	if code := g.validate(memberID, instance); code != protocol.None {
 		return code
 	}
-	switch {
-	case generation != g.generation:
+	if generation != g.generation {
 		return protocol.IllegalGeneration
-	case g.is(CompletingRebalance):
-		return protocol.RebalanceInProgress
 	}
 	return protocol.None
+}
+
+// outsider says whether a commit claims no membership at all.
+func outsider(memberID string, instance *string, generation int32) bool {
+	return generation < 0 && memberID == "" && instance == nil
 }
 
 // Committed counts an accepted commit as a heartbeat.
@@ -242,7 +263,7 @@ func (g *Group) Expired(o *Offsets, now int64, retention time.Duration) (expired
 			if s.value.ExpiresAt >= 0 {
 				due = now >= s.value.ExpiresAt
 			}
-			if subscribed || !due || !s.present || s.inFlight > 0 {
+			if subscribed || !due || !s.present || s.inFlight > 0 || len(s.pending) > 0 {
 				all = false
 				continue
 			}
