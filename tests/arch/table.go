@@ -39,6 +39,8 @@ var Rules = []Rule{
 		"Kafka's rules for one partition live once, away from all storage"},
 	{"coordinator/group", []string{"protocol"},
 		"group rules are steps from state and event to effects: no log, no network"},
+	{"coordinator/txn", []string{"protocol"},
+		"rules of transactions are steps from state and request to state, record and answer"},
 
 	// Adapters: each implements one port. Only the server knows them.
 	{"storage/bucket/...", []string{"protocol", "storage/bucket/...", "storage/buffer"},
@@ -61,11 +63,13 @@ var Rules = []Rule{
 		"seals and deletes behind the log, through the same ports"},
 	{"coordinator", []string{"config", "coordinator/group", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack", "storage/partition"},
 		"the groups' shards: runs the pure rules and keeps their records in the log"},
+	{"coordinator/transactions", []string{"config", "coordinator", "coordinator/txn", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
+		"the transactions' shards: runs the pure rules and keeps records and end markers in the log"},
 
 	// Services: from the wire to the log, never to where bytes lie.
 	{"broker/wire", []string{"protocol", "protocol/record", "storage/buffer"},
 		"frames: how requests are read and replies written, before anybody acts on them"},
-	{"broker/api", []string{"broker/wire", "config", "coordinator", "coordinator/group", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
+	{"broker/api", []string{"broker/wire", "config", "coordinator", "coordinator/group", "coordinator/transactions", "coordinator/txn", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
 		"one file per API key: a request becomes a call of the log, a coordinator or the catalog"},
 	{"broker", []string{"broker/api", "broker/wire", "config", "protocol", "protocol/record", "storage/buffer", "storage/log"},
 		"listeners and connections: they route requests and know no storage behind the log"},
@@ -123,6 +127,7 @@ var Pure = []string{
 	"storage/segment",
 	"storage/partition",
 	"coordinator/group",
+	"coordinator/txn",
 }
 
 // impureImports can not appear in a pure package.
