@@ -16,16 +16,18 @@ const (
 	readBytes = 1 << 20
 	// recordBytesMax bounds one record of an internal topic, decompressed.
 	recordBytesMax = 64 << 20
+	// heldBytes is how much of a partition is kept in memory for the second reading.
+	heldBytes = 4 << 20
 	// packBytes is where a pack of compacted batches ends.
 	packBytes = 1 << 20
 )
 
 // compaction rewrites one internal partition to the latest record per key. It reads
-// the partition twice, so that its memory is what is live and one read.
+// the partition twice, so that its memory is what is live, one read and heldBytes.
 //
 // Offsets stay what they are, and so do first and last offset of each batch that
-// keeps a record. The last batch keeps its records whatever they are: it says how far
-// the partition was lifted. Batches of transactions are kept whole, and so are the
+// keeps a record. The last record stays whatever it is: it says how far the partition was
+// lifted. Batches of transactions are kept whole, and so are the
 // records before them that they may replace: whether they count depends on a marker,
 // which the transaction coordinator's compaction will know how to read.
 type compaction struct {
@@ -36,6 +38,7 @@ type compaction struct {
 	lifted int64 // last offset that was lifted before
 
 	latest map[string]*int64 // key -> offset of its latest record
+	held   [][]byte          // what was read first, up to heldBytes
 }
 
 // kept is what a compaction left.
@@ -51,7 +54,7 @@ func (c *compaction) run(ctx context.Context, plan *segment.Plan) (kept, error) 
 		return kept{}, err
 	}
 	w := liftWriter{id: c.id, plan: plan}
-	err := c.each(ctx, func(b record.Batch) error {
+	err := c.again(ctx, func(b record.Batch) error {
 		out, err := c.live(b)
 		if err != nil || out == nil {
 			return err
@@ -65,31 +68,65 @@ func (c *compaction) run(ctx context.Context, plan *segment.Plan) (kept, error) 
 	return w.kept, nil
 }
 
-// each calls fn for every batch from c.from to c.upTo.
+// each calls fn for every batch from c.from to c.upTo, and holds what it reads as long
+// as it is little.
 func (c *compaction) each(ctx context.Context, fn func(record.Batch) error) error {
-	for at := c.from; at <= c.upTo; {
+	held := 0
+	return c.read(ctx, c.from, fn, func(b []byte) {
+		if held += len(b); held <= heldBytes {
+			c.held = append(c.held, b)
+		}
+	})
+}
+
+// again calls fn for the same batches once more.
+func (c *compaction) again(ctx context.Context, fn func(record.Batch) error) error {
+	at := c.from
+	for _, b := range c.held {
+		next, err := c.batches(b, at, fn)
+		if err != nil || next > c.upTo {
+			return err
+		}
+		at = next
+	}
+	return c.read(ctx, at, fn, func([]byte) {})
+}
+
+// read calls fn for every batch from an offset to c.upTo, and note for what it reads.
+func (c *compaction) read(ctx context.Context, at int64, fn func(record.Batch) error, note func([]byte)) error {
+	for at <= c.upTo {
 		b, err := c.u.cfg.Log.ReadBatches(ctx, c.id, at, readBytes)
 		if err != nil {
 			return fmt.Errorf("read from offset %d: %w", at, err)
 		}
-		before := at
-		for batch, err := range record.Batches(b) {
-			if err != nil {
-				return fmt.Errorf("batch behind offset %d: %w", at, err)
-			}
-			if batch.Header.BaseOffset > c.upTo {
-				return nil
-			}
-			if err := fn(batch); err != nil {
-				return err
-			}
-			at = batch.Header.LastOffset() + 1
+		note(b)
+		next, err := c.batches(b, at, fn)
+		if err != nil {
+			return err
 		}
-		if at == before {
+		if next == at {
 			return nil // nothing but a gap up to the end
 		}
+		at = next
 	}
 	return nil
+}
+
+// batches calls fn for the batches of one read and returns the offset behind them.
+func (c *compaction) batches(b []byte, at int64, fn func(record.Batch) error) (next int64, err error) {
+	for batch, err := range record.Batches(b) {
+		if err != nil {
+			return 0, fmt.Errorf("batch behind offset %d: %w", at, err)
+		}
+		if batch.Header.BaseOffset > c.upTo {
+			return c.upTo + 1, nil
+		}
+		if err := fn(batch); err != nil {
+			return 0, err
+		}
+		at = batch.Header.LastOffset() + 1
+	}
+	return at, nil
 }
 
 // whole says that a batch is kept as it is and replaces nothing.
@@ -117,11 +154,14 @@ func (c *compaction) note(b record.Batch) error {
 // live returns the batch with the records that are live, or nil if none is. The bytes
 // are the caller's.
 func (c *compaction) live(b record.Batch) ([]byte, error) {
-	if whole(&b.Header) || b.Header.LastOffset() >= c.upTo {
+	if whole(&b.Header) {
 		return bytes.Clone(b.Bytes), nil
 	}
 	before := c.u.cfg.Now().Add(-c.u.cfg.TombstoneGrace).UnixMilli()
 	out, n, err := record.Filter(nil, b.Bytes, func(r *record.Record) bool {
+		if r.Offset == c.upTo {
+			return true
+		}
 		at := c.latest[string(r.Key)]
 		if at == nil || *at != r.Offset {
 			return false

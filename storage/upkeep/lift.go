@@ -3,7 +3,6 @@ package upkeep
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -12,121 +11,58 @@ import (
 	"github.com/streamhouse/streamhouse/storage/segment"
 )
 
-// liftState is what the lift remembers between its looks at the internal topics. It
-// is guarded by Upkeep.registering.
-type liftState struct {
-	stale      bool // slices of internal partitions changed since it was measured
-	partitions int  // that were measured
-	sealed     int64
-	live       int64
-	lifted     map[metadata.SegmentID]bool // segments seen, and whether they are lifted ones
-	blocks     map[pack.PartitionID]block
-}
-
-// block is a state block as last read or written, with the row that points at it.
-type block struct {
-	row   metadata.State
-	state segment.State
-}
-
-// LiftIfDue lifts the internal topics when more of their bytes lie outside the lifted
-// segment than in it, and more than liftBytesMin: so a coordinator that loads reads
-// at most about twice its live bytes, or that bound.
+// LiftIfDue lifts the internal partitions that make up most of what lies outside lifted
+// segments, when that is more than the debt's trigger or appends wait for room: so
+// coordinators that load read at most what is live and debtMax, or twice what is live.
 func (u *Upkeep) LiftIfDue(ctx context.Context) error {
 	if err := u.lock(ctx); err != nil {
 		return err
 	}
 	defer u.unlock()
-	pending, err := u.measure(ctx)
+	due, err := u.measure(ctx)
 	if err != nil {
+		u.lift.stale = true
 		return err
 	}
-	u.metrics.liftPending.Set(float64(pending))
-	if pending <= max(liftBytesMin, u.lift.live) {
-		return nil
+	if len(due) > 0 {
+		if err := u.liftThese(ctx, due); err != nil {
+			u.lift.stale = true
+			return err
+		}
+		if _, err := u.measure(ctx); err != nil {
+			return err
+		}
 	}
-	return u.liftAll(ctx)
+	u.cfg.Debt.recovered()
+	return nil
 }
 
-// Lift rewrites the internal topics whether it is due or not, for example before a
-// stop in order.
+// Lift rewrites the internal topics whether it is due or not, for example for a shared
+// segment that only they keep.
 func (u *Upkeep) Lift(ctx context.Context) error {
 	if err := u.lock(ctx); err != nil {
 		return err
 	}
 	defer u.unlock()
-	return u.liftAll(ctx)
+	return u.liftThese(ctx, u.internal())
 }
 
-// measure returns how many bytes of internal partitions lie outside lifted segments:
-// in the open journal, which is asked each time, and in sealed slices, which are read
-// again only when they changed.
-func (u *Upkeep) measure(ctx context.Context) (int64, error) {
-	ids := u.internal()
-	if u.lift.stale || u.lift.partitions != len(ids) {
-		if err := u.measureSealed(ctx, ids); err != nil {
-			return 0, err
-		}
+// liftPending rewrites what is not lifted yet, however little it is.
+func (u *Upkeep) liftPending(ctx context.Context) error {
+	if err := u.lock(ctx); err != nil {
+		return err
 	}
-	pending := u.lift.sealed
-	for _, id := range ids {
-		pending += u.cfg.Log.OpenBytes(id)
+	defer u.unlock()
+	if _, err := u.measure(ctx); err != nil {
+		return err
 	}
-	return pending, nil
-}
-
-func (u *Upkeep) measureSealed(ctx context.Context, ids []pack.PartitionID) error {
-	var sealed, live int64
-	for _, id := range ids {
-		slices, _, err := u.cfg.Store.Partition(ctx, id)
-		if err != nil {
-			return fmt.Errorf("read partition %v from the metadata store: %w", id, err)
-		}
-		for i := range slices {
-			lifted, err := u.isLifted(ctx, slices[i].Segment)
-			if err != nil {
-				return err
-			}
-			if lifted {
-				live += slices[i].Bytes
-			} else {
-				sealed += slices[i].Bytes
-			}
-		}
-	}
-	u.lift.sealed, u.lift.live = sealed, live
-	u.lift.stale, u.lift.partitions = false, len(ids)
-	return nil
-}
-
-func (u *Upkeep) isLifted(ctx context.Context, id metadata.SegmentID) (bool, error) {
-	if lifted, known := u.lift.lifted[id]; known {
-		return lifted, nil
-	}
-	seg, err := u.cfg.Store.Segment(ctx, id)
-	if err != nil {
-		return false, fmt.Errorf("segment %d: %w", id, err)
-	}
-	if u.lift.lifted == nil || len(u.lift.lifted) > 10_000 {
-		u.lift.lifted = make(map[metadata.SegmentID]bool)
-	}
-	lifted := strings.HasPrefix(seg.Key, liftedPrefix)
-	u.lift.lifted[id] = lifted
-	return lifted, nil
-}
-
-// internal lists the partitions of the coordinators' topics.
-func (u *Upkeep) internal() []pack.PartitionID {
 	var ids []pack.PartitionID
-	for _, t := range u.cfg.Topics.List() {
-		if !t.Internal {
-			continue
-		}
-		for i := range t.Partitions {
-			ids = append(ids, pack.PartitionID{Topic: t.ID, Partition: i})
+	for id, p := range u.lift.parts {
+		if p.pending() > 0 {
+			ids = append(ids, id)
 		}
 	}
-	return ids
+	return u.liftThese(ctx, ids)
 }
 
 // lifting is one partition of a lift under way.
@@ -139,18 +75,18 @@ type lifting struct {
 	kept   kept
 }
 
-// liftAll writes the latest record of each key of all internal partitions into one
+// liftThese writes the latest record of each key of internal partitions into one
 // segment, which takes the place of all that held them up to their durable ends. The
 // caller holds the right to register throughout, so that no seal puts a slice across
 // such an end meanwhile.
-func (u *Upkeep) liftAll(ctx context.Context) error {
+func (u *Upkeep) liftThese(ctx context.Context, ids []pack.PartitionID) error {
 	began := u.cfg.Now()
 	number := uint64(max(began.UnixMilli(), 1))
 	plan := &segment.Plan{Volume: u.volumeHeader(number)}
 	plan.Footer.Head.Flags = segment.FlagLifted | segment.FlagSorted
 	reg := metadata.Registration{Replaces: make(map[pack.PartitionID]int64)}
 	var parts []lifting
-	for _, id := range u.internal() {
+	for _, id := range ids {
 		p, ok, err := u.liftPartition(ctx, id, plan)
 		if err != nil {
 			return fmt.Errorf("lift partition %v: %w", id, err)
@@ -263,11 +199,11 @@ func (u *Upkeep) registerLifted(ctx context.Context, parts []lifting, reg metada
 			})
 		}
 	}
-	u.lift.stale = true
 	id, err := u.register(ctx, reg)
 	if err != nil {
 		return err
 	}
+	u.noteSegment(id, true)
 	for i := range reg.Slices {
 		reg.Slices[i].Segment = id
 	}
@@ -276,6 +212,9 @@ func (u *Upkeep) registerLifted(ctx context.Context, parts []lifting, reg metada
 	}
 	for i := range parts {
 		u.cfg.Log.Lifted(parts[i].id, parts[i].upTo, reg.Slices[i:i+1])
+		if p := u.lift.parts[parts[i].id]; p != nil {
+			p.known, p.sealed, p.live = true, 0, reg.Slices[i].Bytes
+		}
 	}
 	return nil
 }

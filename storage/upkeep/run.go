@@ -24,7 +24,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 		return u.every(ctx, u.cfg.SealInterval, job{"seal", u.Seal})
 	})
 	g.Go(func() error {
-		return u.every(ctx, u.cfg.LiftInterval, job{"lift", u.LiftIfDue})
+		return u.liftWhenDue(ctx)
 	})
 	g.Go(func() error {
 		tick := min(u.cfg.RetentionInterval, u.cfg.SweepInterval)
@@ -61,8 +61,7 @@ func (u *Upkeep) every(ctx context.Context, interval time.Duration, jobs ...job)
 				return err
 			}
 			failed = true
-			u.metrics.failures.WithLabelValues(j.name).Inc()
-			u.logger.Warn("upkeep failed, will be tried again", zap.String("job", j.name), zap.Error(err))
+			u.failed(j.name, err)
 		}
 		if failed {
 			pause = min(max(2*pause, retryMin), retryMax)
@@ -81,6 +80,39 @@ func damaged(err error) bool {
 		}
 	}
 	return false
+}
+
+// liftWhenDue lifts as soon as the debt asks for it, and looks in any case once per
+// interval. While lifts fail, coordinators do not wait for them.
+func (u *Upkeep) liftWhenDue(ctx context.Context) error {
+	pause, due := time.Duration(0), u.cfg.Debt.due
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-due:
+		case <-time.After(pause):
+		}
+		err := u.LiftIfDue(ctx)
+		switch {
+		case err == nil:
+			pause, due = u.cfg.LiftInterval, u.cfg.Debt.due
+			continue
+		case ctx.Err() != nil:
+			return nil
+		case damaged(err):
+			return err
+		}
+		u.cfg.Debt.stall()
+		u.failed("lift", err)
+		pause, due = min(max(2*pause, retryMin), retryMax), nil
+	}
+}
+
+// failed reports a job that will be tried again.
+func (u *Upkeep) failed(job string, err error) {
+	u.metrics.failures.WithLabelValues(job).Inc()
+	u.logger.Warn("upkeep failed, will be tried again", zap.String("job", job), zap.Error(err))
 }
 
 // spaced keeps a job from running again before the interval is over; the first call

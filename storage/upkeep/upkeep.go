@@ -95,6 +95,8 @@ type Config struct {
 	Logger    *zap.Logger
 	Registry  prometheus.Registerer
 	Now       func() time.Time
+	// Debt is what coordinators wait by before they append; nil: nobody does.
+	Debt *Debt
 
 	Start    metadata.Start // cluster and incarnation
 	Broker   int32
@@ -107,7 +109,7 @@ type Config struct {
 	ProducerExpiry func() time.Duration
 
 	SealInterval      time.Duration // how often closed volumes are looked for; default 1 s
-	LiftInterval      time.Duration // how often internal topics are measured; default 200 ms
+	LiftInterval      time.Duration // how often internal topics are measured at least; default 200 ms
 	RetentionInterval time.Duration // log.retention.check.interval.ms; default 5 min
 	SweepInterval     time.Duration // default 1 min
 	// RollInterval bounds how often retention asks the log to roll; default 30 s.
@@ -127,9 +129,9 @@ type Config struct {
 
 // The bounds that no setting changes.
 const (
-	// liftBytesMin is how many bytes of internal topics may lie outside the lifted
-	// segment whatever is live; above it, the live bytes are the bound.
-	liftBytesMin = 512 << 10
+	// liftBytesMin is from how many bytes of internal topics on that lie outside their
+	// lifted segments a lift is due, whatever is live; above it, half of the live bytes.
+	liftBytesMin = 256 << 10
 	// expiryUptime is how long the process has run before producers expire, so that a
 	// clock that jumped while it was down expires nobody at once.
 	expiryUptime = 5 * time.Minute
@@ -160,6 +162,9 @@ func (c *Config) setDefaults() {
 		if *d.at <= 0 {
 			*d.at = d.value
 		}
+	}
+	if c.Debt == nil {
+		c.Debt = NewDebt()
 	}
 	if c.Forgotten == nil {
 		c.Forgotten = func(string) {}

@@ -1,0 +1,166 @@
+package upkeep
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/storage/pack"
+	"github.com/streamhouse/streamhouse/storage/segment"
+)
+
+// liftState is what the lift remembers between its looks at the internal topics. It
+// is guarded by Upkeep.registering.
+type liftState struct {
+	stale  bool      // slices of internal partitions changed: all are read again
+	listed time.Time // when parts were asked for
+	parts  map[pack.PartitionID]*liftPart
+	lifted map[metadata.SegmentID]bool // segments seen, and whether they are lifted ones
+	blocks map[pack.PartitionID]block
+}
+
+// liftPart is how much of an internal partition lies where, in bytes.
+type liftPart struct {
+	id     pack.PartitionID
+	known  bool  // sealed and live have been read
+	sealed int64 // in shared segments
+	live   int64 // in lifted ones
+	open   int64 // in the journal alone
+}
+
+func (p *liftPart) pending() int64 { return p.sealed + p.open }
+
+// block is a state block as last read or written, with the row that points at it.
+type block struct {
+	row   metadata.State
+	state segment.State
+}
+
+// measure finds out how many bytes of internal partitions lie outside lifted
+// segments: in the open journal, which is asked each time, and in sealed slices, which
+// are read again only when they changed. It tells the debt, and returns the partitions
+// that are worth a lift; none if no lift is due.
+func (u *Upkeep) measure(ctx context.Context) ([]pack.PartitionID, error) {
+	mark := u.cfg.Debt.mark()
+	u.listInternal()
+	var pending, live int64
+	for _, p := range u.lift.parts {
+		if !p.known {
+			if err := u.measureSealed(ctx, p); err != nil {
+				return nil, err
+			}
+		}
+		p.open = u.cfg.Log.OpenBytes(p.id)
+		pending += p.pending()
+		live += p.live
+	}
+	u.metrics.liftPending.Set(float64(pending))
+	if !u.cfg.Debt.measured(mark, pending, live) {
+		return nil, nil
+	}
+	return u.worthLifting(pending), nil
+}
+
+// listInternal brings the list of internal partitions up to date: at most once per
+// LiftInterval, since it means going through all topics.
+func (u *Upkeep) listInternal() {
+	now := u.cfg.Now()
+	if age := now.Sub(u.lift.listed); u.lift.parts != nil && !u.lift.stale && age >= 0 && age < u.cfg.LiftInterval {
+		return
+	}
+	parts := make(map[pack.PartitionID]*liftPart)
+	for _, id := range u.internal() {
+		if p := u.lift.parts[id]; p != nil && !u.lift.stale {
+			parts[id] = p
+		} else {
+			parts[id] = &liftPart{id: id}
+		}
+	}
+	u.lift.parts, u.lift.listed, u.lift.stale = parts, now, false
+}
+
+func (u *Upkeep) measureSealed(ctx context.Context, p *liftPart) error {
+	slices, _, err := u.cfg.Store.Partition(ctx, p.id)
+	if err != nil {
+		return fmt.Errorf("read partition %v from the metadata store: %w", p.id, err)
+	}
+	p.sealed, p.live = 0, 0
+	for i := range slices {
+		lifted, err := u.isLifted(ctx, slices[i].Segment)
+		if err != nil {
+			return err
+		}
+		if lifted {
+			p.live += slices[i].Bytes
+		} else {
+			p.sealed += slices[i].Bytes
+		}
+	}
+	p.known = true
+	return nil
+}
+
+// worthLifting picks partitions until little is left outside: first those where most
+// bytes go for each byte that is written, so that one with few changes and much that is
+// live is not rewritten each time that another is busy.
+func (u *Upkeep) worthLifting(pending int64) []pack.PartitionID {
+	const overhead = 4 << 10 // of a partition in a segment, more or less
+	var parts []*liftPart
+	for _, p := range u.lift.parts {
+		if p.pending() > 0 {
+			parts = append(parts, p)
+		}
+	}
+	gain := func(p *liftPart) float64 {
+		return float64(p.pending()) / float64(p.pending()+p.live+overhead)
+	}
+	slices.SortFunc(parts, func(a, b *liftPart) int { return cmp.Compare(gain(b), gain(a)) })
+	var ids []pack.PartitionID
+	rest := pending
+	for _, p := range parts {
+		if rest <= liftBytesMin/4 && len(ids) > 0 {
+			break
+		}
+		ids = append(ids, p.id)
+		rest -= p.pending()
+	}
+	return ids
+}
+
+func (u *Upkeep) isLifted(ctx context.Context, id metadata.SegmentID) (bool, error) {
+	if lifted, known := u.lift.lifted[id]; known {
+		return lifted, nil
+	}
+	seg, err := u.cfg.Store.Segment(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("segment %d: %w", id, err)
+	}
+	lifted := strings.HasPrefix(seg.Key, liftedPrefix)
+	u.noteSegment(id, lifted)
+	return lifted, nil
+}
+
+func (u *Upkeep) noteSegment(id metadata.SegmentID, lifted bool) {
+	if u.lift.lifted == nil || len(u.lift.lifted) > 10_000 {
+		u.lift.lifted = make(map[metadata.SegmentID]bool)
+	}
+	u.lift.lifted[id] = lifted
+}
+
+// internal lists the partitions of the coordinators' topics.
+func (u *Upkeep) internal() []pack.PartitionID {
+	var ids []pack.PartitionID
+	for _, t := range u.cfg.Topics.List() {
+		if !t.Internal {
+			continue
+		}
+		for i := range t.Partitions {
+			ids = append(ids, pack.PartitionID{Topic: t.ID, Partition: i})
+		}
+	}
+	return ids
+}
