@@ -120,6 +120,7 @@ func (s *shard) write(ctx context.Context, quit <-chan struct{}, p Partition) {
 // no batch can hold it returns nothing and true: that record has failed.
 func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
 	limit := s.coordinator.opts.BatchMax
+	fill := min(limit, batchFill)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b.Reset()
@@ -130,7 +131,7 @@ func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
 		from := w.next
 		for ; w.next < len(w.changes); w.next++ {
 			r := &w.changes[w.next].record
-			if b.Size()+len(r.Key)+len(r.Value)+recordOverhead > limit && b.Len() > 0 {
+			if b.Size()+len(r.Key)+len(r.Value)+recordOverhead > fill && b.Len() > 0 {
 				break
 			}
 			b.Append(now, r.Key, r.Value)
@@ -162,6 +163,10 @@ func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
 // recordOverhead is what a record takes besides key and value, at most: five
 // varints, the attributes and the header count.
 const recordOverhead = 5*5 + 2
+
+// batchFill is where a batch ends, in bytes; a larger record has one to itself. Batches
+// are admitted one by one, and what a restart reads is bounded by what is admitted.
+const batchFill = 64 << 10
 
 func (s *shard) append(ctx context.Context, p Partition, b *record.Builder, next *batch) {
 	built := b.Batch()

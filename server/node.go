@@ -32,6 +32,7 @@ type node struct {
 	log      *log.Log
 	groups   *coordinator.Coordinator
 	upkeep   *upkeep.Upkeep
+	debt     *upkeep.Debt // of internal topics
 	identity *api.Node
 	network  *broker.Server
 	http     *httpd.Server

@@ -95,9 +95,10 @@ func (n *node) assemble(ctx context.Context) error {
 	if n.log, err = n.openLog(ctx, b); err != nil {
 		return err
 	}
+	n.debt = upkeep.NewDebt()
 	opts := coordinator.OptionsFrom(b)
 	opts.Logger = n.logger.Named("groups")
-	n.groups = coordinator.New(opts, coordinator.CatalogTopics(n.catalog, n.stores.start.Epoch), coordinator.StorageLog(n.log), n.registry)
+	n.groups = coordinator.New(opts, coordinator.CatalogTopics(n.catalog, n.stores.start.Epoch), coordinator.Throttled(coordinator.StorageLog(n.log), n.debt), n.registry)
 	if err := n.catalog.Listen(ctx, catalog.Listener{Deleted: func(t *catalog.Topic) {
 		n.log.DropTopic(t.ID)
 		n.groups.TopicDeleted()
@@ -147,7 +148,7 @@ func (n *node) newUpkeep(b *config.Broker) (*upkeep.Upkeep, error) {
 		Journal: n.stores.journal, Bucket: n.stores.bucket, Store: n.stores.meta,
 		Log: upkeep.LogOf(n.log, epochs), Topics: upkeepTopics{n.catalog}, Index: n.stores.index,
 		Forgotten: n.stores.objects.Forget,
-		Logger:    n.logger.Named("upkeep"), Registry: n.registry, Now: n.now,
+		Logger:    n.logger.Named("upkeep"), Registry: n.registry, Now: n.now, Debt: n.debt,
 		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
 		ProducerExpiry: func() time.Duration {
 			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond

@@ -64,6 +64,20 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
+// debt shows the waits of coordinators.
+func (m *metrics) debt(r prometheus.Registerer, d *Debt) {
+	for name, f := range map[string]struct {
+		help  string
+		value func() int64
+	}{
+		"lift_waits_total":  {"Appends of coordinators that waited for a rewrite of their topic.", d.waits.Load},
+		"lift_stalls_total": {"Times that such waits were given up, since no rewrite succeeded in time.", d.stalls.Load},
+	} {
+		register(r, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "streamhouse_" + name, Help: f.help},
+			func() float64 { return float64(f.value()) }))
+	}
+}
+
 // register adds a collector; without a registry the figures are kept and not shown.
 func register(r prometheus.Registerer, c prometheus.Collector) {
 	if r != nil {

@@ -196,10 +196,12 @@ type Upkeep struct {
 // New makes an Upkeep and starts nothing. witness is what CheckStore returned.
 func New(cfg Config, witness *Witness) *Upkeep {
 	cfg.setDefaults()
+	m := newMetrics(cfg.Registry)
+	m.debt(cfg.Registry, cfg.Debt)
 	return &Upkeep{
 		cfg:         cfg,
 		logger:      cfg.Logger,
-		metrics:     newMetrics(cfg.Registry),
+		metrics:     m,
 		began:       cfg.Now(),
 		witness:     witness,
 		registering: make(chan struct{}, 1),
