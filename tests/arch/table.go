@@ -128,6 +128,7 @@ var Pure = []string{
 	"storage/partition",
 	"coordinator/group",
 	"coordinator/txn",
+	"tests/history/check",
 }
 
 // impureImports can not appear in a pure package.
