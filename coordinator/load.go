@@ -13,6 +13,9 @@ import (
 	"github.com/streamhouse/streamhouse/storage/log"
 )
 
+// noProducer is the producer id of what is not part of a transaction.
+const noProducer = -1
+
 const (
 	loadChunk    = 1 << 20 // bytes of one read
 	loadRetryMin = 100 * time.Millisecond
@@ -57,21 +60,28 @@ func (s *shard) tryLoad(ctx context.Context) (Partition, error) {
 		p.Close()
 		return nil, fmt.Errorf("read %s-%d: %w", TopicName, s.id.Partition, err)
 	}
-	s.adopt(state.groups)
+	s.adopt(p, state.groups)
 	return p, nil
 }
 
 // adopt puts the loaded groups into service and starts their sessions.
-func (s *shard) adopt(groups map[string]*entry) {
+func (s *shard) adopt(p Partition, groups map[string]*entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	s.began, s.nextExpiry = now, now.Add(s.coordinator.opts.RetentionCheck)
-	s.ready, s.sweep = true, true
+	s.ready, s.sweep, s.partition = true, true, p
 	for _, e := range groups {
 		s.insert(e)
+		for _, producer := range e.offsets.Producers() {
+			s.joined(producer, e)
+		}
 		s.finish(e, e.group.Loaded(now), nil)
 	}
+	for _, x := range s.endings {
+		s.end(x)
+	}
+	s.endings = nil
 	close(s.loaded)
 }
 
@@ -125,10 +135,8 @@ func (l *loading) chunks(res *log.ReadResult, at int64) (int64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("batch at or after offset %d: %w", at, err)
 		}
-		if !b.Header.Control() {
-			if err := l.batch(b.Bytes); err != nil {
-				return 0, fmt.Errorf("batch at offset %d: %w", b.Header.BaseOffset, err)
-			}
+		if err := l.batch(&b.Header, b.Bytes); err != nil {
+			return 0, fmt.Errorf("batch at offset %d: %w", b.Header.BaseOffset, err)
 		}
 		at = max(at, b.Header.LastOffset()+1)
 	}
@@ -138,7 +146,14 @@ func (l *loading) chunks(res *log.ReadResult, at int64) (int64, error) {
 // maxLoadedRecord bounds one record, whatever it expands to.
 const maxLoadedRecord = 64 << 20
 
-func (l *loading) batch(b []byte) error {
+func (l *loading) batch(h *record.Header, b []byte) error {
+	if h.Control() {
+		return l.marker(h, b)
+	}
+	producer := int64(noProducer)
+	if h.Transactional() {
+		producer = h.ProducerID
+	}
 	for r, err := range record.Records(b, maxLoadedRecord) {
 		if err != nil {
 			return err
@@ -150,19 +165,38 @@ func (l *loading) batch(b []byte) error {
 		if !ok {
 			continue // a kind that newer brokers write
 		}
-		if err := l.record(&d); err != nil {
+		if d.Offset != nil {
+			d.Offset.At = r.Offset
+		}
+		if err := l.record(producer, &d); err != nil {
 			return fmt.Errorf("record at offset %d: %w", r.Offset, err)
 		}
 	}
 	return nil
 }
 
-func (l *loading) record(d *group.Decoded) error {
+// marker applies the end of a transaction.
+func (l *loading) marker(h *record.Header, _ []byte) error {
+	var m struct{ Commit bool }
+	for _, e := range l.groups {
+		if e.offsets.Open(h.ProducerID) {
+			e.offsets.EndTransaction(h.ProducerID, m.Commit)
+			l.drop(e)
+		}
+	}
+	return nil
+}
+
+func (l *loading) record(producer int64, d *group.Decoded) error {
 	e := l.groups[d.ID]
 	switch {
 	case d.IsOffset && d.Offset != nil:
 		if e == nil {
 			e = l.simple(d.ID)
+		}
+		if producer != noProducer {
+			e.offsets.SetPending(producer, d.Topic, d.Partition, *d.Offset)
+			break
 		}
 		e.offsets.Set(d.Topic, d.Partition, *d.Offset)
 	case d.IsOffset:
@@ -196,7 +230,7 @@ func (l *loading) simple(id string) *entry {
 }
 
 func (l *loading) drop(e *entry) {
-	if !e.recorded && e.offsets.Len() == 0 {
+	if !e.recorded && e.offsets.Empty() {
 		delete(l.groups, e.group.ID())
 	}
 }

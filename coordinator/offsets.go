@@ -20,6 +20,7 @@ type Commit struct {
 	// GROUP_ID_NOT_FOUND from v9 on, ILLEGAL_GENERATION before.
 	Unknown   protocol.Code
 	Retention time.Duration // below 0: the broker's
+	Txn       *Txn          // nil: not part of a transaction
 	Offsets   []PartitionOffset
 }
 
@@ -75,7 +76,13 @@ func (c *Coordinator) CommitOffsets(ctx context.Context, r *Commit) protocol.Cod
 		c.pending.Release(bytes)
 		outcome <- code
 	}
-	if code := s.commit(r, w); code != protocol.None {
+	if r.Txn != nil {
+		code = s.joinTxn(ctx, w, r.Txn)
+	}
+	if code == protocol.None {
+		code = s.commit(r, w)
+	}
+	if code != protocol.None {
 		c.pending.Release(bytes)
 		return code
 	}
@@ -130,7 +137,11 @@ func (s *shard) commit(r *Commit, w *write) protocol.Code {
 			return code
 		}
 	}
-	if code := e.group.CheckCommit(r.MemberID, r.InstanceID, r.Generation); code != protocol.None {
+	check := e.group.CheckCommit
+	if r.Txn != nil {
+		check = e.group.CheckTxnCommit
+	}
+	if code := check(r.MemberID, r.InstanceID, r.Generation); code != protocol.None {
 		return code
 	}
 	e.group.Committed(now, r.MemberID)
@@ -151,6 +162,9 @@ type FetchTopic struct {
 type FetchedOffset struct {
 	Partition int32
 	Found     bool
+	// Unstable: an open transaction has an offset of the partition that is not
+	// decided (KIP-447).
+	Unstable bool
 	group.Offset
 }
 
@@ -196,7 +210,9 @@ func (s *shard) fetch(offsets *group.Offsets, t *FetchTopic) FetchedTopic {
 	f := FetchedTopic{Topic: t.Topic, Offsets: make([]FetchedOffset, 0, len(t.Partitions))}
 	for _, p := range t.Partitions {
 		o, ok := offsets.Get(t.Topic, p, id)
-		f.Offsets = append(f.Offsets, FetchedOffset{Partition: p, Found: ok, Offset: o})
+		f.Offsets = append(f.Offsets, FetchedOffset{
+			Partition: p, Found: ok, Unstable: offsets.Unstable(t.Topic, p), Offset: o,
+		})
 	}
 	return f
 }
@@ -214,7 +230,9 @@ func (s *shard) fetchAll(offsets *group.Offsets) []FetchedTopic {
 			fetched = append(fetched, FetchedTopic{Topic: tp.Topic})
 		}
 		last := &fetched[len(fetched)-1]
-		last.Offsets = append(last.Offsets, FetchedOffset{Partition: tp.Partition, Found: true, Offset: o})
+		last.Offsets = append(last.Offsets, FetchedOffset{
+			Partition: tp.Partition, Found: true, Unstable: offsets.Unstable(tp.Topic, tp.Partition), Offset: o,
+		})
 	}
 	return fetched
 }

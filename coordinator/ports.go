@@ -40,6 +40,7 @@ type Partition interface {
 	// when that is known. It waits for admission only.
 	Append(ctx context.Context, t *log.Ticket, b log.Batch)
 	Read(ctx context.Context, req log.ReadRequest) (log.ReadResult, error)
+	TransactionGuard(producerID int64, epoch int16) (open bool, guard uint64)
 	// Close gives up what Open took.
 	Close()
 }
@@ -71,6 +72,10 @@ func (p storagePartition) Append(ctx context.Context, t *log.Ticket, b log.Batch
 
 func (p storagePartition) Read(ctx context.Context, req log.ReadRequest) (log.ReadResult, error) {
 	return p.log.Read(ctx, p.partition, req)
+}
+
+func (p storagePartition) TransactionGuard(producerID int64, epoch int16) (bool, uint64) {
+	return false, 0
 }
 
 func (p storagePartition) Close() { p.appender.Close() }

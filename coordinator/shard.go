@@ -33,12 +33,15 @@ type shard struct {
 	wake        chan struct{} // something for the loop: a due timer, a finished batch
 	queued      chan struct{} // something for the writer
 
-	mu     sync.Mutex
-	ready  bool
-	closed bool
-	groups map[string]*entry
-	timers timers
-	stamp  int64 // ms of wall time; the latest that was stored, never goes back
+	mu        sync.Mutex
+	ready     bool
+	closed    bool
+	partition Partition // once ready
+	groups    map[string]*entry
+	open      map[int64]map[*entry]struct{} // groups with pending offsets, by producer
+	endings   []ending                      // of transactions, told while the shard loads
+	timers    timers
+	stamp     int64 // ms of wall time; the latest that was stored, never goes back
 
 	waiterID group.Waiter
 	waiters  map[group.Waiter]chan group.Reply
@@ -60,6 +63,7 @@ func newShard(c *Coordinator, topic Topic, partition int32) *shard {
 		wake:        make(chan struct{}, 1),
 		queued:      make(chan struct{}, 1),
 		groups:      make(map[string]*entry),
+		open:        make(map[int64]map[*entry]struct{}),
 		waiters:     make(map[group.Waiter]chan group.Reply),
 	}
 }
@@ -113,7 +117,7 @@ func (s *shard) remove(e *entry) {
 
 // removeVoid forgets a group of which the log knows nothing and that nobody needs.
 func (s *shard) removeVoid(e *entry) {
-	if !e.recorded && e.writes == 0 && e.offsets.Len() == 0 && e.group.Idle() {
+	if !e.recorded && e.writes == 0 && e.offsets.Empty() && e.group.Idle() {
 		s.remove(e)
 	}
 }

@@ -34,6 +34,8 @@ type change struct {
 // wait for the last and are errors if one of them failed.
 type write struct {
 	entry   *entry
+	txn     *Txn // nil: not part of a transaction
+	guard   uint64
 	queued  time.Time
 	overdue bool // it took too long and was answered so
 	changes []change
@@ -55,7 +57,10 @@ type span struct {
 // batch is a batch that was appended, with what lies in it.
 type batch struct {
 	spans    []span
+	txn      *Txn // whose offsets it holds, alone
+	guard    uint64
 	finished bool
+	base     int64 // offset of its first record
 	err      error
 }
 
@@ -128,6 +133,10 @@ func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
 	next = &batch{}
 	for len(s.queue) > 0 {
 		w := s.queue[0]
+		if b.Len() > 0 && (next.txn != nil || w.txn != nil) {
+			break
+		}
+		next.begin(b, w)
 		from := w.next
 		for ; w.next < len(w.changes); w.next++ {
 			r := &w.changes[w.next].record
@@ -160,6 +169,18 @@ func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
 	return next, true
 }
 
+// begin gives an empty batch the producer of the write that comes first.
+func (next *batch) begin(b *record.Builder, w *write) {
+	if b.Len() > 0 {
+		return
+	}
+	next.txn, next.guard = w.txn, w.guard
+	b.Producer, b.Transactional = record.NoProducer, w.txn != nil
+	if w.txn != nil {
+		b.Producer = w.txn.producer()
+	}
+}
+
 // recordOverhead is what a record takes besides key and value, at most: five
 // varints, the attributes and the header count.
 const recordOverhead = 5*5 + 2
@@ -172,20 +193,22 @@ func (s *shard) append(ctx context.Context, p Partition, b *record.Builder, next
 	built := b.Batch()
 	buf := buffer.Get(len(built))
 	copy(buf.Bytes(), built)
-	ticket := log.NewTicket(1, func(t *log.Ticket) { s.appended(next, t.Results()[0].Err) })
+	ticket := log.NewTicket(1, func(t *log.Ticket) { s.appended(next, &t.Results()[0]) })
 	h, err := record.ParseHeader(buf.Bytes())
 	if err != nil {
 		panic(err) // we have just built it
 	}
 	// The answers have a timeout of their own; a record that waits keeps its place.
-	p.Append(ctx, ticket, log.Batch{Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: true})
+	p.Append(ctx, ticket, log.Batch{
+		Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: true,
+	})
 }
 
 // appended notes a batch's outcome. It runs on the log's committer and only leaves
 // word.
-func (s *shard) appended(b *batch, err error) {
+func (s *shard) appended(b *batch, r *log.Result) {
 	s.mu.Lock()
-	b.finished, b.err = true, err
+	b.finished, b.base, b.err = true, r.BaseOffset, r.Err
 	s.mu.Unlock()
 	s.kick(s.wake)
 }
@@ -198,8 +221,11 @@ func (s *shard) settle() {
 		s.inFlight[0] = nil
 		s.inFlight = s.inFlight[1:]
 		code := storeCode(b.err)
+		at := b.base
 		for _, sp := range b.spans {
 			for i := sp.from; i < sp.to; i++ {
+				sp.write.changes[i].offset.At = at
+				at++
 				s.apply(sp.write, &sp.write.changes[i], code)
 			}
 			sp.write.settled += sp.to - sp.from
@@ -225,7 +251,11 @@ func (s *shard) apply(w *write, c *change, code protocol.Code) {
 		fx := e.group.Stored(time.Now(), c.token, code)
 		s.finish(e, fx, nil)
 	case storesOffset:
-		if ok {
+		switch {
+		case ok && w.txn != nil:
+			e.offsets.SetPending(w.txn.ProducerID, c.topic, c.partition, c.offset)
+			s.joined(w.txn.ProducerID, e)
+		case ok:
 			e.offsets.Set(c.topic, c.partition, c.offset)
 		}
 		e.offsets.End(c.topic, c.partition)
@@ -329,7 +359,7 @@ func (s *shard) answer(w *write, code protocol.Code) {
 // bury forgets a dead group. What the log still knows of it, because a part of the
 // removal failed, stays as a restart would find it: a group that nobody has joined.
 func (s *shard) bury(e *entry) {
-	if e.offsets.Len() == 0 && !e.recorded {
+	if e.offsets.Empty() && !e.recorded {
 		s.remove(e)
 		return
 	}

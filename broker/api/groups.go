@@ -10,9 +10,10 @@ import (
 // Groups answers the requests of the classic group protocol (KIP-62 and later) and
 // of its administration. It holds what they have in common.
 type Groups struct {
-	Coordinator *coordinator.Coordinator
-	Topics      Directory
-	Node        *Node
+	Coordinator  *coordinator.Coordinator
+	Transactions Transactions
+	Topics       Directory
+	Node         *Node
 	// NewUUID makes a random UUID in text form; member ids end in one.
 	NewUUID func() string
 }

@@ -14,8 +14,8 @@ package api
 //	v10    topics by id (KIP-848)
 //
 // A group that does not exist, or a partition without an offset, is no error: the
-// offset is -1. Require stable changes nothing until there are transactions, since
-// only durable offsets are ever shown.
+// offset is -1. Who requires stable offsets gets UNSTABLE_OFFSET_COMMIT, which clients
+// retry, where a transaction that has not ended wrote one.
 
 import (
 	"context"
@@ -33,11 +33,11 @@ func (g *Groups) OffsetFetch(_ context.Context, r *Request) (kmsg.Response, erro
 	resp.Topics, resp.Groups = []kmsg.OffsetFetchResponseTopic{}, []kmsg.OffsetFetchResponseGroup{}
 	if r.Version >= 8 {
 		for i := range req.Groups {
-			resp.Groups = append(resp.Groups, g.fetchGroup(r.Version, &req.Groups[i]))
+			resp.Groups = append(resp.Groups, g.fetchGroup(r.Version, req.RequireStable, &req.Groups[i]))
 		}
 		return resp, nil
 	}
-	one := g.fetchGroup(r.Version, singleGroup(req))
+	one := g.fetchGroup(r.Version, req.RequireStable, singleGroup(req))
 	resp.ErrorCode = one.ErrorCode
 	if one.ErrorCode != 0 && r.Version < 2 {
 		one.Topics = failedTopics(req, one.ErrorCode)
@@ -102,7 +102,7 @@ func noOffset(partition int32, code protocol.Code) kmsg.OffsetFetchResponseGroup
 }
 
 // fetchGroup answers for one group.
-func (g *Groups) fetchGroup(version int16, req *kmsg.OffsetFetchRequestGroup) kmsg.OffsetFetchResponseGroup {
+func (g *Groups) fetchGroup(version int16, stable bool, req *kmsg.OffsetFetchRequestGroup) kmsg.OffsetFetchResponseGroup {
 	out := kmsg.NewOffsetFetchResponseGroup()
 	out.Group, out.Topics = req.Group, []kmsg.OffsetFetchResponseGroupTopic{}
 	byID := version >= 10
@@ -135,18 +135,18 @@ func (g *Groups) fetchGroup(version int16, req *kmsg.OffsetFetchRequestGroup) km
 		return out
 	}
 	if req.Topics == nil {
-		out.Topics = g.allTopics(byID, fetched)
+		out.Topics = g.allTopics(byID, stable, fetched)
 		return out
 	}
 	for i := range fetched {
-		fillTopic(&out.Topics[index[i]], &fetched[i])
+		fillTopic(&out.Topics[index[i]], stable, &fetched[i])
 	}
 	return out
 }
 
 // allTopics is the answer to a request for all topics. Those that do not exist any
 // more have no id and are left out where ids are asked for.
-func (g *Groups) allTopics(byID bool, fetched []coordinator.FetchedTopic) []kmsg.OffsetFetchResponseGroupTopic {
+func (g *Groups) allTopics(byID, stable bool, fetched []coordinator.FetchedTopic) []kmsg.OffsetFetchResponseGroupTopic {
 	topics := make([]kmsg.OffsetFetchResponseGroupTopic, 0, len(fetched))
 	for i := range fetched {
 		t := kmsg.NewOffsetFetchResponseGroupTopic()
@@ -158,17 +158,20 @@ func (g *Groups) allTopics(byID bool, fetched []coordinator.FetchedTopic) []kmsg
 			}
 			t.TopicID = found.ID
 		}
-		fillTopic(&t, &fetched[i])
+		fillTopic(&t, stable, &fetched[i])
 		topics = append(topics, t)
 	}
 	return topics
 }
 
-func fillTopic(t *kmsg.OffsetFetchResponseGroupTopic, f *coordinator.FetchedTopic) {
+func fillTopic(t *kmsg.OffsetFetchResponseGroupTopic, stable bool, f *coordinator.FetchedTopic) {
 	for i := range f.Offsets {
 		o := &f.Offsets[i]
 		p := noOffset(o.Partition, protocol.None)
-		if o.Found {
+		switch {
+		case stable && o.Unstable:
+			p.ErrorCode = int16(protocol.UnstableOffsetCommit)
+		case o.Found:
 			p.Offset, p.LeaderEpoch, p.Metadata = o.Offset.Offset, o.LeaderEpoch, &o.Metadata
 		}
 		t.Partitions = append(t.Partitions, p)

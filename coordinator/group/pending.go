@@ -1,6 +1,9 @@
 package group
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Offsets committed inside a transaction are pending until the transaction's marker
 // decides them (KIP-98, KIP-447). Pending offsets are not shown; a partition that has
@@ -80,6 +83,9 @@ func (o *Offsets) Unstable(topic string, partition int32) bool {
 
 // Open says whether the producer has pending offsets here.
 func (o *Offsets) Open(producer int64) bool { return len(o.open[producer]) > 0 }
+
+// Producers lists the producers with pending offsets.
+func (o *Offsets) Producers() []int64 { return slices.Collect(maps.Keys(o.open)) }
 
 // Empty says whether there is neither a durable offset nor a pending one.
 func (o *Offsets) Empty() bool { return o.count == 0 && len(o.open) == 0 }
