@@ -17,6 +17,7 @@
 // "key":..,"value":..}; "produced" after each command; "assigned" with all partitions
 // that the member now owns; "done" at the end, or "error" with the reason.
 //
-// The tests run against Apache Kafka as well (-broker kafka), which shows that what they
-// ask for is what Kafka does.
+// Each test runs over every storage: file journal and folder, file journal and S3,
+// object journal in S3 (-storage S3 picks by name). They run against Apache Kafka as well
+// (-broker kafka), which shows that what they ask for is what Kafka does.
 package clients

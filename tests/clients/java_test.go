@@ -12,20 +12,24 @@ import (
 	"github.com/streamhouse/streamhouse/tests/peers"
 )
 
-func startJava(t *testing.T) javaTools {
+// overJava runs a test of the Java tools over every storage.
+func overJava(t *testing.T, test func(t *testing.T, j javaTools)) {
 	t.Helper()
 	java, err := peers.KafkaTools(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return javaTools{java, peers.Start(t, brokerOptions(nil))}
+	overStorages(t, func(t *testing.T, o peers.Options) { test(t, javaTools{java, peers.Start(t, o)}) })
 }
 
 // kafka-topics, kafka-configs, kafka-console-producer, kafka-console-consumer and
 // kafka-consumer-groups.
 func TestJavaConsoleTools(t *testing.T) {
 	t.Parallel()
-	j := startJava(t)
+	overJava(t, testJavaConsoleTools)
+}
+
+func testJavaConsoleTools(t *testing.T, j javaTools) {
 	const topic, group, perStep = "console", "console-group", 300
 	j.call(t, []string{"Created topic console."}, tools+"TopicCommand", "--create", "--topic", topic,
 		"--partitions", "3", "--replication-factor", "1", "--config", "max.message.bytes=2000000")
@@ -90,7 +94,10 @@ func TestJavaConsoleTools(t *testing.T) {
 // kafka-verifiable-producer and kafka-verifiable-consumer.
 func TestJavaVerifiableTools(t *testing.T) {
 	t.Parallel()
-	j := startJava(t)
+	overJava(t, testJavaVerifiableTools)
+}
+
+func testJavaVerifiableTools(t *testing.T, j javaTools) {
 	const topic, group, records, perSecond = "verifiable", "verifiable-group", 3000, 300
 	j.call(t, nil, tools+"TopicCommand", "--create", "--topic", topic, "--partitions", strconv.Itoa(partitions))
 	config := filepath.Join(peers.Folder(t), "producer.properties")
@@ -130,7 +137,10 @@ func TestJavaVerifiableTools(t *testing.T) {
 // kafka-consumer-perf-test, with a restart between them.
 func TestJavaPerformanceTools(t *testing.T) {
 	t.Parallel()
-	j := startJava(t)
+	overJava(t, testJavaPerformanceTools)
+}
+
+func testJavaPerformanceTools(t *testing.T, j javaTools) {
 	const topic, records = "performance", 20000
 	j.call(t, nil, tools+"TopicCommand", "--create", "--topic", topic, "--partitions", "4")
 	for i, codec := range []string{"none", "lz4", "zstd"} {

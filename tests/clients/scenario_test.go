@@ -44,10 +44,12 @@ type scenario struct {
 	commands int
 }
 
-// run is the story that every client has to live through.
-func (c client) run(t *testing.T) {
+// run is the story that every client has to live through, over every storage.
+func (c client) run(t *testing.T) { overStorages(t, c.story) }
+
+func (c client) story(t *testing.T, o peers.Options) {
 	s := &scenario{client: c, topic: c.name + "-topic", group: c.name + "-group"}
-	s.broker = peers.Start(t, brokerOptions(nil))
+	s.broker = peers.Start(t, o)
 	s.start(t, "admin").finish(t)
 	s.producer = s.start(t, "produce")
 
@@ -234,16 +236,4 @@ func count(events []event, kind string) int {
 		}
 	}
 	return n
-}
-
-// brokerOptions are the options of every broker of these tests.
-func brokerOptions(settings map[string]string) peers.Options {
-	o := peers.Options{Kind: peers.Kind(*broker), Race: *race, Settings: map[string]string{
-		// Kafka waits three seconds for more members of a new group.
-		"group.initial.rebalance.delay.ms": "0",
-	}}
-	for name, value := range settings {
-		o.Settings[name] = value
-	}
-	return o
 }
