@@ -10,10 +10,8 @@ import (
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
-// item is a batch with its place in a pack.
+// item is a batch in a pack, besides what the pack's builder knows of it.
 type item struct {
-	entry  pack.Entry
-	bytes  []byte
 	buf    *buffer.Buf
 	part   *Partition
 	ticket *Ticket
@@ -30,11 +28,17 @@ type follower struct {
 
 // batchPack is a pack in the making or in flight.
 type batchPack struct {
-	seq       uint64
-	items     []item
+	seq uint64
+	// number tells it from every other pack of this process: a sequence is used again
+	// after a roll-back.
+	number    uint64
+	builder   pack.Builder // entries and bytes of the batches
+	items     []item       // what else belongs to them, in the same order
+	parts     []*Partition // of each group of the builder
 	followers []follower
 	bytes     int
 	born      int64 // monotonic ns; when its first batch came
+	time      int64 // ms; likewise, by the clock: the append time of its batches
 }
 
 // Append gives a batch its offset and its place in the open pack; the slot's
@@ -57,13 +61,17 @@ func (a *Appender) Append(ctx context.Context, t *Ticket, slot int, p *Partition
 		return
 	}
 	result, decided := l.place(t, slot, p, &b)
+	// The committer looks again by itself whenever a pack is settled.
+	wake := len(l.open.items) == 1 || l.open.bytes >= l.cfg.PackBytes
 	l.mu.Unlock()
 	if decided {
 		b.Buf.Release()
 		t.finish(slot, result)
 		return
 	}
-	l.kickCommitter()
+	if wake {
+		l.kickCommitter()
+	}
 }
 
 // ready says why nothing can be appended, if so. The caller holds l.mu.
@@ -97,19 +105,50 @@ func (l *Log) place(t *Ticket, slot int, p *Partition, b *Batch) (Result, bool) 
 			return Result{}, false
 		}
 	}
+	open := l.open
+	if len(open.items) == 0 {
+		now := l.now()
+		open.born, open.time = int64(now.Sub(l.began)), now.UnixMilli()
+	}
 	e := entryOf(p.id, &b.Header, len(b.Bytes))
-	e.BaseOffset, e.LeaderEpoch, e.AppendTime = p.state.NextOffset(), p.leaderEpoch, l.now().UnixMilli()
-	if err := p.state.Apply(&e, l.open.seq, l.durable); err != nil {
+	e.BaseOffset, e.LeaderEpoch, e.AppendTime = p.state.NextOffset(), p.leaderEpoch, open.time
+	if err := p.state.Apply(&e, open.seq, l.durable); err != nil {
 		// The offset and the epoch come from the state itself: it is broken.
 		panic(err)
 	}
 	record.SetOffset(b.Bytes, e.BaseOffset, e.LeaderEpoch)
-	if len(l.open.items) == 0 {
-		l.open.born = l.monotonic()
-	}
-	l.open.items = append(l.open.items, item{e, b.Bytes, b.Buf, p, t, slot})
-	l.open.bytes += len(b.Bytes)
+	open.put(&e, b, item{b.Buf, p, t, slot})
 	return Result{}, false
+}
+
+// newPack begins a pack. The caller holds l.mu and is the committer, or alone.
+func (l *Log) newPack(seq uint64) *batchPack {
+	p := &batchPack{}
+	if n := len(l.spare); n > 0 {
+		p, l.spare = l.spare[n-1], l.spare[:n-1]
+	}
+	l.packs++
+	p.seq, p.number = seq, l.packs
+	return p
+}
+
+// put adds a batch. The caller holds the log's mutex.
+func (p *batchPack) put(e *pack.Entry, b *Batch, it item) {
+	if it.part.inPack != p.number {
+		it.part.inPack, it.part.group = p.number, p.builder.Group(e.ID)
+		p.parts = append(p.parts, it.part)
+	}
+	p.builder.Put(it.part.group, e, b.Bytes)
+	p.items = append(p.items, it)
+	p.bytes += len(b.Bytes)
+}
+
+// reset forgets the batches and keeps the memory.
+func (p *batchPack) reset() {
+	p.builder.Reset()
+	clear(p.items)
+	clear(p.parts)
+	p.items, p.parts, p.followers, p.bytes = p.items[:0], p.parts[:0], nil, 0
 }
 
 // follow hangs a duplicate onto the pack that holds its original.
@@ -154,11 +193,12 @@ func entryOf(id pack.PartitionID, h *record.Header, length int) pack.Entry {
 	return e
 }
 
-// resultOf is the answer to a batch that became durable.
-func (it *item) resultOf() Result {
-	r := Result{BaseOffset: it.entry.BaseOffset, LogAppendTime: -1, LogStart: it.part.logStart.Load()}
-	if it.entry.Flags&pack.FlagLogAppendTime != 0 {
-		r.LogAppendTime = it.entry.MaxTimestamp
+// resultOf is the answer to the pack's i-th batch once it is durable.
+func (p *batchPack) resultOf(i int) Result {
+	e := p.builder.Entry(i)
+	r := Result{BaseOffset: e.BaseOffset, LogAppendTime: -1, LogStart: p.items[i].part.logStart.Load()}
+	if e.Flags&pack.FlagLogAppendTime != 0 {
+		r.LogAppendTime = e.MaxTimestamp
 	}
 	return r
 }

@@ -19,14 +19,13 @@ const rollComplaints = 240
 
 // flight is a pack on its way into the journal.
 type flight struct {
-	pack    *batchPack
-	builder *pack.Builder
-	bufs    [][]byte
-	index   *pack.Index
-	ref     journal.Ref
-	err     error
-	done    bool
-	sent    time.Time
+	pack  *batchPack
+	bufs  [][]byte
+	index *pack.Index
+	ref   journal.Ref
+	err   error
+	done  bool
+	sent  time.Time
 }
 
 // Run is the committer: it closes packs, hands them to the journal, publishes them
@@ -145,41 +144,15 @@ func (l *Log) dispatch(ctx context.Context) time.Duration {
 			l.mu.Unlock()
 			return wait
 		}
-		f := &flight{pack: p, builder: l.builder(), sent: l.now()}
+		f := &flight{pack: p, sent: l.now()}
 		l.inFlight = append(l.inFlight, f)
-		l.open = &batchPack{seq: p.seq + 1, items: l.spareItems()}
+		l.open = l.newPack(p.seq + 1)
 		l.admitWaiting()
 		l.mu.Unlock()
 
-		for i := range p.items {
-			f.builder.Add(p.items[i].entry, p.items[i].bytes)
-		}
-		f.bufs, f.index = f.builder.Encode(pack.Header{CreatedAt: l.now().UnixMilli()})
+		f.bufs, f.index = p.builder.Encode(pack.Header{CreatedAt: f.sent.UnixMilli()})
 		l.work <- f
 	}
-}
-
-// builder takes an encoder that no pack in flight uses. They belong to the
-// committer, and are at most one more than the journal has packs in flight.
-func (l *Log) builder() *pack.Builder {
-	n := len(l.builders)
-	if n == 0 {
-		return &pack.Builder{}
-	}
-	b := l.builders[n-1]
-	l.builders = l.builders[:n-1]
-	return b
-}
-
-// spareItems takes a list that no pack uses, or nil.
-func (l *Log) spareItems() []item {
-	n := len(l.spare)
-	if n == 0 {
-		return nil
-	}
-	items := l.spare[n-1]
-	l.spare = l.spare[:n-1]
-	return items
 }
 
 // settle publishes the packs whose outcome is known, in order.
@@ -200,11 +173,13 @@ func (l *Log) publish(f *flight) {
 	if l.recent.limit > 0 {
 		l.recent.put(f.ref, f.bufs)
 	}
-	var touched []*Partition
-	for id, ext := range f.index.Extents(f.ref.Pos) {
-		if part := l.parts.loaded(id); part != nil {
-			part.publish(f.ref, ext)
-			touched = append(touched, part)
+	var watched []*Partition
+	order := p.builder.Order()
+	for _, ext := range f.index.Extents(f.ref.Pos) {
+		part := p.parts[order[0]]
+		order = order[1:]
+		if part.publish(f.ref, ext) {
+			watched = append(watched, part)
 		}
 	}
 	l.mu.Lock()
@@ -212,23 +187,20 @@ func (l *Log) publish(f *flight) {
 	l.inFlight = l.inFlight[1:]
 	followers := p.followers
 	l.mu.Unlock()
-	for _, part := range touched {
+	for _, part := range watched {
 		part.advanced()
 	}
 	for i := range p.items {
 		it := &p.items[i]
 		it.buf.Release()
-		it.ticket.finish(it.slot, it.resultOf())
+		it.ticket.finish(it.slot, p.resultOf(i))
 	}
 	for _, x := range followers {
 		x.ticket.finish(x.slot, x.result)
 	}
-	batches := len(p.items)
-	clear(p.items)
-	l.spare = append(l.spare, p.items[:0])
-	f.builder.Reset()
-	l.builders = append(l.builders, f.builder)
-	l.metrics.packDurable(batches, f.ref.Len, l.now().Sub(f.sent))
+	l.metrics.packDurable(len(p.items), f.ref.Len, l.now().Sub(f.sent))
+	p.reset()
+	l.spare = append(l.spare, p)
 }
 
 // fail handles a pack that did not become durable: everything assigned since falls
@@ -287,15 +259,15 @@ func (l *Log) rollBack() (batches int) {
 	lost = append(lost, l.open)
 	touched := make(map[*Partition]struct{})
 	for _, p := range lost {
-		for i := range p.items {
-			touched[p.items[i].part] = struct{}{}
+		for _, part := range p.parts {
+			touched[part] = struct{}{}
 		}
 	}
 	for part := range touched {
 		part.state.RollBack(l.durable, part.high.Load())
 	}
 	l.inFlight = nil
-	l.open = &batchPack{seq: l.durable + 1}
+	l.open = l.newPack(l.durable + 1)
 	l.mu.Unlock()
 	failure := Result{Err: protocol.KafkaStorageError, BaseOffset: -1, LogAppendTime: -1, LogStart: -1}
 	for _, p := range lost {

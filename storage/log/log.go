@@ -78,14 +78,14 @@ type Log struct {
 	waiting  []*waiter
 	reserved int // bytes of admitted appends that are not placed yet
 
-	parts    partitions
+	parts    registry
 	sources  sources
 	recent   recent
 	verified verified
 	rows     rows
 
-	builders []*pack.Builder // idle encoders; the committer's
-	spare    [][]item        // idle lists of batches; likewise
+	packs uint64       // how many packs were begun, durable or not
+	spare []*batchPack // settled packs whose memory is used again; the committer's
 
 	kick       chan struct{}
 	rollWanted chan struct{}
@@ -124,7 +124,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	cfg.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "streamhouse", Name: "partitions_loaded", Help: "Partitions whose state is in memory.",
 	}, func() float64 { return float64(l.parts.count()) }))
-	l.open = &batchPack{seq: l.durable + 1}
+	l.open = l.newPack(l.durable + 1)
 	return l, nil
 }
 
@@ -210,10 +210,7 @@ func (l *Log) Partition(ctx context.Context, id pack.PartitionID, leaderEpoch in
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 		p.loadErr = l.load(bounded, p)
 		cancel()
-		if p.loadErr != nil {
-			l.parts.forget(p)
-		}
-		p.usable.Store(p.loadErr == nil)
+		l.parts.settle(p, p.loadErr == nil)
 		close(p.ready)
 	}
 	select {

@@ -2,12 +2,10 @@ package log
 
 import (
 	"fmt"
-	"sort"
 	"sync"
 	"sync/atomic"
 
 	"github.com/streamhouse/streamhouse/metadata"
-	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	"github.com/streamhouse/streamhouse/storage/pack"
 	"github.com/streamhouse/streamhouse/storage/partition"
@@ -28,6 +26,8 @@ type Partition struct {
 	// Guarded by log.mu.
 	state   partition.State // what is appended, durable or not
 	deleted bool
+	inPack  uint64 // the last pack that holds a batch of it (batchPack.number)
+	group   int32  // its place in that pack's builder
 
 	high     atomic.Int64 // high watermark: the durable end
 	logStart atomic.Int64
@@ -42,7 +42,6 @@ type Partition struct {
 
 	ready   chan struct{} // closed when the sealed state is loaded
 	loadErr error
-	usable  atomic.Bool // loaded without an error
 }
 
 // ID returns the partition's name.
@@ -131,95 +130,15 @@ func (p *Partition) sealedEnd() int64 {
 	return -1
 }
 
-// publish makes a durable pack's extent readable.
-func (p *Partition) publish(ref journal.Ref, ext pack.Extent) {
+// publish makes a durable pack's extent readable, and says whether somebody waits
+// for that.
+func (p *Partition) publish(ref journal.Ref, ext pack.Extent) (watched bool) {
 	p.mu.Lock()
-	if !p.gone {
-		p.open = append(p.open, extent{ext, ref})
+	defer p.mu.Unlock()
+	if p.gone {
+		return false
 	}
-	p.mu.Unlock()
+	p.open = append(p.open, extent{ext, ref})
 	p.high.Store(ext.LastOffset + 1)
-}
-
-// partitions holds the handles by id.
-type partitions struct {
-	mu      sync.RWMutex
-	byID    map[pack.PartitionID]*Partition
-	dropped map[pack.TopicID]struct{} // since the start; ids are never reused
-	log     *Log
-}
-
-func (t *partitions) init(l *Log) {
-	t.log = l
-	t.byID = make(map[pack.PartitionID]*Partition)
-	t.dropped = make(map[pack.TopicID]struct{})
-}
-
-// loaded returns the handle if it is there and ready.
-func (t *partitions) loaded(id pack.PartitionID) *Partition {
-	t.mu.RLock()
-	p := t.byID[id]
-	t.mu.RUnlock()
-	if p == nil || !p.usable.Load() {
-		return nil
-	}
-	return p
-}
-
-// claim returns the handle; first says that the caller has to load it.
-func (t *partitions) claim(id pack.PartitionID, leaderEpoch int32) (p *Partition, first bool, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, ok := t.dropped[id.Topic]; ok {
-		return nil, false, protocol.UnknownTopicOrPartition
-	}
-	if p := t.byID[id]; p != nil {
-		return p, false, nil
-	}
-	p = &Partition{id: id, leaderEpoch: leaderEpoch, log: t.log, ready: make(chan struct{})}
-	t.byID[id] = p
-	return p, true, nil
-}
-
-func (t *partitions) forget(p *Partition) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.byID[p.id] == p {
-		delete(t.byID, p.id)
-	}
-}
-
-// drop forgets a topic's partitions for good and returns them.
-func (t *partitions) drop(topic pack.TopicID) []*Partition {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.dropped[topic] = struct{}{}
-	var out []*Partition
-	for id, p := range t.byID {
-		if id.Topic == topic {
-			out = append(out, p)
-			delete(t.byID, id)
-		}
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].id.Partition < out[j].id.Partition })
-	return out
-}
-
-// each calls fn for every handle; fn may block.
-func (t *partitions) each(fn func(*Partition)) {
-	t.mu.RLock()
-	all := make([]*Partition, 0, len(t.byID))
-	for _, p := range t.byID {
-		all = append(all, p)
-	}
-	t.mu.RUnlock()
-	for _, p := range all {
-		fn(p)
-	}
-}
-
-func (t *partitions) count() int {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return len(t.byID)
+	return len(p.watches) > 0
 }

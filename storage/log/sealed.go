@@ -33,14 +33,29 @@ func (l *Log) VolumeSealed(volume journal.VolumeID, slices []metadata.Slice) {
 			p.insert(s)
 			p.version++
 		}
-		kept := p.open[:0:0]
-		for _, e := range p.open {
-			if e.ref.Volume != volume {
-				kept = append(kept, e)
-			}
-		}
-		p.open = kept
+		p.open = without(p.open, volume)
 	})
+}
+
+// without returns a copy of the extents that lie in other volumes: readers may still
+// hold the old list.
+func without(open []extent, volume journal.VolumeID) []extent {
+	left := 0
+	for i := range open {
+		if open[i].ref.Volume != volume {
+			left++
+		}
+	}
+	if left == len(open) {
+		return open
+	}
+	kept := make([]extent, 0, left)
+	for i := range open {
+		if open[i].ref.Volume != volume {
+			kept = append(kept, open[i])
+		}
+	}
+	return kept
 }
 
 // insert adds a slice in offset order, once. The caller holds p.mu.

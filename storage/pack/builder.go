@@ -44,34 +44,54 @@ func (b *Builder) Size() int64 {
 // partition come in the order of their offsets. e.Position and e.Length are set by
 // the builder.
 func (b *Builder) Add(e Entry, data []byte) {
-	e.Length = int32(len(data))
-	if err := e.check(); err != nil {
-		panic("pack: added to a builder: " + err.Error())
-	}
-	b.entries = append(b.entries, e)
-	b.data = append(b.data, data)
-	b.group = append(b.group, b.groupOf(&e))
-	b.bytes += int64(len(data))
+	b.Put(b.groupOf(&e), &e, data)
 }
 
 func (b *Builder) groupOf(e *Entry) int32 {
 	if n := len(b.group); n > 0 && b.groups[b.group[n-1]].id == e.ID {
-		g := b.group[n-1]
-		b.groups[g].count++
-		return g
+		return b.group[n-1]
 	}
 	g, ok := b.byID[e.ID]
 	if !ok {
 		if b.byID == nil {
 			b.byID = make(map[PartitionID]int32)
 		}
-		g = int32(len(b.groups))
-		b.groups = append(b.groups, group{id: e.ID})
+		g = b.Group(e.ID)
 		b.byID[e.ID] = g
 	}
-	b.groups[g].count++
 	return g
 }
+
+// Group begins a partition and returns its number in this pack, for a caller that
+// remembers by itself which partitions it has begun: it calls Group once for each
+// and Put for every batch, and never Add.
+func (b *Builder) Group(id PartitionID) int32 {
+	b.groups = append(b.groups, group{id: id})
+	return int32(len(b.groups) - 1)
+}
+
+// Put is Add for a partition that Group began; e is copied.
+func (b *Builder) Put(g int32, e *Entry, data []byte) {
+	e.Length = int32(len(data))
+	if err := e.check(); err != nil {
+		panic("pack: added to a builder: " + err.Error())
+	}
+	if b.groups[g].id != e.ID {
+		panic(fmt.Sprintf("pack: batch of %v put where those of %v go", e.ID, b.groups[g].id))
+	}
+	b.groups[g].count++
+	b.entries = append(b.entries, *e)
+	b.data = append(b.data, data)
+	b.group = append(b.group, g)
+	b.bytes += int64(len(data))
+}
+
+// Entry is the i-th batch that was added; not to be changed, and valid until Reset.
+func (b *Builder) Entry(i int) *Entry { return &b.entries[i] }
+
+// Order lists the groups as Encode put them: that of the first extent comes first.
+// It is valid until Reset.
+func (b *Builder) Order() []int32 { return b.order }
 
 // Encode returns the pack's wire form and its index. bufs[0] is header and index,
 // the others are views of the batches in the order of the index. Of h, only Flags
