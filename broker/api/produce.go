@@ -103,6 +103,7 @@ type produceParser struct {
 	now     int64 // ms
 	timeout int32 // ms
 	refusal error // for the whole request
+	named   seenTopic
 }
 
 func (q *produceParser) parse() error {
@@ -136,6 +137,7 @@ func (q *produceParser) topic() {
 	rules := record.Rules{}
 	if topic != nil {
 		rules = topic.Config.Rules(q.request.Version, q.now)
+		q.named = q.seen.topic(topic.ID, topic.Partitions)
 	}
 	least := 8
 	if f.Flexible {
@@ -191,7 +193,7 @@ func (q *produceParser) partition(topic *catalog.Topic, rules *record.Rules, ref
 	if refusal == nil && (index < 0 || index >= topic.Partitions) {
 		refusal = protocol.UnknownTopicOrPartition
 	}
-	if refusal == nil && q.seen.add(pack.PartitionID{Topic: topic.ID, Partition: index}) {
+	if refusal == nil && q.seen.add(q.named, index) {
 		f.Err = f.In.Skip(max(length, 0))
 		f.Tags()
 		return
@@ -316,39 +318,4 @@ func fitsSegment(topic *catalog.Topic, size int) error {
 		return protocol.Errorf(protocol.RecordListTooLarge, "batch of %d bytes, segment.bytes is %d", size, topic.Config.SegmentBytes)
 	}
 	return nil
-}
-
-// seenPartitions remembers the partitions of one request: a few in a list, more in
-// a map that the connection keeps.
-type seenPartitions struct {
-	few  []pack.PartitionID
-	many map[pack.PartitionID]struct{}
-}
-
-const seenFew = 16
-
-func (s *seenPartitions) reset() {
-	s.few = s.few[:0]
-	clear(s.many)
-}
-
-// add remembers id and says whether it was there.
-func (s *seenPartitions) add(id pack.PartitionID) bool {
-	for i := range s.few {
-		if s.few[i] == id {
-			return true
-		}
-	}
-	if len(s.few) < seenFew {
-		s.few = append(s.few, id)
-		return false
-	}
-	if _, ok := s.many[id]; ok {
-		return true
-	}
-	if s.many == nil {
-		s.many = make(map[pack.PartitionID]struct{})
-	}
-	s.many[id] = struct{}{}
-	return false
 }

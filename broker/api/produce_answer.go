@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -61,6 +62,7 @@ func (a *produceAnswer) add(partition int32, more int) (*log.Ticket, int) {
 		a.free = min(more, ticketSlots)
 		a.left.Add(1)
 		a.tickets = append(a.tickets, log.NewTicket(a.free, a.done))
+		a.parts = slices.Grow(a.parts, a.free)
 	}
 	ticket := a.tickets[len(a.tickets)-1]
 	slot := len(ticket.Results()) - a.free
