@@ -60,6 +60,7 @@ func cases() []benchCase {
 		list = append(list, benchCase{"fetch-" + name, "fetch what was just produced, from the page cache",
 			func(ctx context.Context, m *measured) error { return m.fetch(ctx, s) }})
 	}
+	list = append(list, transactionCases()...)
 	return append(list,
 		benchCase{"produce-snappy-16p", "franz-go's producer with its defaults, 1 KiB records",
 			func(ctx context.Context, m *measured) error { return m.produceSnappy(ctx) }},

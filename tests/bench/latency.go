@@ -20,9 +20,11 @@ type samples struct {
 	mu    sync.Mutex
 	times []time.Duration
 	on    atomic.Bool // within the window
+	seen  atomic.Int64
 }
 
 func (s *samples) add(d time.Duration) {
+	s.seen.Add(1)
 	if !s.on.Load() {
 		return
 	}

@@ -40,6 +40,7 @@ type settings struct {
 	window   time.Duration
 	maxBytes int64
 	journal  string
+	flush    bool // Kafka flushes each message
 }
 
 func main() {
@@ -77,6 +78,7 @@ func parse(args []string) (s settings, list bool, err error) {
 	flags.DurationVar(&s.window, "window", 8*time.Second, "measured window")
 	maxMiB := flags.Int64("max-mib", 4096, "end a window of bulk load after so many MiB")
 	flags.StringVar(&s.journal, "journal", "file", "our broker's journal")
+	flags.BoolVar(&s.flush, "kafka-flush", false, "let Kafka sync each message before it answers, as ours does (log.flush.interval.messages=1)")
 	if err := flags.Parse(args); err != nil {
 		return s, false, err
 	}
@@ -129,6 +131,8 @@ func (s settings) once(ctx context.Context, c benchCase, kind peers.Kind) (resul
 	o := peers.Options{Kind: kind, Dir: filepath.Join(dir, "broker"), HeapMiB: 1024}
 	if kind == peers.StreamHouse {
 		o.Journal = s.journal
+	} else if s.flush {
+		o.Settings = map[string]string{"log.flush.interval.messages": "1"}
 	}
 	b, err := peers.New(ctx, o)
 	if err != nil {

@@ -28,7 +28,7 @@ const (
 )
 
 // metrics is the order in which figures are shown.
-var metrics = []metric{throughput, rate, userCPU, systemCPU, p50, p99, peakMemory, writeFactor, startEmpty, startKilled}
+var metrics = []metric{throughput, rate, transactions, userCPU, systemCPU, p50, p99, peakMemory, writeFactor, startEmpty, startKilled}
 
 // table prints a case as soon as it is measured.
 type table struct {
