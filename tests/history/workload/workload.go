@@ -1,0 +1,133 @@
+// Package workload loads a Kafka broker at an address with producers, transactions,
+// readers, groups and administration, and records what they see as a history
+// (tests/history). It judges nothing, and knows nothing of which broker it is.
+package workload
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/streamhouse/streamhouse/tests/history"
+)
+
+// Options say what a load consists of. Counts may be zero.
+type Options struct {
+	Addr   string // host:port
+	Seed   uint64 // of what the clients choose; not of their timing
+	Prefix string // of topics, groups and transactional ids: runs on one broker differ in it
+
+	Topics, Partitions int // that all producers write to, and partitions of each topic
+
+	Plain         int // producers that send each batch once, without sequence numbers
+	Idempotent    int
+	Transactional int
+	Copiers       int // members of one group that copy a topic, exactly once
+	Members       int // of one group that commits what it has read
+	Readers       int // of each isolation level
+	Committers    int // that commit for a group without members
+	Watchers      int // that ask for watermarks
+	Admins        int // that create, fill, cut and delete topics of their own
+
+	// TxnVersion 1 makes transactional clients speak the protocol from before KIP-890
+	// (every partition added by request, no epoch per transaction). With 0 they speak what
+	// the broker offers.
+	TxnVersion int
+	TxnTimeout time.Duration // 20 s if zero; must exceed the outages that faults make
+
+	Pace       time.Duration // average pause between a client's steps; 10 ms if zero
+	ValueBytes int           // average size of a record; 100 if zero
+	Settle     time.Duration // how long the final read may stand still; 1 minute if zero
+}
+
+// Default is a load of every kind, small enough for one machine beside a broker.
+func Default(addr string) Options {
+	return Options{Addr: addr, Prefix: "history", Topics: 2, Partitions: 3, Plain: 2, Idempotent: 2, Transactional: 3, Copiers: 2,
+		Members: 2, Readers: 1, Committers: 1, Watchers: 1, Admins: 1}
+}
+
+// WithoutTransactions is o for a broker that has none.
+func (o Options) WithoutTransactions() Options {
+	o.Transactional, o.Copiers = 0, 0
+	return o
+}
+
+func (o Options) filled() Options {
+	set := func(d *time.Duration, to time.Duration) {
+		if *d == 0 {
+			*d = to
+		}
+	}
+	set(&o.TxnTimeout, 20*time.Second)
+	set(&o.Pace, 10*time.Millisecond)
+	set(&o.Settle, time.Minute)
+	if o.ValueBytes == 0 {
+		o.ValueBytes = 100
+	}
+	return o
+}
+
+// Load is one run of a workload. Its steps are Setup, Clients, Final, in this order; a
+// test that injects faults does so while Clients runs, and records them in the same
+// history.
+type Load struct {
+	Options
+	w      *history.Writer
+	topics []topic // that everybody reads
+	in     topic   // what copiers read, also among topics
+	out    topic   // what they write, also among topics
+}
+
+// New makes a load that writes to w, which stays the caller's to close.
+func New(o Options, w *history.Writer) *Load { return &Load{Options: o.filled(), w: w} }
+
+// Run loads the broker for some time and reads everything in the end. The history is
+// complete, though not closed, when it returns without error.
+func Run(ctx context.Context, o Options, length time.Duration, w *history.Writer) error {
+	l := New(o, w)
+	if err := l.Setup(ctx); err != nil {
+		return err
+	}
+	loading, stop := context.WithTimeout(ctx, length)
+	defer stop()
+	if err := l.Clients(loading); err != nil {
+		return err
+	}
+	return l.Final(ctx)
+}
+
+// Clients runs all clients until ctx ends, and what they have under way then.
+func (l *Load) Clients(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	start := func(kind string, count int, client func(context.Context, string, uint64) error) {
+		for i := range count {
+			name := fmt.Sprintf("%s-%d", kind, i)
+			group.Go(func() error {
+				if err := client(ctx, name, l.Seed+uint64(i)); err != nil {
+					return fmt.Errorf("client %s: %w", name, err)
+				}
+				return nil
+			})
+		}
+	}
+	start("plain", l.Plain, l.plain)
+	start("idempotent", l.Idempotent, l.idempotent)
+	start("txn", l.Transactional, l.transactional)
+	start("copier", l.Copiers, l.copier)
+	start("member", l.Members, l.member)
+	start("uncommitted", l.Readers, l.reader(history.ReadUncommitted))
+	start("committed", l.Readers, l.reader(history.ReadCommitted))
+	start("committer", l.Committers, l.committer)
+	start("watcher", l.Watchers, l.watcher)
+	start("admin", l.Admins, l.admin)
+	return group.Wait()
+}
+
+// Groups that Clients uses.
+func (l *Load) memberGroup() string { return l.Prefix + "-members" }
+func (l *Load) copyGroup() string   { return l.Prefix + "-copiers" }
+func (l *Load) plainGroup(name string) string {
+	return l.Prefix + "-" + name
+}
