@@ -3,6 +3,7 @@ package upkeep
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,8 +18,55 @@ import (
 // off at its next step. A job that fails is reported and tried again after a pause:
 // upkeep that is late costs room, never data. Only damage ends Run with an error.
 //
+// At the end it leaves little for the next start to read, as far as StopMax allows.
+//
 // It owns three goroutines: seals, lifts, and retention with sweeping.
 func (u *Upkeep) Run(ctx context.Context) error {
+	if err := u.jobs(ctx); err != nil || u.cfg.StopMax <= 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.cfg.StopMax)
+	defer cancel()
+	began := time.Now()
+	err := u.finish(ctx)
+	switch {
+	case damaged(err):
+		return err
+	case err != nil:
+		u.logger.Info("not everything is sealed, the next start reads more", zap.Error(err))
+	default:
+		u.logger.Debug("sealed for the stop", zap.Duration("took", time.Since(began)))
+	}
+	return nil
+}
+
+// finish lifts what is left, and has the open volume closed and sealed. The log must
+// still run, and nobody append to it.
+func (u *Upkeep) finish(ctx context.Context) error {
+	if err := u.liftPending(ctx); err != nil {
+		return fmt.Errorf("lift: %w", err)
+	}
+	if volumes := u.cfg.Journal.Volumes(); len(volumes) == 0 || !used(volumes[len(volumes)-1]) {
+		return u.Seal(ctx)
+	}
+	u.cfg.Log.RequestRoll()
+	for {
+		if volumes := u.cfg.Journal.Volumes(); !used(volumes[len(volumes)-1]) {
+			return u.Seal(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the open volume is not closed: %w", ctx.Err())
+		case <-time.After(rollPoll):
+		}
+	}
+}
+
+// rollPoll is how often a stop looks whether the log has closed the volume.
+const rollPoll = 2 * time.Millisecond
+
+// jobs does the jobs until ctx ends.
+func (u *Upkeep) jobs(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return u.every(ctx, u.cfg.SealInterval, job{"seal", u.Seal})

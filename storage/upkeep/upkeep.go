@@ -121,6 +121,9 @@ type Config struct {
 	// having been lifted once, to be dropped: longer than a coordinator takes to
 	// load. Default 10 min.
 	TombstoneGrace time.Duration
+	// StopMax bounds what Run does once its context has ended, so that the next start
+	// reads little; 0: nothing is done then.
+	StopMax time.Duration
 
 	// Seam is called before each step with its name; an error ends the job there, as
 	// a crash would. Tests set it.
