@@ -22,8 +22,15 @@ type Batch struct {
 	Bytes  []byte
 	Header record.Header // as it is in Bytes after validation
 	// Coordinator marks appends of the broker's own coordinators: they are outside
-	// the duplicate check.
+	// the duplicate check. A transactional one needs a Guard like any other.
 	Coordinator bool
+	// VersionTwo marks what is written by the rules of transaction version 2 (KIP-890).
+	VersionTwo bool
+	// Marker says that the batch is the control batch with this end marker.
+	Marker *record.EndMarker
+	// Guard is what TransactionGuard gave before the coordinator confirmed that the
+	// partition belongs to the transaction of this (transactional) batch.
+	Guard Guard
 }
 
 // Result is what became of one batch of a Ticket. Err is nil, a protocol.Code or a

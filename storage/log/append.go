@@ -37,6 +37,7 @@ type batchPack struct {
 	parts     []*Partition // of each group of the builder
 	followers []follower
 	bytes     int
+	atomic    bool  // it holds an atomic append
 	born      int64 // monotonic ns; when its first batch came
 	time      int64 // ms; likewise, by the clock: the append time of its batches
 }
@@ -90,8 +91,8 @@ func (l *Log) ready(p *Partition) error {
 // place runs the producer check and puts the batch into the open pack. It returns
 // a result when the batch's fate is decided already. The caller holds l.mu.
 func (l *Log) place(t *Ticket, slot int, p *Partition, b *Batch) (Result, bool) {
-	if !b.Coordinator {
-		dup, err := p.state.Check(&b.Header)
+	if b.Header.ProducerID >= 0 {
+		dup, err := l.checkProducer(p, b)
 		if err != nil {
 			return Result{Err: err, BaseOffset: -1, LogAppendTime: -1, LogStart: p.logStart.Load()}, true
 		}
@@ -105,20 +106,32 @@ func (l *Log) place(t *Ticket, slot int, p *Partition, b *Batch) (Result, bool) 
 			return Result{}, false
 		}
 	}
+	l.put(t, slot, p, b)
+	return Result{}, false
+}
+
+// put gives a batch that was checked its offset and its place in the open pack. The
+// caller holds l.mu.
+func (l *Log) put(t *Ticket, slot int, p *Partition, b *Batch) {
 	open := l.open
 	if len(open.items) == 0 {
 		now := l.now()
 		open.born, open.time = int64(now.Sub(l.began)), now.UnixMilli()
 	}
 	e := entryOf(p.id, &b.Header, len(b.Bytes))
+	if b.Marker != nil {
+		setMarker(&e, b.Marker)
+	}
 	e.BaseOffset, e.LeaderEpoch, e.AppendTime = p.state.NextOffset(), p.leaderEpoch, open.time
 	if err := p.state.Apply(&e, open.seq, l.durable); err != nil {
 		// The offset and the epoch come from the state itself: it is broken.
 		panic(err)
 	}
 	record.SetOffset(b.Bytes, e.BaseOffset, e.LeaderEpoch)
+	if e.Flags&pack.FlagTransactional != 0 {
+		l.placed(p, b)
+	}
 	open.put(&e, b, item{b.Buf, p, t, slot})
-	return Result{}, false
 }
 
 // newPack begins a pack. The caller holds l.mu and is the committer, or alone.
@@ -148,7 +161,7 @@ func (p *batchPack) reset() {
 	p.builder.Reset()
 	clear(p.items)
 	clear(p.parts)
-	p.items, p.parts, p.followers, p.bytes = p.items[:0], p.parts[:0], nil, 0
+	p.items, p.parts, p.followers, p.bytes, p.atomic = p.items[:0], p.parts[:0], nil, 0, false
 }
 
 // follow hangs a duplicate onto the pack that holds its original.

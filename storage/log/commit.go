@@ -150,7 +150,11 @@ func (l *Log) dispatch(ctx context.Context) time.Duration {
 		l.admitWaiting()
 		l.mu.Unlock()
 
-		f.bufs, f.index = p.builder.Encode(pack.Header{CreatedAt: f.sent.UnixMilli()})
+		h := pack.Header{CreatedAt: f.sent.UnixMilli()}
+		if p.atomic {
+			h.Flags |= pack.FlagAtomic
+		}
+		f.bufs, f.index = p.builder.Encode(h)
 		l.work <- f
 	}
 }
@@ -266,6 +270,8 @@ func (l *Log) rollBack() (batches int) {
 	for part := range touched {
 		part.state.RollBack(l.durable, part.high.Load())
 	}
+	l.marks++
+	l.rolledBack = l.marks
 	l.inFlight = nil
 	l.open = l.newPack(l.durable + 1)
 	l.mu.Unlock()

@@ -68,15 +68,17 @@ type Log struct {
 
 	// mu guards the append side: the open pack, what is in flight, and every
 	// partition's appended state. It is never held across I/O or a wait.
-	mu       sync.Mutex
-	open     *batchPack
-	inFlight []*flight // oldest first
-	durable  uint64    // sequence of the last durable pack
-	failing  bool      // a pack failed and its outcome is not closed yet
-	closed   bool
-	behind   bool // the journal holds more than UnsealedMax
-	waiting  []*waiter
-	reserved int // bytes of admitted appends that are not placed yet
+	mu         sync.Mutex
+	open       *batchPack
+	inFlight   []*flight // oldest first
+	durable    uint64    // sequence of the last durable pack
+	failing    bool      // a pack failed and its outcome is not closed yet
+	closed     bool
+	behind     bool // the journal holds more than UnsealedMax
+	waiting    []*waiter
+	marks      uint64 // end markers appended and roll-backs; see Guard
+	rolledBack uint64 // marks at the last roll-back
+	reserved   int    // bytes of admitted appends that are not placed yet
 
 	parts    registry
 	sources  sources
@@ -125,6 +127,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		Namespace: "streamhouse", Name: "partitions_loaded", Help: "Partitions whose state is in memory.",
 	}, func() float64 { return float64(l.parts.count()) }))
 	l.open = l.newPack(l.durable + 1)
+	l.marks = 1 // a Guard is never 0
 	return l, nil
 }
 
@@ -257,6 +260,7 @@ func (l *Log) load(ctx context.Context, p *Partition) error {
 		p.sealed = slices
 		p.mu.Unlock()
 		p.logStart.Store(logStart)
+		p.settleAll()
 		p.high.Store(next)
 		p.started = next
 		return nil

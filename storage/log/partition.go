@@ -29,14 +29,18 @@ type Partition struct {
 	inPack  uint64 // the last pack that holds a batch of it (batchPack.number)
 	group   int32  // its place in that pack's builder
 
+	transactional atomic.Bool  // it may have transactions that settle must look at
+	unstable      atomic.Int64 // first offset of the oldest transaction open in the durable state, or MaxInt64
+
 	high     atomic.Int64 // high watermark: the durable end
 	logStart atomic.Int64
 	started  int64 // durable end when this tenure began
 
 	mu      sync.RWMutex
-	open    []extent         // in the journal, by offset
-	sealed  []metadata.Slice // in segments, by offset, all before open
-	version int              // raised by every change of sealed
+	open    []extent            // in the journal, by offset
+	sealed  []metadata.Slice    // in segments, by offset, all before open
+	aborted []partition.Aborted // that end in the open journal, by their ends
+	version int                 // raised by every change of sealed
 	gone    bool
 	watches []watch
 
@@ -52,12 +56,14 @@ func (p *Partition) LeaderEpoch() int32 { return p.leaderEpoch }
 
 // Bounds returns the partition's durable offsets.
 func (p *Partition) Bounds() Bounds {
+	// In this order: what is stable is settled before the high watermark rises.
 	high := p.high.Load()
-	// Without transactions everything durable is stable.
+	unstable := p.unstable.Load()
+	logStart := min(p.logStart.Load(), high)
 	return Bounds{
-		LogStart:      min(p.logStart.Load(), high),
+		LogStart:      logStart,
 		HighWatermark: high,
-		LastStable:    high,
+		LastStable:    max(min(unstable, high), logStart),
 		LeaderEpoch:   p.leaderEpoch,
 	}
 }
@@ -118,6 +124,7 @@ func (p *Partition) replay(ref journal.Ref, ext pack.Extent, entries []pack.Entr
 // begin starts the tenure after replay.
 func (p *Partition) begin() {
 	p.started = p.state.NextOffset()
+	p.settleAll()
 	p.high.Store(p.started)
 }
 
@@ -133,6 +140,7 @@ func (p *Partition) sealedEnd() int64 {
 // publish makes a durable pack's extent readable, and says whether somebody waits
 // for that.
 func (p *Partition) publish(ref journal.Ref, ext pack.Extent) (watched bool) {
+	p.settle(ref.Seq)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gone {

@@ -59,6 +59,9 @@ func (l *Log) Read(ctx context.Context, p *Partition, req ReadRequest) (ReadResu
 		}
 		return res, l.readError(p, r.at, err)
 	}
+	if req.Committed && res.Bytes > 0 {
+		res.Aborted = p.abortedOpen(res.Aborted, req.Offset, r.at)
+	}
 	return res, nil
 }
 

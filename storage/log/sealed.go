@@ -32,6 +32,7 @@ func (l *Log) VolumeSealed(volume journal.VolumeID, slices []metadata.Slice) {
 		if s, ok := bySlice[p.id]; ok && !p.gone {
 			p.insert(s)
 			p.version++
+			p.trimAborted()
 		}
 		p.open = without(p.open, volume)
 	})
@@ -95,6 +96,7 @@ func (l *Log) Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice) {
 	i := sort.Search(len(p.open), func(i int) bool { return p.open[i].LastOffset > upTo })
 	p.open = append(p.open[:0:0], p.open[i:]...)
 	p.version++
+	p.trimAborted()
 }
 
 // LogStartRaised tells the log that the metadata store has a higher log start.
@@ -115,6 +117,7 @@ func (p *Partition) raise(offset int64) {
 	i := sort.Search(len(p.sealed), func(i int) bool { return p.sealed[i].LastOffset >= offset })
 	p.sealed = append(p.sealed[:0:0], p.sealed[i:]...)
 	p.version++
+	p.trimAborted()
 	p.mu.Unlock()
 	p.advanced()
 }

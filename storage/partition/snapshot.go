@@ -8,22 +8,37 @@ import (
 	"sort"
 )
 
-// snapshotVersion is the first byte of a state block. docs/formats/state.md has the
-// layout.
-const snapshotVersion = 1
+// The versions of a state block: its first byte. docs/formats/state.md has the layout.
+// Version 1 knew no transactions; it is read and not written any more.
+const (
+	snapshotBefore  = 1
+	snapshotVersion = 2
+)
 
-// batchBytes is the size of one remembered batch in a state block.
-const batchBytes = 2 + 4 + 4 + 8 + 8 + 8 + 8
+// What the byte that begins a producer says: the number of batches, and which other
+// parts follow. In version 1 it is the number alone.
+const (
+	countMask  = 0x07
+	withMarker = 0x08
+	withTxn    = 0x10
+)
+
+// Sizes of the parts of a producer in a state block, bytes.
+const (
+	batchBytes  = 2 + 4 + 4 + 8 + 8 + 8 + 8
+	markerBytes = 2 + 4 + 8 + 8 + 8
+	txnBytes    = 8
+)
 
 // ErrSnapshot is returned for a state block that does not decode.
 var ErrSnapshot = errors.New("partition: damaged state block")
 
 // MarshalBinary encodes the state as a state block: version, next offset, epochs,
-// then producers by id with their last five batches. It is called on folds over
+// then producers by id with their last marker, open transaction and last five batches. It is called on folds over
 // durable packs only; it never fails.
 func (s *State) MarshalBinary() ([]byte, error) {
 	be := binary.BigEndian
-	b := make([]byte, 0, 32+12*len(s.epochs)+(16+window*batchBytes)*len(s.producers))
+	b := make([]byte, 0, 32+12*len(s.epochs)+(16+markerBytes+txnBytes+window*batchBytes)*len(s.producers))
 	b = append(b, snapshotVersion)
 	b = be.AppendUint64(b, uint64(s.next))
 	b = be.AppendUint32(b, uint32(len(s.epochs)))
@@ -33,22 +48,44 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	}
 	ids := make([]int64, 0, len(s.producers))
 	for id, p := range s.producers {
-		if len(p.batches) > 0 {
+		if p.known() {
 			ids = append(ids, id)
 		}
 	}
 	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
 	b = be.AppendUint32(b, uint32(len(ids)))
 	for _, id := range ids {
-		batches := s.producers[id].batches
-		batches = batches[max(0, len(batches)-window):]
 		b = be.AppendUint64(b, uint64(id))
-		b = append(b, byte(len(batches)))
-		for i := range batches {
-			b = batches[i].append(b)
-		}
+		b = s.producers[id].append(b)
 	}
 	return b, nil
+}
+
+func (p *producer) append(b []byte) []byte {
+	be := binary.BigEndian
+	batches := p.batches[max(0, len(p.batches)-window):]
+	head := byte(len(batches))
+	if p.marked {
+		head |= withMarker
+	}
+	if p.txnStart != none {
+		head |= withTxn
+	}
+	b = append(b, head)
+	if m := &p.marker; p.marked {
+		b = be.AppendUint16(b, uint16(m.epoch))
+		b = be.AppendUint32(b, uint32(m.coordinatorEpoch))
+		b = be.AppendUint64(b, uint64(m.offset))
+		b = be.AppendUint64(b, uint64(m.timestamp))
+		b = be.AppendUint64(b, uint64(m.appendTime))
+	}
+	if p.txnStart != none {
+		b = be.AppendUint64(b, uint64(p.txnStart))
+	}
+	for i := range batches {
+		b = batches[i].append(b)
+	}
+	return b
 }
 
 func (x *Batch) append(b []byte) []byte {
@@ -66,8 +103,9 @@ func (x *Batch) append(b []byte) []byte {
 // ErrSnapshot; memory is bounded by the block's length.
 func (s *State) UnmarshalBinary(b []byte) error {
 	r := reader{b: b}
-	if v := r.uint8(); r.bad || v != snapshotVersion {
-		return fmt.Errorf("%w: version %d", ErrSnapshot, v)
+	version := r.uint8()
+	if r.bad || version != snapshotBefore && version != snapshotVersion {
+		return fmt.Errorf("%w: version %d", ErrSnapshot, version)
 	}
 	var out State
 	out.next = int64(r.uint64())
@@ -83,22 +121,53 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	last := int64(math.MinInt64)
 	for range n {
 		id := int64(r.uint64())
-		k := int(r.uint8())
-		if r.bad || id <= last || k == 0 || k > window || len(r.b) < k*batchBytes {
+		if id <= last || !out.readProducer(&r, id, version) {
 			return fmt.Errorf("%w: producer %d", ErrSnapshot, id)
 		}
 		last = id
-		p := out.producer(id)
-		for range k {
-			p.batches = append(p.batches, r.batch())
-		}
-		p.epoch = p.batches[k-1].Epoch
 	}
 	if r.bad || len(r.b) != 0 || out.next < 0 {
 		return fmt.Errorf("%w: %d bytes left", ErrSnapshot, len(r.b))
 	}
+	sort.Slice(out.txns, func(i, j int) bool { return out.txns[i].first < out.txns[j].first })
+	for i := range out.txns {
+		if first := out.txns[i].first; first < 0 || first >= out.next || i > 0 && first == out.txns[i-1].first {
+			return fmt.Errorf("%w: a transaction begins at offset %d", ErrSnapshot, first)
+		}
+	}
 	*s = out
 	return nil
+}
+
+// readProducer reads one producer; false if it is not one.
+func (s *State) readProducer(r *reader, id int64, version byte) bool {
+	head := r.uint8()
+	k := int(head & countMask)
+	if version == snapshotBefore && head != byte(k) || head&^(countMask|withMarker|withTxn) != 0 {
+		return false
+	}
+	if r.bad || k > window || k == 0 && head&withMarker == 0 {
+		return false
+	}
+	p := s.producer(id)
+	if head&withMarker != 0 {
+		p.marked = true
+		p.marker = marker{
+			epoch: int16(r.uint16()), coordinatorEpoch: int32(r.uint32()), offset: int64(r.uint64()),
+			timestamp: int64(r.uint64()), appendTime: int64(r.uint64()),
+		}
+	}
+	if head&withTxn != 0 {
+		p.txnStart = int64(r.uint64())
+		s.txns = append(s.txns, txn{producer: id, first: p.txnStart})
+	}
+	if r.bad || len(r.b) < k*batchBytes {
+		return false
+	}
+	for range k {
+		p.batches = append(p.batches, r.batch())
+	}
+	return true
 }
 
 // reader takes big-endian integers off a slice; bad is set once it was too short.

@@ -27,6 +27,15 @@ type State struct {
 	next      int64
 	epochs    []EpochStart // rising in both
 	producers map[int64]*producer
+
+	// Transactions; see transaction.go.
+	txns    []txn       // by first offset
+	undo    []undo      // by pack
+	aborted []abortedIn // by pack; not asked for yet
+
+	// No part of the fold; see verify.go.
+	tries     map[int64]try
+	forgotten uint64 // largest stamp of a producer that was forgotten
 }
 
 // NextOffset is the offset that the next record gets.
@@ -40,12 +49,12 @@ func (s *State) SetNextOffset(next int64) {
 	}
 }
 
-// Apply adds one batch. pack is the journal sequence of the pack it goes into, and
+// Apply adds one batch. packSeq is the journal sequence of the pack it goes into, and
 // durable that of the last durable pack; a fold over durable packs passes 0 for
 // both. The base offset must be the next offset, and leader epochs never fall:
 // anything else is an error that the caller treats as damage (DURABILITY invariant
 // 5), since numbering a record twice is worse than stopping.
-func (s *State) Apply(e *pack.Entry, pack, durable uint64) error {
+func (s *State) Apply(e *pack.Entry, packSeq, durable uint64) error {
 	if e.BaseOffset != s.next {
 		return fmt.Errorf("partition %v: batch at offset %d where %d comes next", e.ID, e.BaseOffset, s.next)
 	}
@@ -59,19 +68,37 @@ func (s *State) Apply(e *pack.Entry, pack, durable uint64) error {
 			e.ID, e.BaseOffset, e.LeaderEpoch, s.epochs[n-1].Epoch)
 	}
 	s.next = e.LastOffset() + 1
-	if e.ProducerID >= 0 && e.BaseSequence >= 0 {
-		s.producer(e.ProducerID).push(Batch{
-			Epoch:         e.ProducerEpoch,
-			FirstSequence: e.BaseSequence,
-			LastSequence:  addSequence(e.BaseSequence, e.LastOffsetDelta),
-			BaseOffset:    e.BaseOffset,
-			LastOffset:    e.LastOffset(),
-			Timestamp:     e.MaxTimestamp,
-			AppendTime:    e.AppendTime,
-			Pack:          pack,
-		}, durable)
+	if e.ProducerID >= 0 {
+		s.applyProducer(e, packSeq, durable)
 	}
 	return nil
+}
+
+// applyProducer takes in a batch that has a producer.
+func (s *State) applyProducer(e *pack.Entry, packSeq, durable uint64) {
+	transactional := e.Flags&pack.FlagTransactional != 0
+	switch {
+	case e.Flags&(pack.FlagMarkerAbort|pack.FlagMarkerCommit) != 0:
+		s.mark(e, packSeq, durable)
+		return
+	case e.Flags&pack.FlagControl != 0, e.BaseSequence < 0 && !transactional:
+		return
+	}
+	p := s.producer(e.ProducerID)
+	p.push(Batch{
+		Epoch:         e.ProducerEpoch,
+		FirstSequence: e.BaseSequence,
+		LastSequence:  addSequence(e.BaseSequence, e.LastOffsetDelta),
+		BaseOffset:    e.BaseOffset,
+		LastOffset:    e.LastOffset(),
+		Timestamp:     e.MaxTimestamp,
+		AppendTime:    e.AppendTime,
+		Pack:          packSeq,
+	}, durable)
+	if transactional {
+		delete(s.tries, e.ProducerID)
+		s.begin(p, e, packSeq)
+	}
 }
 
 func (s *State) producer(id int64) *producer {
@@ -80,7 +107,7 @@ func (s *State) producer(id int64) *producer {
 		if s.producers == nil {
 			s.producers = make(map[int64]*producer)
 		}
-		p = &producer{}
+		p = &producer{txnStart: none}
 		s.producers[id] = p
 	}
 	return p
@@ -94,19 +121,22 @@ func (s *State) RollBack(durable uint64, next int64) {
 	for n := len(s.epochs); n > 0 && s.epochs[n-1].Start >= next; n-- {
 		s.epochs = s.epochs[:n-1]
 	}
-	for _, p := range s.producers {
+	s.rollBackTransactions(durable)
+	for id, p := range s.producers {
 		p.rollBack(durable)
+		if !p.known() && !p.guarded {
+			delete(s.producers, id) // it had nothing but a marker
+		}
 	}
 }
 
 // ExpireProducers forgets producers that appended nothing since before (ms, the
-// broker's clock). Those with a batch that is not durable stay.
+// broker's clock). Those with something that is not durable stay, and those with an
+// open transaction, however old.
 func (s *State) ExpireProducers(before int64, durable uint64) (expired int) {
 	for id, p := range s.producers {
-		if n := len(p.batches); n > 0 && p.batches[n-1].Pack > durable {
-			continue
-		}
-		if p.lastAppend() < before {
+		if p.lastAppend() < before && !p.pending(durable) {
+			s.forgotten = max(s.forgotten, p.stamp)
 			delete(s.producers, id)
 			expired++
 		}
@@ -116,29 +146,6 @@ func (s *State) ExpireProducers(before int64, durable uint64) (expired int) {
 
 // Producers is how many producer ids the partition remembers.
 func (s *State) Producers() int { return len(s.producers) }
-
-// ProducerInfo is one producer as DescribeProducers shows it (KIP-664).
-type ProducerInfo struct {
-	ID            int64
-	Epoch         int16
-	LastSequence  int32
-	LastTimestamp int64 // ms
-}
-
-// DescribeProducers lists the producers whose last batch is durable, by id.
-func (s *State) DescribeProducers(durable uint64) []ProducerInfo {
-	out := make([]ProducerInfo, 0, len(s.producers))
-	for id, p := range s.producers {
-		for i := len(p.batches) - 1; i >= 0; i-- {
-			if b := &p.batches[i]; b.Pack <= durable {
-				out = append(out, ProducerInfo{id, b.Epoch, b.LastSequence, b.Timestamp})
-				break
-			}
-		}
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
-	return out
-}
 
 // EpochEnd answers OffsetForLeaderEpoch (KIP-101, KIP-279) for a partition whose
 // leader has the epoch current since offset started (its next offset when it began

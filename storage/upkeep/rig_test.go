@@ -400,9 +400,9 @@ func (r *rig) produceAll(ids []pack.PartitionID, batches [][]byte) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		appender.Append(ctx, ticket, i, p, log.Batch{
+		appender.Append(ctx, ticket, i, p, r.batch(p, log.Batch{
 			Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: id.Topic == consumers.ID,
-		})
+		}))
 	}
 	<-done
 	for i, res := range ticket.Results() {
@@ -413,6 +413,19 @@ func (r *rig) produceAll(ids []pack.PartitionID, batches [][]byte) {
 		record.SetOffset(stored, res.BaseOffset, r.topics.epoch)
 		r.acked[ids[i]] = append(r.acked[ids[i]], stored...)
 	}
+}
+
+// batch gives a transactional batch what the coordinator would.
+func (r *rig) batch(p *log.Partition, b log.Batch) log.Batch {
+	switch {
+	case b.Header.Control():
+		m, err := record.ParseMarker(b.Bytes)
+		r.must(err)
+		b.Marker = &m
+	case b.Header.Transactional():
+		_, b.Guard = p.TransactionGuard(b.Header.ProducerID, b.Header.ProducerEpoch)
+	}
+	return b
 }
 
 // roll closes the open volume and folds its packs from zero.

@@ -1,0 +1,136 @@
+package log
+
+import (
+	"math"
+	"sort"
+
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/protocol/record"
+	"github.com/streamhouse/streamhouse/storage/pack"
+	"github.com/streamhouse/streamhouse/storage/partition"
+)
+
+// Guard lets a batch begin a transaction in a partition, after the coordinator has
+// confirmed that the partition belongs to it. It is the log's count of end markers and
+// roll-backs when it was given, so that it is void once the producer got a marker, and
+// once a pack was lost that may have held the coordinator's record. Zero: none.
+type Guard uint64
+
+// TransactionGuard says whether the producer has a transaction open here under this
+// epoch, so that its batches need no confirmation; and the guard that the batch
+// carries in either case. It is asked for before the coordinator is.
+func (p *Partition) TransactionGuard(producerID int64, epoch int16) (open bool, g Guard) {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	return p.state.InTransaction(producerID, epoch), Guard(p.log.marks)
+}
+
+// Unverified tells the partition that a transactional batch was turned away because
+// the coordinator did not confirm it: the producer may not begin with a later sequence
+// until this one has come.
+func (p *Partition) Unverified(producerID int64, epoch int16, sequence int32) {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	p.state.Unverified(producerID, epoch, sequence)
+}
+
+// checkProducer decides whether a batch that has a producer may be appended; see
+// partition.State. The caller holds l.mu.
+func (l *Log) checkProducer(p *Partition, b *Batch) (*partition.Batch, error) {
+	if b.Marker != nil {
+		return nil, p.state.CheckMarker(&b.Header, *b.Marker, b.VersionTwo)
+	}
+	o := partition.Origin{Coordinator: b.Coordinator, VersionTwo: b.VersionTwo}
+	if b.Header.Transactional() && b.Guard != 0 {
+		o.Verified = uint64(b.Guard) >= l.rolledBack && !p.state.MarkedSince(b.Header.ProducerID, uint64(b.Guard))
+		if !o.Verified && uint64(b.Guard) < l.rolledBack && !p.state.InTransaction(b.Header.ProducerID, b.Header.ProducerEpoch) {
+			// What the guard stood for may be lost: the client asks again, and so do we.
+			return nil, protocol.Errorf(protocol.KafkaStorageError, "a journal write failed while the batch was on its way")
+		}
+	}
+	return p.state.Check(&b.Header, o)
+}
+
+// placed takes note of a transactional batch or marker that was applied to p. The
+// caller holds l.mu.
+func (l *Log) placed(p *Partition, b *Batch) {
+	p.transactional.Store(true)
+	if b.Marker != nil {
+		l.marks++
+		p.state.Stamp(b.Header.ProducerID, l.marks)
+	}
+}
+
+// setMarker puts what a marker says into its index entry.
+func setMarker(e *pack.Entry, m *record.EndMarker) {
+	e.CoordinatorEpoch = m.CoordinatorEpoch
+	if m.Commit {
+		e.Flags |= pack.FlagMarkerCommit
+	} else {
+		e.Flags |= pack.FlagMarkerAbort
+	}
+}
+
+// settle takes the partition's transactions as far as pack seq, which has become
+// durable. It comes before the high watermark rises, so that nobody sees the batches
+// of a transaction as stable before its end. The caller holds neither mutex.
+func (p *Partition) settle(seq uint64) {
+	if !p.transactional.Load() {
+		return
+	}
+	p.log.mu.Lock()
+	aborted, unstable := p.state.Settle(seq), p.state.FirstUnstable(seq)
+	p.log.mu.Unlock()
+	if len(aborted) > 0 {
+		p.mu.Lock()
+		if !p.gone {
+			p.aborted = append(p.aborted, aborted...)
+		}
+		p.mu.Unlock()
+	}
+	p.unstable.Store(unstable)
+}
+
+// settleAll does so for what was loaded or replayed, which is all durable. The caller
+// is alone with p, or holds log.mu and nobody reads p yet.
+func (p *Partition) settleAll() {
+	p.aborted = append(p.aborted, p.state.Settle(math.MaxUint64)...)
+	unstable := p.state.FirstUnstable(math.MaxUint64)
+	p.unstable.Store(unstable)
+	p.transactional.Store(unstable != math.MaxInt64)
+	p.trimAborted()
+}
+
+// trimAborted forgets aborted transactions whose markers lie in segments, which list
+// them, or below the log start. The caller holds p.mu or is alone.
+func (p *Partition) trimAborted() {
+	if len(p.aborted) == 0 {
+		return
+	}
+	below := max(p.sealedEnd()+1, p.logStart.Load())
+	n := sort.Search(len(p.aborted), func(i int) bool { return p.aborted[i].LastOffset >= below })
+	p.aborted = append(p.aborted[:0:0], p.aborted[n:]...)
+}
+
+// abortedOpen appends to dst the aborted transactions that end in the open journal and
+// overlap the offsets from first to before end.
+func (p *Partition) abortedOpen(dst []Aborted, first, end int64) []Aborted {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return overlapping(dst, p.aborted, first, end)
+}
+
+// overlapping appends to dst those of list, in order of their markers, that overlap the
+// offsets from first to before end.
+func overlapping(dst []Aborted, list []partition.Aborted, first, end int64) []Aborted {
+	i := sort.Search(len(list), func(i int) bool { return list[i].LastOffset >= first })
+	for ; i < len(list); i++ {
+		if list[i].FirstOffset < end {
+			dst = append(dst, Aborted{ProducerID: list[i].ProducerID, FirstOffset: list[i].FirstOffset})
+		}
+		if list[i].LastStable >= end {
+			break // all that ended later began above
+		}
+	}
+	return dst
+}
