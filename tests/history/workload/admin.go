@@ -77,11 +77,12 @@ func (l *Load) cutAndRead(ctx context.Context, p *producer, conn *wire.Redial, t
 		if err != nil {
 			return err
 		}
-		m := marks[to]
-		if cut := m.LogStart + p.random.Int64N(m.HighWatermark-m.LogStart+1); cut > m.LogStart {
-			if err := l.cut(ctx, p.name, conn, to, cut); err != nil {
-				return err
-			}
+		length := marks[to].HighWatermark - marks[to].LogStart
+		if length <= 0 {
+			continue
+		}
+		if err := l.cut(ctx, p.name, conn, to, marks[to].LogStart+1+p.random.Int64N(length)); err != nil {
+			return err
 		}
 	}
 	return nil
