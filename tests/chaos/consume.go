@@ -103,8 +103,12 @@ func readEvent(op string, r *kgo.Record) Event {
 	return e
 }
 
-// committer commits rising offsets for a group without members, and asks for them after
-// every connection that broke.
+// askEvery is how many commits go by between two questions over one connection.
+const askEvery = 5
+
+// committer commits rising offsets for a group without members. Over every new connection
+// it first asks what is committed, until it is told: while a broker that was killed loads
+// its coordinator it answers with errors.
 func (l *load) committer(ctx context.Context, name, group string) error {
 	w, err := l.history.Writer(name)
 	if err != nil {
@@ -112,16 +116,16 @@ func (l *load) committer(ctx context.Context, name, group string) error {
 	}
 	conn := &redial{addr: l.addr, name: name}
 	defer conn.drop()
-	for offset := int64(1); ctx.Err() == nil; offset++ {
-		fresh := conn.conn == nil
-		if err := l.commit(ctx, w, conn, group, offset); err != nil {
-			pause(ctx, 5*time.Millisecond)
-		}
-		if fresh || offset%20 == 0 {
-			// An answer that fails says nothing; the next one counts.
-			if err := l.ask(ctx, w, conn, group); err != nil {
-				pause(ctx, 5*time.Millisecond)
-			}
+	owed := true
+	for offset := int64(1); ctx.Err() == nil; {
+		owed = owed || conn.conn == nil
+		if owed {
+			owed = l.ask(ctx, w, conn, group) != nil
+		} else {
+			// A commit that fails may have its effect all the same: its offset is not used again.
+			_ = l.commit(ctx, w, conn, group, offset)
+			owed = offset%askEvery == 0
+			offset++
 		}
 		pause(ctx, 5*time.Millisecond)
 	}

@@ -99,7 +99,9 @@ func killRun(t *testing.T, o peers.Options, kills int) Verdict {
 	}
 	t.Logf("%v: %d kills, %d acknowledged, %d unknown, %d stored, %d read on the way, %d commits, %d answers about commits",
 		took.Round(time.Second), v.Kills, v.Acknowledged, v.Unknown, v.Stored, v.Reads, v.Commits, v.Asked)
-	if v.Kills < kills || v.Acknowledged < 100*kills || v.Reads == 0 || v.Commits < kills || v.Asked < kills {
+	// An answer speaks of 12 partitions. Two starts of three serve for a while, and each
+	// of those is asked; one in two kills is the floor.
+	if v.Kills < kills || v.Acknowledged < 100*kills || v.Reads == 0 || v.Commits < 12*kills || v.Asked < 12*kills/2 {
 		t.Errorf("the load was too thin to prove anything: %+v", v)
 	}
 	return v
