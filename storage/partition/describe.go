@@ -4,12 +4,12 @@ import "sort"
 
 // ProducerInfo is one producer as DescribeProducers shows it (KIP-664).
 type ProducerInfo struct {
-	ID                    int64
-	Epoch                 int16
-	LastSequence          int32 // -1 if the last thing was a marker that began an epoch
-	LastTimestamp         int64 // ms
-	CoordinatorEpoch      int32 // of the last end marker, -1 if there was none
-	CurrentTxnStartOffset int64 // first offset of the open transaction, -1 if there is none
+	ID               int64
+	Epoch            int16
+	LastSequence     int32 // -1 if the last thing was a marker that began an epoch
+	LastTimestamp    int64 // ms
+	CoordinatorEpoch int32 // of the last end marker, -1 if there was none
+	TxnStartOffset   int64 // first offset of the open transaction, -1 if there is none
 }
 
 // DescribeProducers lists the producers that have something durable, by id, as the
@@ -40,7 +40,7 @@ func (s *State) DescribeProducers(durable uint64) []ProducerInfo {
 		if seen.known() {
 			info := seen.describe(id)
 			if first, open := starts[id]; open {
-				info.CurrentTxnStartOffset = first
+				info.TxnStartOffset = first
 			}
 			out = append(out, info)
 		}
@@ -50,7 +50,7 @@ func (s *State) DescribeProducers(durable uint64) []ProducerInfo {
 }
 
 func (p *producer) describe(id int64) ProducerInfo {
-	info := ProducerInfo{ID: id, Epoch: p.epoch(), LastSequence: -1, LastTimestamp: -1, CoordinatorEpoch: -1, CurrentTxnStartOffset: none}
+	info := ProducerInfo{ID: id, Epoch: p.epoch(), LastSequence: -1, LastTimestamp: -1, CoordinatorEpoch: -1, TxnStartOffset: none}
 	last := int64(-1)
 	if n := len(p.batches); n > 0 {
 		b := &p.batches[n-1]
