@@ -127,6 +127,13 @@ type State struct {
 	BlockLen int64
 }
 
+// Sealed is where a partition's sealed part ends.
+type Sealed struct {
+	State      State // a partition never sealed has a zero state with its ID
+	LastOffset int64 // of its last slice, -1: it has none
+	LogStart   int64
+}
+
 // Registration is one seal or merge.
 type Registration struct {
 	Segment Segment // ID and CreatedAt are assigned by the store
@@ -160,6 +167,9 @@ type Segments interface {
 	// Partition returns the slices of a partition in offset order and its state; a
 	// partition never sealed has a zero state with its ID.
 	Partition(ctx context.Context, id pack.PartitionID) ([]Slice, State, error)
+	// Sealed says where the sealed parts of the partitions end, in the order of ids and
+	// all at one moment. It costs little for each, however many slices it has.
+	Sealed(ctx context.Context, ids []pack.PartitionID) ([]Sealed, error)
 	// Segment returns a segment's row, or ErrNotFound.
 	Segment(ctx context.Context, id SegmentID) (Segment, error)
 	// SetLogStart raises the log start of a partition (never lowers it) and removes

@@ -128,6 +128,21 @@ func (s *Store) Partition(_ context.Context, id pack.PartitionID) ([]metadata.Sl
 	return slices.Clone(s.slices[id]), state, nil
 }
 
+// Sealed returns the ends of the partitions' sealed parts.
+func (s *Store) Sealed(_ context.Context, ids []pack.PartitionID) ([]metadata.Sealed, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]metadata.Sealed, len(ids))
+	for i, id := range ids {
+		out[i] = metadata.Sealed{State: s.states[id], LastOffset: -1, LogStart: s.logStarts[id]}
+		out[i].State.ID = id
+		if list := s.slices[id]; len(list) > 0 {
+			out[i].LastOffset = list[len(list)-1].LastOffset
+		}
+	}
+	return out, nil
+}
+
 // Segment returns a row.
 func (s *Store) Segment(_ context.Context, id metadata.SegmentID) (metadata.Segment, error) {
 	s.mu.Lock()

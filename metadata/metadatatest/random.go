@@ -36,6 +36,7 @@ func testRandom(t *testing.T, h *Harness) {
 		r.change(i)
 		if i%10 == 0 {
 			sameAsModel(t, r.stores[0], model, r.ids)
+			checkSealed(t, r.stores[0], r.ids)
 		}
 		if i == 75 {
 			r.stores[0] = h.Reopen(t)

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) *Harness) {
 		"RegisterReplaces":   testRegisterReplaces,
 		"Volumes":            testVolumes,
 		"LogStart":           testLogStart,
+		"Sealed":             testSealed,
 		"GarbageSegments":    testGarbageSegments,
 		"GarbageStateBlocks": testGarbageStateBlocks,
 		"GarbageIntents":     testGarbageIntents,

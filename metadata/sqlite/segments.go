@@ -82,8 +82,7 @@ func (s *Store) snapshot(ctx context.Context, f func(*sql.Tx) error) error {
 // Segment returns a row.
 func (s *Store) Segment(ctx context.Context, id metadata.SegmentID) (metadata.Segment, error) {
 	seg := metadata.Segment{ID: id}
-	err := s.read.QueryRowContext(ctx, `SELECT key, bytes, created_at FROM segments WHERE id = ?`, id).
-		Scan(&seg.Key, &seg.Bytes, &seg.CreatedAt)
+	err := s.segmentOf.QueryRowContext(ctx, id).Scan(&seg.Key, &seg.Bytes, &seg.CreatedAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = metadata.ErrNotFound
 	}
@@ -115,7 +114,7 @@ func (s *Store) SetLogStart(ctx context.Context, id pack.PartitionID, offset int
 
 // LogStart returns a log start.
 func (s *Store) LogStart(ctx context.Context, id pack.PartitionID) (start int64, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT start FROM log_starts WHERE topic = ? AND part = ?`, id.Topic[:], id.Partition).Scan(&start)
+	err = s.logStartOf.QueryRowContext(ctx, id.Topic[:], id.Partition).Scan(&start)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}

@@ -48,8 +48,8 @@ type Store struct {
 	now   func() time.Time
 	write *sql.DB // one connection
 	read  *sql.DB
-	// What a seal asks once per partition is parsed once per connection.
-	stateOf, slicesOf *sql.Stmt
+	// What is asked often is parsed once per connection.
+	stateOf, slicesOf, sealed, segmentOf, logStartOf *sql.Stmt
 
 	// seen is when each intent was first seen by this process: ages count from there
 	// on a clock that does not jump, so neither a wrong clock nor a start makes a
@@ -85,11 +85,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func (s *Store) prepareQueries(ctx context.Context) (err error) {
-	if s.stateOf, err = s.read.PrepareContext(ctx, queryState); err != nil {
-		return err
+	for query, stmt := range map[string]**sql.Stmt{
+		queryState: &s.stateOf, querySlices: &s.slicesOf, querySealed: &s.sealed,
+		querySegment: &s.segmentOf, queryLogStart: &s.logStartOf,
+	} {
+		if *stmt, err = s.read.PrepareContext(ctx, query); err != nil {
+			return err
+		}
 	}
-	s.slicesOf, err = s.read.PrepareContext(ctx, querySlices)
-	return err
+	return nil
 }
 
 func connect(path string, n int, readOnly bool) (*sql.DB, error) {

@@ -91,7 +91,7 @@ func (b *FooterBuilder) Encode(dataEnd int64) ([]byte, error) {
 func (b *FooterBuilder) encodeBody(ids []pack.PartitionID, dataEnd int64) ([]byte, []Part, error) {
 	bodyPos := dataEnd + headBytes + int64(len(ids))*partBytes
 	parts := make([]Part, len(ids))
-	var body []byte
+	body := make([]byte, 0, b.bodyBytes())
 	for i, id := range ids {
 		from := b.parts[id]
 		if err := checkExtents(from.extents, dataEnd); err != nil {
@@ -118,6 +118,17 @@ func (b *FooterBuilder) encodeBody(ids []pack.PartitionID, dataEnd int64) ([]byt
 		parts[i].StateLen = bodyPos + int64(len(body)) - parts[i].StatePos
 	}
 	return body, parts, nil
+}
+
+// bodyBytes is how much encodeBody encodes.
+func (b *FooterBuilder) bodyBytes() (n int) {
+	for _, p := range b.parts {
+		n += len(p.extents) * extentBytes
+		if p.state != nil {
+			n += stateBytes + len(p.state.Payload)
+		}
+	}
+	return n
 }
 
 func summarize(id pack.PartitionID, from *building) Part {

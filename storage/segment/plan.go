@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -19,9 +20,9 @@ const mergeBytes = 1 << 20
 const mergeEntries = 2048
 
 // Plan lays out a segment that has to be written anew: extents from any number of
-// packs become one pack sorted by partition. It keeps a hundred bytes per extent in
-// memory and streams everything else, index and data, each time the segment is
-// read, so that an upload can be tried again. The sources may not change meanwhile.
+// packs become one pack sorted by partition. It keeps less than a hundred bytes per
+// extent in memory and streams everything else, index and data, each time the segment
+// is read, so that an upload can be tried again. The sources may not change meanwhile.
 type Plan struct {
 	// Volume is the header the object begins with. Kind is set by Build.
 	Volume pack.VolumeHeader
@@ -29,25 +30,77 @@ type Plan struct {
 	// added by Build.
 	Footer FooterBuilder
 
-	runs []run
+	parts map[pack.PartitionID]*PlanPart
+	runs  int
 }
 
-// run is one extent of one source.
-type run struct {
+// PlanPart is one partition of a Plan.
+type PlanPart struct {
+	plan       *Plan
 	id         pack.PartitionID
-	from       pack.Extent
-	appendTime int64
-	src        io.ReaderAt
+	pieces     []piece
+	appendTime int64 // ms; of the youngest batch
 }
 
-// Add takes in the batches of a partition that lie in extent x of src, the youngest
-// of which was appended at appendTime (ms).
+// piece is one extent of one source.
+type piece struct {
+	from pack.Extent
+	src  io.ReaderAt
+}
+
+// Part returns a partition's part of the plan, for a caller that adds many extents:
+// it may keep it. A part to which nothing is added leaves no trace.
+func (p *Plan) Part(id pack.PartitionID) *PlanPart {
+	part := p.parts[id]
+	if part == nil {
+		if p.parts == nil {
+			p.parts = make(map[pack.PartitionID]*PlanPart)
+		}
+		part = &PlanPart{plan: p, id: id, appendTime: -1}
+		p.parts[id] = part
+	}
+	return part
+}
+
+// Add is Part(id).Add.
 func (p *Plan) Add(src io.ReaderAt, id pack.PartitionID, x pack.Extent, appendTime int64) {
-	p.runs = append(p.runs, run{id, x, appendTime, src})
+	p.Part(id).Add(src, x, appendTime)
+}
+
+// Add takes in the batches of the partition that lie in extent x of src, the youngest
+// of which was appended at appendTime (ms).
+func (p *PlanPart) Add(src io.ReaderAt, x pack.Extent, appendTime int64) {
+	p.pieces = append(p.pieces, piece{x, src})
+	p.appendTime = max(p.appendTime, appendTime)
+	p.plan.runs++
 }
 
 // Runs is how many extents were added.
-func (p *Plan) Runs() int { return len(p.runs) }
+func (p *Plan) Runs() int { return p.runs }
+
+// run is one extent of one source, in the order of the object.
+type run struct {
+	piece
+	id pack.PartitionID
+}
+
+// sorted returns all that was added, by partition and offset.
+func (p *Plan) sorted() []run {
+	ids := make([]pack.PartitionID, 0, len(p.parts))
+	for id := range p.parts {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, pack.PartitionID.Compare)
+	runs := make([]run, 0, p.runs)
+	for _, id := range ids {
+		pieces := p.parts[id].pieces
+		slices.SortStableFunc(pieces, func(a, b piece) int { return cmp.Compare(a.from.BaseOffset, b.from.BaseOffset) })
+		for _, x := range pieces {
+			runs = append(runs, run{x, id})
+		}
+	}
+	return runs
+}
 
 // Object is a planned segment, ready to be written.
 type Object struct {
@@ -60,24 +113,16 @@ type Object struct {
 // Build sorts what was added, reads all index entries once and fixes every byte of
 // the object. A plan is built once.
 func (p *Plan) Build() (*Object, error) {
-	slices.SortStableFunc(p.runs, func(a, b run) int {
-		if c := a.id.Compare(b.id); c != 0 {
-			return c
-		}
-		if a.from.BaseOffset < b.from.BaseOffset {
-			return -1
-		}
-		return 1
-	})
+	runs := p.sorted()
 	p.Volume.Kind = pack.VolumeSegment
-	o := &Object{runs: p.runs, front: pack.AppendVolumeHeader(nil, &p.Volume)}
+	o := &Object{runs: runs, front: pack.AppendVolumeHeader(nil, &p.Volume)}
 	dataEnd := int64(pack.VolumeHeaderSize)
-	if len(p.runs) > 0 {
-		header, err := p.packHeader()
+	if len(runs) > 0 {
+		header, err := p.packHeader(runs)
 		if err != nil {
 			return nil, err
 		}
-		p.layOut(&header)
+		p.layOut(&header, runs)
 		o.front = pack.AppendHeader(o.front, &header)
 		dataEnd += header.Size()
 	}
@@ -90,8 +135,8 @@ func (p *Plan) Build() (*Object, error) {
 }
 
 // FooterInPlace returns footer and trailer for a journal volume that becomes a segment
-// where it lies: the runs stay where they are, and the data ends at dataEnd. The plan
-// may still be built afterwards.
+// where it lies: the runs stay where they are, in the order in which they were added,
+// and the data ends at dataEnd. The plan may still be built afterwards.
 func (p *Plan) FooterInPlace(dataEnd int64) ([]byte, error) {
 	b := FooterBuilder{Head: p.Footer.Head}
 	for id, part := range p.Footer.parts {
@@ -99,22 +144,31 @@ func (p *Plan) FooterInPlace(dataEnd int64) ([]byte, error) {
 			b.SetState(id, *part.state)
 		}
 	}
-	for i := range p.runs {
-		b.AddExtent(p.runs[i].id, p.runs[i].from, p.runs[i].appendTime)
+	all := make([]pack.Extent, 0, p.runs)
+	for id, part := range p.parts {
+		if len(part.pieces) == 0 {
+			continue
+		}
+		first := len(all)
+		for i := range part.pieces {
+			all = append(all, part.pieces[i].from)
+		}
+		to := b.part(id)
+		to.extents, to.appendTime = all[first:len(all):len(all)], part.appendTime
 	}
 	return b.Encode(dataEnd)
 }
 
 // packHeader counts and sums the index of the one pack.
-func (p *Plan) packHeader() (pack.Header, error) {
+func (p *Plan) packHeader(runs []run) (pack.Header, error) {
 	h := pack.Header{
 		Place:     pack.Place{Volume: p.Volume.Volume, Nonce: p.Volume.Nonce, Seq: p.Footer.Head.LastSeq},
 		CreatedAt: p.Volume.CreatedAt,
 	}
 	var entries int64
-	for i := range p.runs {
-		r := &p.runs[i]
-		if i == 0 || p.runs[i-1].id != r.id {
+	for i := range runs {
+		r := &runs[i]
+		if i == 0 || runs[i-1].id != r.id {
 			h.Partitions++
 		}
 		entries += int64(r.from.IndexCount)
@@ -125,7 +179,7 @@ func (p *Plan) packHeader() (pack.Header, error) {
 	}
 	h.Entries = int(entries)
 	sum := crc32.New(castagnoli)
-	if _, err := io.Copy(sum, &indexStream{runs: p.runs}); err != nil {
+	if _, err := io.Copy(sum, &indexStream{runs: runs}); err != nil {
 		return h, err
 	}
 	h.IndexCRC = sum.Sum32()
@@ -134,30 +188,28 @@ func (p *Plan) packHeader() (pack.Header, error) {
 
 // layOut gives every run its place in the object and joins neighbours of one
 // partition to extents.
-func (p *Plan) layOut(h *pack.Header) {
+func (p *Plan) layOut(h *pack.Header, runs []run) {
 	indexPos := int64(pack.VolumeHeaderSize + pack.HeaderSize)
 	dataPos := indexPos + h.IndexLen()
 	var open pack.Extent
-	openTime := int64(-1)
-	for i := range p.runs {
-		r := &p.runs[i]
+	for i := range runs {
+		r := &runs[i]
 		x := r.from
 		x.IndexPos, x.DataPos = indexPos, dataPos
 		indexPos += int64(x.IndexCount) * pack.EntrySize
 		dataPos += x.DataLen
 		if open.IndexCount == 0 {
-			open, openTime = x, r.appendTime
+			open = x
 		} else {
 			open.LastOffset = x.LastOffset
 			open.MaxTimestamp = max(open.MaxTimestamp, x.MaxTimestamp)
 			open.DataLen += x.DataLen
 			open.IndexCount += x.IndexCount
-			openTime = max(openTime, r.appendTime)
 		}
-		last := i+1 == len(p.runs) || p.runs[i+1].id != r.id
-		if last || open.DataLen+p.runs[i+1].from.DataLen > mergeBytes ||
-			open.IndexCount+p.runs[i+1].from.IndexCount > mergeEntries {
-			p.Footer.AddExtent(r.id, open, openTime)
+		last := i+1 == len(runs) || runs[i+1].id != r.id
+		if last || open.DataLen+runs[i+1].from.DataLen > mergeBytes ||
+			open.IndexCount+runs[i+1].from.IndexCount > mergeEntries {
+			p.Footer.AddExtent(r.id, open, p.parts[r.id].appendTime)
 			open = pack.Extent{}
 		}
 	}

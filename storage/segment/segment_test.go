@@ -71,7 +71,7 @@ func newVolume(seed uint64, packs int) *volume {
 		bufs, index := builder.Encode(pack.Header{Place: pack.Place{Volume: 5, Seq: uint64(seq) + 1}})
 		v.bytes = append(v.bytes, bytes.Join(bufs, nil)...)
 		for p, x := range index.Extents(pos) {
-			v.runs = append(v.runs, run{p, x, 2000 + x.LastOffset, nil})
+			v.runs = append(v.runs, run{piece{x, nil}, p})
 		}
 	}
 	return v
@@ -81,7 +81,7 @@ func (v *volume) plan() *Plan {
 	p := &Plan{Volume: pack.VolumeHeader{Cluster: "AAAAAAAAAAAAAAAAAAAAAA", Volume: 5, CreatedAt: 18}}
 	p.Footer.Head = Head{FirstVolume: 5, LastVolume: 5, FirstSeq: 1, LastSeq: 20}
 	for _, r := range v.runs {
-		p.Add(bytes.NewReader(v.bytes), r.id, r.from, r.appendTime)
+		p.Add(bytes.NewReader(v.bytes), r.id, r.from, 2000+r.from.LastOffset)
 	}
 	for part, b := range v.expect {
 		p.Footer.SetState(part, State{NextOffset: 1 << 20, LeaderEpoch: 3, Payload: b[:20]})
