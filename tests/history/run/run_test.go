@@ -1,0 +1,109 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/tests/history/workload"
+	"github.com/streamhouse/streamhouse/tests/peers"
+	"github.com/streamhouse/streamhouse/tests/wire"
+)
+
+var (
+	broker = flag.String("broker", string(peers.StreamHouse), "which broker to start: streamhouse or kafka")
+	length = flag.Duration("for", 10*time.Second, "how long each load runs")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(peers.Main(m))
+}
+
+// What clients see of an undisturbed broker has no anomaly, in either version of the
+// transaction protocol.
+func TestUndisturbed(t *testing.T) {
+	b := peers.Start(t, peers.Options{Kind: peers.Kind(*broker), Settings: map[string]string{"group.initial.rebalance.delay.ms": "0"}})
+	for name, version := range map[string]int{"transactions as offered": 0, "transactions before KIP-890": 1} {
+		t.Run(name, func(t *testing.T) {
+			o := workload.Default(b.Addr())
+			o.Prefix, o.TxnVersion, o.Pace = strings.ReplaceAll(name, " ", "-"), version, 5*time.Millisecond
+			with := transactions(t, b.Addr())
+			if !with {
+				t.Log("the broker offers no EndTxn: no transactions in this run")
+				o = o.WithoutTransactions()
+			}
+			path := filepath.Join(peers.Folder(t), "history.jsonl")
+			if err := record(peers.Context(t, *length+3*time.Minute), path, o, *length); err != nil {
+				t.Fatal(err)
+			}
+			v, err := verdict(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range v.Anomalies {
+				t.Errorf("%v", a)
+			}
+			t.Logf("%+v, found %v", v.Counts, v.Found)
+			// A load that did little proves little.
+			n, seconds := v.Counts, int(length.Seconds())
+			if n.Acknowledged < 100*seconds || n.Covered < n.Acknowledged*9/10 || n.Commits < 10*seconds || n.Answers < 10*seconds || n.Watermarks < 100*seconds {
+				t.Errorf("the load was too thin: %+v", n)
+			}
+			if with && (n.Committed < 5*seconds || n.Aborted < seconds || n.TxnReads < seconds) {
+				t.Errorf("too few transactions: %+v", n)
+			}
+		})
+	}
+}
+
+// transactions says whether the broker offers them. Apache Kafka does.
+func transactions(t *testing.T, addr string) bool {
+	t.Helper()
+	conn := &wire.Redial{Addr: addr, ClientID: "versions"}
+	defer conn.Close()
+	resp, err := conn.Call(peers.Context(t, time.Minute), kmsg.NewPtrApiVersionsRequest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range resp.(*kmsg.ApiVersionsResponse).ApiKeys {
+		if k.ApiKey == kmsg.EndTxn.Int16() {
+			return true
+		}
+	}
+	return false
+}
+
+// The command loads, keeps the history, and judges it again from the file.
+func TestCommand(t *testing.T) {
+	b := peers.Start(t, peers.Options{Kind: peers.Kind(*broker)})
+	path := filepath.Join(peers.Folder(t), "seen.jsonl")
+	var first, again strings.Builder
+	ctx := peers.Context(t, 2*time.Minute)
+	sound, err := command(ctx, []string{"-addr", b.Addr(), "-for", "1s", "-transactions=false", "-history", path}, &first)
+	if err != nil || !sound || !strings.Contains(first.String(), "Acknowledged:") {
+		t.Fatalf("%v, %v\n%s", sound, err, first.String())
+	}
+	if sound, err = command(ctx, []string{"-check", path}, &again); err != nil || !sound || !strings.HasSuffix(first.String(), again.String()) {
+		t.Fatalf("%v, %v\n%s\n%s", sound, err, first.String(), again.String())
+	}
+	broken := filepath.Join(filepath.Dir(path), "broken.jsonl")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A record that nobody sent.
+	text = []byte(strings.Replace(string(text), `{"offset":1,"producer":"`, `{"offset":1,"producer":"un`, 1))
+	if err := os.WriteFile(broken, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	again.Reset()
+	if sound, err := command(ctx, []string{"-check", broken}, &again); err != nil || sound || !strings.Contains(again.String(), "phantom") {
+		t.Fatalf("%v, %v\n%s", sound, err, again.String())
+	}
+}
