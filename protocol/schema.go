@@ -1,10 +1,24 @@
 package protocol
 
+import "maps"
+
 // A schema describes the body of a request, so that Walk can move over it without
 // decoding it. Versions outside an API's range are left out.
 //
 // size is what one value takes in kmsg's structs, in bytes, strings and arrays without
 // what they point to.
+
+// schemas are the request bodies of all APIs that are served, by API key.
+var schemas = union(commonSchemas, adminSchemas)
+
+// union is all of the tables in one. An API belongs into one of them.
+func union(tables ...map[int16]*layout) map[int16]*layout {
+	out := make(map[int16]*layout)
+	for _, t := range tables {
+		maps.Copy(out, t)
+	}
+	return out
+}
 
 // op is what Walk does for a value.
 type op uint8

@@ -6,11 +6,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// schemas are the request bodies of the APIs that are served, by API key.
+// commonSchemas are the request bodies of the APIs that applications send, by API key.
 //
 // Source: Kafka's clients/src/main/resources/common/message/*Request.json, which say
 // what may be null; the tests hold the order of the fields against kmsg's encoder.
-var schemas = map[int16]*layout{
+var commonSchemas = map[int16]*layout{
 	KeyProduce: {size: int(unsafe.Sizeof(kmsg.ProduceRequest{})), fields: []field{
 		since(3, nullString), // transactional id
 		all(int16s),          // acks

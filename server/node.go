@@ -80,7 +80,7 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 	groups.Routes(t)
 	core := &api.Core{
 		Node: n.identity, Routes: t, Catalog: n.catalog, Log: storage,
-		ProducerIDs: producerid.New(n.stores.meta), Logger: n.logger.Named("api"),
+		ProducerIDs: producerid.New(n.stores.meta), Dir: n.stores.folder, Now: n.now, Logger: n.logger.Named("api"),
 	}
 	core.Register(t)
 	return t

@@ -17,16 +17,8 @@ import (
 //	4  supported features may begin at level 0 (KAFKA-17011)
 //	5  the client says which cluster and node it expects (KIP-1242)
 //
-// The answer is made from the route table: an API that is not built is not in it. Of
-// the features only metadata.version is shown, at the level of Kafka 4.4, because it
-// is what tools take for the broker's version; transaction.version, group.version,
-// share.version and streams.version belong to machinery that is not built, and a
-// feature at level 0 is left out.
-
-const (
-	featureMetadata          = "metadata.version"
-	metadataMin, metadataMax = 7, 33 // 3.3-IV3 and 4.4-IV2
-)
+// The answer is made from the route table: an API that is not built is not in it. The
+// features are those of the table in features.go.
 
 // softwareName is what a client may call its software and version (KIP-511).
 var softwareName = regexp.MustCompile(`^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$`)
@@ -49,14 +41,7 @@ func (c *Core) ApiVersions(_ context.Context, r *Request) (kmsg.Response, error)
 	for _, spec := range c.Routes.Specs() {
 		resp.ApiKeys = append(resp.ApiKeys, apiKey(&spec))
 	}
-	supported := kmsg.NewApiVersionsResponseSupportedFeature()
-	supported.Name, supported.MinVersion, supported.MaxVersion = featureMetadata, metadataMin, metadataMax
-	resp.SupportedFeatures = append(resp.SupportedFeatures, supported)
-	finalized := kmsg.NewApiVersionsResponseFinalizedFeature()
-	finalized.Name, finalized.MinVersionLevel, finalized.MaxVersionLevel = featureMetadata, metadataMax, metadataMax
-	resp.FinalizedFeatures = append(resp.FinalizedFeatures, finalized)
-	// Java takes features only from an epoch above its last, which begins at -1.
-	resp.FinalizedFeaturesEpoch = 0
+	addFeatures(resp, r.Version)
 	return resp, nil
 }
 

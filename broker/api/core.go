@@ -24,6 +24,8 @@ type Core struct {
 	Catalog     *catalog.Catalog
 	Log         Log
 	ProducerIDs ProducerIDs
+	Dir         LogDir
+	Now         func() time.Time
 	Logger      *zap.Logger
 }
 
@@ -53,6 +55,21 @@ func (c *Core) Register(t *Routes) {
 	t.Handle(protocol.KeyIncrementalAlterConfigs, c.IncrementalAlterConfigs)
 	t.Handle(protocol.KeyDescribeCluster, c.DescribeCluster)
 	t.Handle(protocol.KeyDescribeTopicPartitions, c.DescribeTopicPartitions)
+	c.registerAdmin(t)
+}
+
+// registerAdmin puts in what only administrators' tools send.
+func (c *Core) registerAdmin(t *Routes) {
+	t.Handle(protocol.KeyDescribeLogDirs, c.DescribeLogDirs)
+	t.Handle(protocol.KeyAlterReplicaLogDirs, c.AlterReplicaLogDirs)
+	t.Handle(protocol.KeyDescribeProducers, c.DescribeProducers)
+	t.Handle(protocol.KeyListConfigResources, c.ListConfigResources)
+	t.Handle(protocol.KeyListPartitionReassignments, c.ListPartitionReassignments)
+	t.Handle(protocol.KeyAlterPartitionReassignments, c.AlterPartitionReassignments)
+	t.Handle(protocol.KeyElectLeaders, c.ElectLeaders)
+	t.Handle(protocol.KeyDescribeQuorum, c.DescribeQuorum)
+	t.Handle(protocol.KeyUpdateFeatures, c.UpdateFeatures)
+	t.Handle(protocol.KeyUnregisterBroker, c.UnregisterBroker)
 }
 
 // The ACL operations that exist for a topic and for the cluster, as bits. Without an
@@ -75,7 +92,9 @@ func (c *Core) partition(ctx context.Context, t *Topic, index, epoch int32) (Par
 	return c.Log.Partition(ctx, pack.PartitionID{Topic: t.ID, Partition: index}, current)
 }
 
-// within bounds a change by the timeout that the request names.
+// within bounds a change by the timeout that the request names. One of zero or less
+// has run out before the change begins, and Kafka's controller does nothing then;
+// callers answer REQUEST_TIMED_OUT.
 func within(ctx context.Context, timeoutMillis int32) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, max(time.Duration(timeoutMillis)*time.Millisecond, time.Second))
 }

@@ -19,6 +19,11 @@ type Partition interface {
 	EpochEnd(epoch int32) (found int32, end int64)
 	// EpochAt is the leader epoch of the batch at offset.
 	EpochAt(offset int64) int32
+	// Producers lists those that the partition remembers.
+	Producers() []log.ProducerInfo
+	// TransactionGuard and Unverified are for transactional batches; see log.Partition.
+	TransactionGuard(producerID int64, epoch int16) (open bool, g log.Guard)
+	Unverified(producerID int64, epoch int16, sequence int32)
 }
 
 // Appender is one connection's way into the log; see log.Appender.
@@ -46,6 +51,8 @@ type Log interface {
 	OffsetForTime(ctx context.Context, p Partition, timestamp int64, committed bool) (record.TimestampOffset, bool, error)
 	DeleteRecords(ctx context.Context, p Partition, offset int64) (logStart int64, err error)
 	DropTopic(id pack.TopicID)
+	// Size is how many bytes a partition's batches take as they are stored.
+	Size(ctx context.Context, id pack.PartitionID) (int64, error)
 }
 
 // OverLog makes the real log a Log.
@@ -77,6 +84,10 @@ func (r realLog) DeleteRecords(ctx context.Context, p Partition, offset int64) (
 }
 
 func (r realLog) DropTopic(id pack.TopicID) { r.l.DropTopic(id) }
+
+func (r realLog) Size(ctx context.Context, id pack.PartitionID) (int64, error) {
+	return r.l.Size(ctx, id)
+}
 
 type realAppender struct{ *log.Appender }
 

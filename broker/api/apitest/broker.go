@@ -44,12 +44,23 @@ type Options struct {
 	NoCore  bool
 	Slots   int     // of fetch sessions
 	Storage api.Log // in place of Log
+	// Transactions confirms transactional batches; without it there is no transaction.
+	Transactions api.Transactions
 }
 
 // producerIDs counts.
 type producerIDs struct{ last atomic.Int64 }
 
 func (p *producerIDs) Next(context.Context) (int64, error) { return p.last.Add(1), nil }
+
+// logDir is a folder of 1,000 bytes, 400 of which are free.
+type logDir struct{}
+
+func (logDir) Path() string                 { return LogDir }
+func (logDir) Space() (int64, int64, error) { return 1000, 400, nil }
+
+// LogDir is the path of the broker's data folder, which does not exist.
+const LogDir = "/data"
 
 // Start runs a broker until the test ends.
 func Start(t testing.TB, o Options) *Broker {
@@ -97,17 +108,21 @@ func Start(t testing.TB, o Options) *Broker {
 
 func (b *Broker) routes(o *Options) {
 	var storage api.Log = b.Log
+	if o.Transactions == nil {
+		o.Transactions = &Transactions{Code: protocol.InvalidProducerIDMapping}
+	}
 	if o.Storage != nil {
 		storage = o.Storage
 	}
-	b.Routes.Add(protocol.KeyProduce, api.Route{Stream: &api.Producer{Topics: b.Catalog, Log: storage, Node: b.Node, Now: time.Now}})
+	b.Routes.Add(protocol.KeyProduce, api.Route{Stream: &api.Producer{Topics: b.Catalog, Log: storage, Node: b.Node, Now: time.Now, Transactions: o.Transactions}})
 	fetcher := &api.Fetcher{
 		Topics: b.Catalog, Log: storage, Node: b.Node, Sessions: b.Sessions,
 		MaxBytes: 55 << 20, MaxMemory: 64 << 20, Now: time.Now,
 	}
 	b.Routes.Add(protocol.KeyFetch, api.Route{Framer: fetcher.Fetch})
 	if !o.NoCore {
-		core := &api.Core{Node: b.Node, Routes: b.Routes, Catalog: b.Catalog, Log: storage, ProducerIDs: &producerIDs{}, Logger: zap.NewNop()}
+		core := &api.Core{Node: b.Node, Routes: b.Routes, Catalog: b.Catalog, Log: storage, ProducerIDs: &producerIDs{},
+			Dir: logDir{}, Now: time.Now, Logger: zap.NewNop()}
 		core.Register(b.Routes)
 	}
 	if o.Routes != nil {

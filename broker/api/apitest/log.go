@@ -4,6 +4,7 @@ package apitest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -281,6 +282,45 @@ func (p *Partition) EpochEnd(epoch int32) (int32, int64) {
 
 // EpochAt implements api.Partition.
 func (p *Partition) EpochAt(int64) int32 { return p.epoch }
+
+// TransactionGuard knows of no transaction: what is not verified is refused by the real
+// log only.
+func (p *Partition) TransactionGuard(int64, int16) (bool, log.Guard) { return false, 0 }
+
+// Unverified does nothing.
+func (p *Partition) Unverified(int64, int16, int32) {}
+
+// Producers implements api.Partition: each producer id by its last batch.
+func (p *Partition) Producers() []log.ProducerInfo {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	var out []log.ProducerInfo
+	for i := len(p.batches) - 1; i >= 0; i-- {
+		h := &p.batches[i].header
+		known := slices.ContainsFunc(out, func(o log.ProducerInfo) bool { return o.ID == h.ProducerID })
+		if h.ProducerID >= 0 && !known {
+			out = append(out, log.ProducerInfo{ID: h.ProducerID, Epoch: h.ProducerEpoch,
+				LastSequence: h.BaseSequence + h.LastOffsetDelta, LastTimestamp: h.MaxTimestamp, CoordinatorEpoch: -1, TxnStartOffset: -1})
+		}
+	}
+	return out
+}
+
+// Size implements api.Log.
+func (l *Log) Size(_ context.Context, id pack.PartitionID) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refuse != nil {
+		return 0, l.refuse
+	}
+	var sum int64
+	if p := l.parts[id]; p != nil {
+		for _, s := range p.batches {
+			sum += int64(len(s.bytes))
+		}
+	}
+	return sum, nil
+}
 
 // watcher implements api.Watcher.
 type watcher struct {

@@ -1,0 +1,60 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// AlterReplicaLogDirs (key 34), versions 1 and 2 (KIP-113): 2 is flexible.
+//
+// There is one log dir. A partition that is to be moved there is there already, which
+// Kafka answers with NONE; any other dir is LOG_DIR_NOT_FOUND.
+
+// AlterReplicaLogDirs says of each partition whether it can be where it is wanted. If a
+// partition is named for two dirs the later one counts, as in Kafka.
+func (c *Core) AlterReplicaLogDirs(_ context.Context, r *Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.AlterReplicaLogDirsRequest)
+	resp := kmsg.NewPtrAlterReplicaLogDirsResponse()
+	resp.Topics = []kmsg.AlterReplicaLogDirsResponseTopic{}
+	topics := make(map[string]int)
+	places := make(map[string]map[int32]int)
+	for i := range req.Dirs {
+		dir := &req.Dirs[i]
+		for j := range dir.Topics {
+			name := dir.Topics[j].Topic
+			at, again := topics[name]
+			if !again {
+				at = len(resp.Topics)
+				topics[name], places[name] = at, make(map[int32]int)
+				t := kmsg.NewAlterReplicaLogDirsResponseTopic()
+				t.Topic = name
+				resp.Topics = append(resp.Topics, t)
+			}
+			out := &resp.Topics[at]
+			for _, index := range dir.Topics[j].Partitions {
+				place, again := places[name][index]
+				if !again {
+					place = len(out.Partitions)
+					places[name][index] = place
+					out.Partitions = append(out.Partitions, kmsg.NewAlterReplicaLogDirsResponseTopicPartition())
+				}
+				p := &out.Partitions[place]
+				p.Partition, p.ErrorCode = index, int16(c.moveReplica(dir.Dir, name, index))
+			}
+		}
+	}
+	return resp, nil
+}
+
+func (c *Core) moveReplica(dir, topic string, index int32) protocol.Code {
+	if dir != c.Dir.Path() {
+		return protocol.LogDirNotFound
+	}
+	if t := c.Catalog.ByName(topic); t == nil || index < 0 || index >= t.Partitions {
+		return protocol.UnknownTopicOrPartition
+	}
+	return protocol.None
+}

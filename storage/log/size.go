@@ -1,0 +1,47 @@
+package log
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/storage/pack"
+	"github.com/streamhouse/streamhouse/storage/partition"
+)
+
+// ProducerInfo is one producer as DescribeProducers shows it (KIP-664).
+type ProducerInfo = partition.ProducerInfo
+
+// Size returns the bytes of a partition's batches as they are stored: its slices of
+// sealed segments and its part of the open journal. A partition that nobody has used
+// since the start is not loaded for this: it has nothing in the journal. The error is
+// KAFKA_STORAGE_ERROR.
+func (l *Log) Size(ctx context.Context, id pack.PartitionID) (int64, error) {
+	if p := l.parts.loaded(id); p != nil {
+		return p.size(), nil
+	}
+	slices, _, err := l.cfg.Store.Partition(ctx, id)
+	if err != nil {
+		l.logger.Error("size of a partition", zap.Stringer("partition", id), zap.Error(err))
+		return 0, protocol.KafkaStorageError
+	}
+	var sum int64
+	for i := range slices {
+		sum += slices[i].Bytes
+	}
+	return sum, nil
+}
+
+func (p *Partition) size() int64 {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	var sum int64
+	for i := range p.sealed {
+		sum += p.sealed[i].Bytes
+	}
+	for i := range p.open {
+		sum += p.open[i].DataLen
+	}
+	return sum
+}
