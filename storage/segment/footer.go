@@ -14,6 +14,7 @@ import (
 type FooterBuilder struct {
 	Head  Head
 	parts map[pack.PartitionID]*building
+	txns  map[pack.PartitionID]Transactions
 }
 
 type building struct {
@@ -56,8 +57,12 @@ func (b *FooterBuilder) Extents(id pack.PartitionID) []pack.Extent {
 // Partitions returns the partitions that have an extent or a state, in the order of
 // the directory.
 func (b *FooterBuilder) Partitions() []pack.PartitionID {
-	ids := make([]pack.PartitionID, 0, len(b.parts))
-	for id := range b.parts {
+	return sortedIDs(b.parts)
+}
+
+func sortedIDs[T any](of map[pack.PartitionID]T) []pack.PartitionID {
+	ids := make([]pack.PartitionID, 0, len(of))
+	for id := range of {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, pack.PartitionID.Compare)
@@ -83,7 +88,12 @@ func (b *FooterBuilder) Encode(dataEnd int64) ([]byte, error) {
 	}
 	dirCRC := crc32.Checksum(out, castagnoli)
 	out = append(out, body...)
-	return appendTrailer(out, dataEnd, int64(len(out)), dirCRC), nil
+	if len(b.txns) == 0 {
+		return appendTrailer(out, dataEnd, int64(len(out)), 0, dirCRC), nil
+	}
+	txnPos := dataEnd + int64(len(out))
+	out = appendTransactions(out, b.txns, txnPos)
+	return appendTrailer(out, dataEnd, int64(len(out)), txnPos, dirCRC), nil
 }
 
 // encodeBody encodes what follows the directory (extent lists, then state blocks),
@@ -192,15 +202,21 @@ func appendExtent(b []byte, x *pack.Extent) []byte {
 	return be.AppendUint32(b, uint32(x.IndexCount))
 }
 
-func appendTrailer(b []byte, footerPos, footerLen int64, dirCRC uint32) []byte {
+// appendTrailer appends the trailer. txnPos is where the section of transactions lies,
+// 0 if there is none: then the trailer is of version 1, which older releases read.
+func appendTrailer(b []byte, footerPos, footerLen, txnPos int64, dirCRC uint32) []byte {
 	be := binary.BigEndian
 	start := len(b)
 	b = append(b, trailerMagic[:]...)
-	b = be.AppendUint16(b, version)
+	v := uint16(version)
+	if txnPos != 0 {
+		v = versionTxns
+	}
+	b = be.AppendUint16(b, v)
 	b = be.AppendUint16(b, 0)
 	b = be.AppendUint64(b, uint64(footerPos))
 	b = be.AppendUint64(b, uint64(footerLen))
-	b = be.AppendUint64(b, 0)
+	b = be.AppendUint64(b, uint64(txnPos))
 	b = be.AppendUint32(b, dirCRC)
 	return be.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
 }

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"errors"
-	"io"
 	"sync"
 
 	"github.com/streamhouse/streamhouse/metadata"
@@ -30,16 +29,17 @@ type Index struct {
 	loading map[itemKey]*load
 }
 
-// itemKey names a cached extent list, or with the zero topic a directory: no topic
+// itemKey names a cached extent list or list of transactions, or with the zero topic a directory: no topic
 // has that id.
 type itemKey struct {
 	segment metadata.SegmentID
 	id      pack.PartitionID
+	txns    bool // its transactions, not its extents
 }
 
 type item struct {
 	key   itemKey
-	value any // *Reader or []pack.Extent
+	value any // *Reader, []pack.Extent or Transactions
 	bytes int64
 }
 
@@ -63,7 +63,7 @@ func NewIndex(bytesMax int64, read ReadFunc) *Index {
 // Extents returns where the batches of a partition lie in a segment, in offset
 // order; not to be changed.
 func (x *Index) Extents(ctx context.Context, s metadata.Segment, id pack.PartitionID) ([]pack.Extent, error) {
-	v, err := x.get(ctx, itemKey{s.ID, id}, func() (any, int64, error) {
+	v, err := x.get(ctx, itemKey{segment: s.ID, id: id}, func() (any, int64, error) {
 		r, err := x.directory(ctx, s)
 		if err != nil {
 			return nil, 0, err
@@ -75,6 +75,26 @@ func (x *Index) Extents(ctx context.Context, s metadata.Segment, id pack.Partiti
 		return nil, err
 	}
 	return v.([]pack.Extent), nil
+}
+
+// Transactions returns what a segment says about the transactions of a partition; false
+// if it says nothing: all its batches are stable. The list is not to be changed.
+func (x *Index) Transactions(ctx context.Context, s metadata.Segment, id pack.PartitionID) (Transactions, bool, error) {
+	r, err := x.directory(ctx, s)
+	if err != nil {
+		return Transactions{}, false, err
+	}
+	if _, ok := r.findTransactions(id); !ok {
+		return Transactions{}, false, nil
+	}
+	v, err := x.get(ctx, itemKey{segment: s.ID, id: id, txns: true}, func() (any, int64, error) {
+		t, _, err := r.Detach(source{ctx, x.read, s}).Transactions(id)
+		return t, int64(len(t.Aborted))*abortedBytes + itemOverhead, err
+	})
+	if err != nil {
+		return Transactions{}, false, err
+	}
+	return v.(Transactions), true, nil
 }
 
 // Part returns the directory entry of a partition; false if the segment has none.
@@ -91,18 +111,6 @@ func (x *Index) Part(ctx context.Context, s metadata.Segment, id pack.PartitionI
 // a partition loads its state once.
 func (x *Index) State(ctx context.Context, s metadata.Segment, id pack.PartitionID, pos, n int64) (State, error) {
 	return ReadState(source{ctx, x.read, s}, id, pos, n)
-}
-
-// ReadState reads the state block of partition id: n bytes at pos.
-func ReadState(src io.ReaderAt, id pack.PartitionID, pos, n int64) (State, error) {
-	if n < stateBytes || n > stateBytes+StateBytesMax {
-		return State{}, ErrDamaged
-	}
-	b := make([]byte, n)
-	if err := readFull(src, b, pos); err != nil {
-		return State{}, err
-	}
-	return DecodeState(id, b)
 }
 
 // Forget drops what is cached of a segment that is about to be deleted.

@@ -138,7 +138,7 @@ func (p *Plan) Build() (*Object, error) {
 // where it lies: the runs stay where they are, in the order in which they were added,
 // and the data ends at dataEnd. The plan may still be built afterwards.
 func (p *Plan) FooterInPlace(dataEnd int64) ([]byte, error) {
-	b := FooterBuilder{Head: p.Footer.Head}
+	b := FooterBuilder{Head: p.Footer.Head, txns: p.Footer.txns}
 	for id, part := range p.Footer.parts {
 		if part.state != nil {
 			b.SetState(id, *part.state)

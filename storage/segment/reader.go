@@ -22,6 +22,7 @@ type Reader struct {
 	size      int64
 	head      Head
 	dir       []byte // the directory's entries as stored, checked
+	txns      []byte // likewise those of the section of transactions
 	footerPos int64
 	tail      []byte // the object's last bytes, from tailPos on; nil once dropped
 	tailPos   int64
@@ -39,12 +40,17 @@ func Open(src io.ReaderAt, size int64) (*Reader, error) {
 		return nil, err
 	}
 	r.tail, r.tailPos = tail, size-int64(len(tail))
-	footerLen, dirCRC, err := r.readTrailer()
+	t, err := r.readTrailer()
 	if err != nil {
 		return nil, err
 	}
-	if err := r.readDirectory(footerLen, dirCRC); err != nil {
+	if err := r.readDirectory(t.footerLen, t.dirCRC); err != nil {
 		return nil, err
+	}
+	if t.txnPos != 0 {
+		if err := r.readTransactions(t.txnPos, r.footerPos+t.footerLen); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }
@@ -57,24 +63,33 @@ func (r *Reader) Detach(src io.ReaderAt) *Reader {
 	return &d
 }
 
-func (r *Reader) readTrailer() (footerLen int64, dirCRC uint32, err error) {
+// trailer is what the last bytes of an object say, but for where the footer is.
+type trailer struct {
+	footerLen int64
+	txnPos    int64 // of the section of transactions, 0: none
+	dirCRC    uint32
+}
+
+func (r *Reader) readTrailer() (trailer, error) {
 	be := binary.BigEndian
 	t := r.tail[len(r.tail)-TrailerBytes:]
 	if [4]byte(t) != trailerMagic {
-		return 0, 0, fmt.Errorf("%w: no trailer in the last %d bytes", ErrDamaged, TrailerBytes)
+		return trailer{}, fmt.Errorf("%w: no trailer in the last %d bytes", ErrDamaged, TrailerBytes)
 	}
 	if crc32.Checksum(t[:TrailerBytes-4], castagnoli) != be.Uint32(t[TrailerBytes-4:]) {
-		return 0, 0, fmt.Errorf("%w: checksum of the trailer", ErrDamaged)
+		return trailer{}, fmt.Errorf("%w: checksum of the trailer", ErrDamaged)
 	}
-	if v := be.Uint16(t[4:]); v != version || be.Uint16(t[6:]) != 0 || be.Uint64(t[24:]) != 0 {
-		return 0, 0, fmt.Errorf("%w: trailer of version %d", ErrDamaged, v)
+	out := trailer{footerLen: int64(be.Uint64(t[16:])), txnPos: int64(be.Uint64(t[24:])), dirCRC: be.Uint32(t[32:])}
+	v := be.Uint16(t[4:])
+	known := v == version && out.txnPos == 0 || v == versionTxns && out.txnPos != 0
+	if !known || be.Uint16(t[6:]) != 0 {
+		return trailer{}, fmt.Errorf("%w: trailer of version %d", ErrDamaged, v)
 	}
 	r.footerPos = int64(be.Uint64(t[8:]))
-	footerLen = int64(be.Uint64(t[16:]))
-	if footerLen < headBytes || !inside(r.footerPos, footerLen, r.size) || r.footerPos+footerLen+TrailerBytes != r.size {
-		return 0, 0, fmt.Errorf("%w: footer of %d bytes at %d in an object of %d", ErrDamaged, footerLen, r.footerPos, r.size)
+	if out.footerLen < headBytes || !inside(r.footerPos, out.footerLen, r.size) || r.footerPos+out.footerLen+TrailerBytes != r.size {
+		return trailer{}, fmt.Errorf("%w: footer of %d bytes at %d in an object of %d", ErrDamaged, out.footerLen, r.footerPos, r.size)
 	}
-	return footerLen, be.Uint32(t[32:]), nil
+	return out, nil
 }
 
 func (r *Reader) readDirectory(footerLen int64, dirCRC uint32) error {
@@ -143,7 +158,7 @@ func (r *Reader) DataEnd() int64 { return r.footerPos }
 func (r *Reader) Len() int { return len(r.dir) / partBytes }
 
 // MemoryBytes is about how much memory the reader holds.
-func (r *Reader) MemoryBytes() int64 { return int64(cap(r.dir)+cap(r.tail)) + 128 }
+func (r *Reader) MemoryBytes() int64 { return int64(cap(r.dir)+cap(r.txns)+cap(r.tail)) + 128 }
 
 // Part returns the i-th directory entry, 0 <= i < Len, in the order of topic id and
 // partition.

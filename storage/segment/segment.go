@@ -40,7 +40,12 @@ const (
 	StateBytesMax = 256 << 20
 )
 
-const version = 1
+// version is that of a footer, and of a trailer behind it; versionTxns that of a
+// trailer behind a footer with a section of transactions.
+const (
+	version     = 1
+	versionTxns = 2
+)
 
 var (
 	headMagic    = [4]byte{'S', 'H', 'S', 'F'}

@@ -1,10 +1,15 @@
 package segment
 
 import (
+	"cmp"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
+	"slices"
 
+	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
@@ -52,4 +57,79 @@ func DecodeState(id pack.PartitionID, b []byte) (State, error) {
 		return State{}, fmt.Errorf("%w: lengths in the state block of %v", ErrDamaged, id)
 	}
 	return s, nil
+}
+
+// ReadState reads the state block of partition id: n bytes at pos.
+func ReadState(src io.ReaderAt, id pack.PartitionID, pos, n int64) (State, error) {
+	block := Block{ID: id, Pos: pos, Len: n}
+	if err := block.check(); err != nil {
+		return State{}, err
+	}
+	b := make([]byte, n)
+	if err := readFull(src, b, pos); err != nil {
+		return State{}, err
+	}
+	return DecodeState(id, b)
+}
+
+// Block says where a partition's state block lies in a segment: Len bytes at Pos.
+type Block struct {
+	ID       pack.PartitionID
+	Pos, Len int64
+}
+
+func (b *Block) check() error {
+	if b.Pos < 0 || b.Len < stateBytes || b.Len > stateBytes+StateBytesMax {
+		return fmt.Errorf("%w: state block of %v with %d bytes at %d", ErrDamaged, b.ID, b.Len, b.Pos)
+	}
+	return nil
+}
+
+// statesRead is how many bytes of state blocks that lie together are read at once.
+const statesRead = 1 << 20
+
+// States reads several state blocks of a segment; the results are in the order of
+// blocks. What one seal wrote lies together, so that thousands take a few reads.
+func (x *Index) States(ctx context.Context, s metadata.Segment, blocks []Block) ([]State, error) {
+	order := make([]int, len(blocks))
+	for i := range order {
+		if err := blocks[i].check(); err != nil {
+			return nil, err
+		}
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(blocks[a].Pos, blocks[b].Pos) })
+	out := make([]State, len(blocks))
+	for len(order) > 0 {
+		n := together(blocks, order)
+		first, last := &blocks[order[0]], &blocks[order[n-1]]
+		b := make([]byte, last.Pos+last.Len-first.Pos)
+		if err := x.read(ctx, s, b, first.Pos); err != nil {
+			return nil, err
+		}
+		for _, i := range order[:n] {
+			at := blocks[i].Pos - first.Pos
+			var err error
+			if out[i], err = DecodeState(blocks[i].ID, b[at:at+blocks[i].Len]); err != nil {
+				return nil, err
+			}
+		}
+		order = order[n:]
+	}
+	return out, nil
+}
+
+// together is how many of the blocks that order begins with are read at once: those
+// that follow one another without a gap.
+func together(blocks []Block, order []int) int {
+	first := &blocks[order[0]]
+	end := first.Pos + first.Len
+	for n := 1; n < len(order); n++ {
+		next := &blocks[order[n]]
+		if next.Pos != end || end+next.Len-first.Pos > statesRead {
+			return n
+		}
+		end += next.Len
+	}
+	return len(order)
 }

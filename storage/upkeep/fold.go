@@ -3,6 +3,7 @@ package upkeep
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/streamhouse/streamhouse/metadata"
@@ -13,51 +14,87 @@ import (
 )
 
 // fold takes the sealed states of partitions forward over the packs of volumes that
-// are being sealed, and notes which extents are worth keeping.
+// are being sealed, and plans which extents are worth keeping.
 type fold struct {
 	u        *Upkeep
+	plan     *segment.Plan
 	touched  map[pack.PartitionID]*folding
 	deleted  map[pack.TopicID]bool
 	lastTime int64 // ms; append time of the youngest batch
+
+	parts   []*folding // of the pack at hand, in its order; nil: the topic is gone
+	missing []int      // of those, which have to be loaded
 }
 
 // folding is one partition on its way. A sealed partition's state is read from the
 // store when its first entry comes.
 type folding struct {
-	state     partition.State
-	from      metadata.State
-	sealedEnd int64 // last offset that lies in a slice already, -1: none
-	logStart  int64
+	state partition.State
+	from  metadata.Sealed
+	plan  *segment.PlanPart
 }
 
-func (u *Upkeep) newFold() *fold {
-	return &fold{u: u, touched: make(map[pack.PartitionID]*folding), deleted: make(map[pack.TopicID]bool)}
+func (u *Upkeep) newFold(plan *segment.Plan) *fold {
+	return &fold{u: u, plan: plan, touched: make(map[pack.PartitionID]*folding), deleted: make(map[pack.TopicID]bool)}
 }
 
-// pack applies one pack of a volume. keep is called for each extent that lies above
-// what the partition's slices hold already and above its log start.
-func (f *fold) pack(ctx context.Context, pos int64, index *pack.Index, keep func(pack.PartitionID, pack.Extent, int64)) error {
-	first := 0
-	for id, x := range index.Extents(pos) {
+// pack applies the pack at pos of src. Each extent that lies above what the
+// partition's slices hold already and above its log start goes into the plan.
+func (f *fold) pack(ctx context.Context, src io.ReaderAt, pos int64, index *pack.Index) error {
+	if err := f.open(ctx, index); err != nil {
+		return err
+	}
+	first, n := 0, 0
+	for _, x := range index.Extents(pos) {
 		entries := index.Entries[first : first+int(x.IndexCount)]
-		first += len(entries)
-		if gone, err := f.gone(ctx, id.Topic); err != nil {
-			return err
-		} else if gone {
+		p := f.parts[n]
+		first, n = first+len(entries), n+1
+		if p == nil {
 			continue
-		}
-		p, err := f.partition(ctx, id)
-		if err != nil {
-			return err
 		}
 		appendTime, err := p.apply(entries)
 		if err != nil {
 			return fmt.Errorf("%w: pack %d: %w", journal.ErrDamaged, index.Header.Seq, err)
 		}
 		f.lastTime = max(f.lastTime, appendTime)
-		if x.LastOffset > p.sealedEnd && x.LastOffset >= p.logStart {
-			keep(id, x, appendTime)
+		if x.LastOffset > p.from.LastOffset && x.LastOffset >= p.from.LogStart {
+			p.plan.Add(src, x, appendTime)
 		}
+	}
+	return nil
+}
+
+// open fills f.parts with the partitions of a pack, loading those that come for the
+// first time together.
+func (f *fold) open(ctx context.Context, index *pack.Index) error {
+	f.parts, f.missing = f.parts[:0], f.missing[:0]
+	var ids []pack.PartitionID // of the missing ones
+	for i := range index.Entries {
+		id := index.Entries[i].ID
+		if i > 0 && id == index.Entries[i-1].ID {
+			continue
+		}
+		p := f.touched[id]
+		if p == nil {
+			gone, err := f.gone(ctx, id.Topic)
+			if err != nil {
+				return err
+			}
+			if !gone {
+				f.missing, ids = append(f.missing, len(f.parts)), append(ids, id)
+			}
+		}
+		f.parts = append(f.parts, p)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	loaded, err := f.load(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, p := range loaded {
+		f.parts[f.missing[i]], f.touched[ids[i]] = p, p
 	}
 	return nil
 }
@@ -101,62 +138,94 @@ func (p *folding) apply(entries []pack.Entry) (appendTime int64, err error) {
 	return appendTime, nil
 }
 
-func (f *fold) partition(ctx context.Context, id pack.PartitionID) (*folding, error) {
-	if p := f.touched[id]; p != nil {
-		return p, nil
-	}
-	store := f.u.cfg.Store
-	slices, from, err := store.Partition(ctx, id)
+// load begins the partitions with their sealed states.
+func (f *fold) load(ctx context.Context, ids []pack.PartitionID) ([]*folding, error) {
+	sealed, err := f.u.cfg.Store.Sealed(ctx, ids)
 	if err != nil {
-		return nil, fmt.Errorf("read partition %v from the metadata store: %w", id, err)
+		return nil, fmt.Errorf("read %d partitions from the metadata store: %w", len(ids), err)
 	}
-	p := &folding{from: from, sealedEnd: sealedEnd(slices)}
-	if p.logStart, err = store.LogStart(ctx, id); err != nil {
-		return nil, fmt.Errorf("read log start of %v: %w", id, err)
-	}
-	block, err := f.u.stateBlock(ctx, id, from)
-	if err != nil {
-		return nil, err
-	}
-	if block != nil {
-		if err := p.state.UnmarshalBinary(block.Payload); err != nil {
-			return nil, fmt.Errorf("%w: state of %v: %w", segment.ErrDamaged, id, err)
+	out := make([]*folding, len(ids))
+	bySegment := make(map[metadata.SegmentID][]int)
+	for i := range out {
+		out[i] = &folding{from: sealed[i], plan: f.plan.Part(ids[i])}
+		if row := &sealed[i].State; row.BlockLen > 0 {
+			bySegment[row.Block] = append(bySegment[row.Block], i)
 		}
 	}
-	p.state.SetNextOffset(from.NextOffset)
-	f.touched[id] = p
-	return p, nil
+	for block, at := range bySegment {
+		if err := f.loadBlocks(ctx, block, at, out); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range out {
+		p.state.SetNextOffset(p.from.State.NextOffset)
+	}
+	return out, nil
+}
+
+// loadBlocks reads the state blocks of the partitions at the places at, all of which
+// lie in one segment.
+func (f *fold) loadBlocks(ctx context.Context, id metadata.SegmentID, at []int, out []*folding) error {
+	rows := make([]metadata.State, len(at))
+	for i, n := range at {
+		rows[i] = out[n].from.State
+	}
+	blocks, err := f.u.stateBlocks(ctx, id, rows)
+	if err != nil {
+		return err
+	}
+	for i, n := range at {
+		if err := out[n].state.UnmarshalBinary(blocks[i].Payload); err != nil {
+			return fmt.Errorf("%w: state of %v: %w", segment.ErrDamaged, rows[i].ID, err)
+		}
+	}
+	return nil
 }
 
 // stateBlock reads the block that a state row points at; nil if it has none.
-func (u *Upkeep) stateBlock(ctx context.Context, id pack.PartitionID, row metadata.State) (*segment.State, error) {
+func (u *Upkeep) stateBlock(ctx context.Context, row metadata.State) (*segment.State, error) {
 	if row.BlockLen == 0 {
 		return nil, nil
 	}
-	seg, err := u.cfg.Store.Segment(ctx, row.Block)
+	blocks, err := u.stateBlocks(ctx, row.Block, []metadata.State{row})
 	if err != nil {
-		return nil, fmt.Errorf("find the state block of %v: segment %d: %w", id, row.Block, err)
+		return nil, err
 	}
-	block, err := u.cfg.Index.State(ctx, seg, id, row.BlockPos, row.BlockLen)
+	return &blocks[0], nil
+}
+
+// stateBlocks reads the blocks that rows point at, all of which lie in one segment.
+func (u *Upkeep) stateBlocks(ctx context.Context, id metadata.SegmentID, rows []metadata.State) ([]segment.State, error) {
+	seg, err := u.cfg.Store.Segment(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("read the state block of %v in %s: %w", id, seg.Key, err)
+		return nil, fmt.Errorf("find the state block of %v: segment %d: %w", rows[0].ID, id, err)
 	}
-	if block.NextOffset != row.NextOffset {
-		return nil, fmt.Errorf("%w: state of %v in %s is that of offset %d, the store says %d",
-			segment.ErrDamaged, id, seg.Key, block.NextOffset, row.NextOffset)
+	at := make([]segment.Block, len(rows))
+	for i, row := range rows {
+		at[i] = segment.Block{ID: row.ID, Pos: row.BlockPos, Len: row.BlockLen}
 	}
-	return &block, nil
+	blocks, err := u.cfg.Index.States(ctx, seg, at)
+	if err != nil {
+		return nil, fmt.Errorf("read %d state blocks in %s: %w", len(rows), seg.Key, err)
+	}
+	for i, row := range rows {
+		if blocks[i].NextOffset != row.NextOffset {
+			return nil, fmt.Errorf("%w: state of %v in %s is that of offset %d, the store says %d",
+				segment.ErrDamaged, row.ID, seg.Key, blocks[i].NextOffset, row.NextOffset)
+		}
+	}
+	return blocks, nil
 }
 
 // states gives the footer the new state of each partition that moved. Producers that
 // were idle for longer than their expiry are left out.
-func (f *fold) states(b *segment.FooterBuilder) error {
+func (f *fold) states() error {
 	before := int64(-1)
 	if f.u.cfg.Now().Sub(f.u.began) >= expiryUptime {
 		before = f.lastTime - int64(f.u.cfg.ProducerExpiry()/time.Millisecond)
 	}
 	for id, p := range f.touched {
-		if p.state.NextOffset() == p.from.NextOffset {
+		if p.state.NextOffset() == p.from.State.NextOffset {
 			continue
 		}
 		p.state.ExpireProducers(before, 0)
@@ -164,7 +233,7 @@ func (f *fold) states(b *segment.FooterBuilder) error {
 		if err != nil {
 			return fmt.Errorf("state of %v: %w", id, err)
 		}
-		b.SetState(id, segment.State{NextOffset: p.state.NextOffset(), LeaderEpoch: p.leaderEpoch(), Payload: payload})
+		f.plan.Footer.SetState(id, segment.State{NextOffset: p.state.NextOffset(), LeaderEpoch: p.leaderEpoch(), Payload: payload})
 	}
 	return nil
 }
@@ -173,7 +242,7 @@ func (p *folding) leaderEpoch() int32 {
 	if epochs := p.state.Epochs(); len(epochs) > 0 {
 		return epochs[len(epochs)-1].Epoch
 	}
-	return p.from.LeaderEpoch
+	return p.from.State.LeaderEpoch
 }
 
 // sealedEnd is the last offset that lies in a slice, or -1.

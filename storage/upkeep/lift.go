@@ -165,7 +165,7 @@ func (u *Upkeep) moveState(ctx context.Context, id pack.PartitionID, row metadat
 	}
 	b, known := u.lift.blocks[id]
 	if !known || b.row != row {
-		state, err := u.stateBlock(ctx, id, row)
+		state, err := u.stateBlock(ctx, row)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/storage/journal"
+	"github.com/streamhouse/streamhouse/storage/pack"
 	"github.com/streamhouse/streamhouse/storage/segment"
 )
 
@@ -60,27 +61,27 @@ func (u *Upkeep) register(ctx context.Context, reg metadata.Registration) (metad
 // registered is what lies there, also when an earlier attempt wrote the footer. What
 // a lift or the log start has overtaken is left out.
 func (u *Upkeep) sealedRows(ctx context.Context, footer *segment.Reader, reg *metadata.Registration) error {
-	for i := range footer.Len() {
-		p := footer.Part(i)
-		slices, state, err := u.cfg.Store.Partition(ctx, p.ID)
-		if err != nil {
-			return fmt.Errorf("read partition %v from the metadata store: %w", p.ID, err)
-		}
-		logStart, err := u.cfg.Store.LogStart(ctx, p.ID)
-		if err != nil {
-			return fmt.Errorf("read log start of %v: %w", p.ID, err)
-		}
-		if p.StateLen > 0 && p.NextOffset >= state.NextOffset {
+	ids := make([]pack.PartitionID, footer.Len())
+	for i := range ids {
+		ids[i] = footer.Part(i).ID
+	}
+	sealed, err := u.cfg.Store.Sealed(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("read %d partitions from the metadata store: %w", len(ids), err)
+	}
+	for i := range ids {
+		p, at := footer.Part(i), &sealed[i]
+		if p.StateLen > 0 && p.NextOffset >= at.State.NextOffset {
 			reg.States = append(reg.States, metadata.State{
 				ID: p.ID, NextOffset: p.NextOffset, LeaderEpoch: p.LeaderEpoch,
 				BlockPos: p.StatePos, BlockLen: p.StateLen,
 			})
 		}
-		s, err := sliceOf(footer, p, sealedEnd(slices)+1)
+		s, err := sliceOf(footer, p, at.LastOffset+1)
 		if err != nil {
 			return err
 		}
-		if s.Bytes > 0 && s.LastOffset >= logStart {
+		if s.Bytes > 0 && s.LastOffset >= at.LogStart {
 			reg.Slices = append(reg.Slices, s)
 		}
 	}

@@ -494,7 +494,7 @@ func (r *rig) checkStates() {
 			r.t.Errorf("partition %v: stored next offset %d, fold from zero %d", id, row.NextOffset, want.NextOffset())
 			continue
 		}
-		block, err := r.upkeep.stateBlock(ctx, id, row)
+		block, err := r.upkeep.stateBlock(ctx, row)
 		if err != nil {
 			r.t.Fatal(err)
 		}

@@ -186,7 +186,7 @@ func (u *Upkeep) storeVolumes(ctx context.Context, key string, group []journal.I
 		FirstVolume: uint64(group[0].ID), LastVolume: uint64(last.ID),
 		FirstSeq: group[0].FirstSeq, LastSeq: last.LastSeq,
 	}
-	f := u.newFold()
+	f := u.newFold(plan)
 	for _, v := range group {
 		c, err := u.openContents(ctx, v)
 		if err != nil {
@@ -194,15 +194,13 @@ func (u *Upkeep) storeVolumes(ctx context.Context, key string, group []journal.I
 		}
 		defer func() { err = errors.Join(err, c.close()) }()
 		err = c.packs(ctx, func(pos int64, index *pack.Index) error {
-			return f.pack(ctx, pos, index, func(id pack.PartitionID, x pack.Extent, appendTime int64) {
-				plan.Add(c.src, id, x, appendTime)
-			})
+			return f.pack(ctx, c.src, pos, index)
 		})
 		if err != nil {
 			return 0, err
 		}
 	}
-	if err := f.states(&plan.Footer); err != nil {
+	if err := f.states(); err != nil {
 		return 0, err
 	}
 	return u.store(ctx, key, group, plan)

@@ -39,7 +39,7 @@ func (u *Upkeep) moveStates(ctx context.Context, stranded []metadata.State, live
 		if now != row || !u.cfg.Topics.Exists(row.ID.Topic) {
 			continue // sealed, lifted or deleted since
 		}
-		b, err := u.stateBlock(ctx, row.ID, row)
+		b, err := u.stateBlock(ctx, row)
 		if err != nil {
 			return err
 		}
