@@ -60,7 +60,7 @@ func (l *fakeLog) Open(_ context.Context, id pack.PartitionID, _ int32) (Partiti
 
 func (p *fakePartition) Close() {}
 
-func (p *fakePartition) TransactionGuard(int64, int16) (bool, uint64) { return false, 0 }
+func (p *fakePartition) TransactionGuard(int64, int16) (bool, log.Guard) { return false, 0 }
 
 func (p *fakePartition) Bounds() log.Bounds {
 	p.log.mu.Lock()

@@ -176,8 +176,11 @@ func (l *loading) batch(h *record.Header, b []byte) error {
 }
 
 // marker applies the end of a transaction.
-func (l *loading) marker(h *record.Header, _ []byte) error {
-	var m struct{ Commit bool }
+func (l *loading) marker(h *record.Header, b []byte) error {
+	m, err := record.ParseMarker(b)
+	if err != nil {
+		return err
+	}
 	for _, e := range l.groups {
 		if e.offsets.Open(h.ProducerID) {
 			e.offsets.EndTransaction(h.ProducerID, m.Commit)

@@ -40,7 +40,7 @@ type Partition interface {
 	// when that is known. It waits for admission only.
 	Append(ctx context.Context, t *log.Ticket, b log.Batch)
 	Read(ctx context.Context, req log.ReadRequest) (log.ReadResult, error)
-	TransactionGuard(producerID int64, epoch int16) (open bool, guard uint64)
+	TransactionGuard(producerID int64, epoch int16) (open bool, guard log.Guard)
 	// Close gives up what Open took.
 	Close()
 }
@@ -74,8 +74,8 @@ func (p storagePartition) Read(ctx context.Context, req log.ReadRequest) (log.Re
 	return p.log.Read(ctx, p.partition, req)
 }
 
-func (p storagePartition) TransactionGuard(producerID int64, epoch int16) (bool, uint64) {
-	return false, 0
+func (p storagePartition) TransactionGuard(producerID int64, epoch int16) (bool, log.Guard) {
+	return p.partition.TransactionGuard(producerID, epoch)
 }
 
 func (p storagePartition) Close() { p.appender.Close() }

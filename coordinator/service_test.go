@@ -9,7 +9,6 @@ import (
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
 	"github.com/streamhouse/streamhouse/protocol"
-	"github.com/streamhouse/streamhouse/protocol/record"
 )
 
 // world runs a test in a bubble of simulated time, with a coordinator that has found
@@ -300,25 +299,5 @@ func TestStopDoesNotWaitForADeadLog(t *testing.T) {
 			t.Error(code)
 		}
 		h.log.release()
-	})
-}
-
-// Transaction markers will lie between the records one day.
-func TestLoadingSkipsControlBatches(t *testing.T) {
-	world(t, func(t *testing.T, h *house) {
-		h.commit(simple("g", at("t", 0, 1)))
-		b := record.NewBuilder()
-		b.Control = true
-		b.Append(1, []byte{0, 0, 0, 1}, []byte{0, 0, 0, 0, 0, 0})
-		p := h.log.partition(PartitionFor("g", 50))
-		marker := append([]byte(nil), b.Batch()...)
-		record.SetOffset(marker, p.next, 0)
-		p.durable = append(p.durable, marker)
-		h2 := h.restart()
-		defer h2.stop()
-		if got := h2.offset("g", "t", 0); got != 1 {
-			t.Fatal(got)
-		}
-		h2.commit(simple("g", at("t", 0, 2)))
 	})
 }

@@ -35,7 +35,7 @@ type change struct {
 type write struct {
 	entry   *entry
 	txn     *Txn // nil: not part of a transaction
-	guard   uint64
+	guard   log.Guard
 	queued  time.Time
 	overdue bool // it took too long and was answered so
 	changes []change
@@ -58,7 +58,7 @@ type span struct {
 type batch struct {
 	spans    []span
 	txn      *Txn // whose offsets it holds, alone
-	guard    uint64
+	guard    log.Guard
 	finished bool
 	base     int64 // offset of its first record
 	err      error
@@ -200,7 +200,7 @@ func (s *shard) append(ctx context.Context, p Partition, b *record.Builder, next
 	}
 	// The answers have a timeout of their own; a record that waits keeps its place.
 	p.Append(ctx, ticket, log.Batch{
-		Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: true,
+		Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: true, Guard: next.guard,
 	})
 }
 

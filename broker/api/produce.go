@@ -29,17 +29,17 @@ import (
 // and appended from where the socket put it, so a request of 100 MiB needs the
 // memory of a chunk. If the frame breaks midway, earlier batches stay appended.
 //
-// Not done: transactions (INVALID_REQUEST, with a message), quotas, and
-// NOT_ENOUGH_REPLICAS, since with one replica min(min.insync.replicas, 1) always
-// holds. Of two batches for one partition in a request the first is taken and
+// Not done: quotas, and NOT_ENOUGH_REPLICAS for lack of replicas, since with one
+// replica min(min.insync.replicas, 1) always holds. Of two batches for one partition in a request the first is taken and
 // answered, the other ignored.
 
 // Producer is the handler of Produce.
 type Producer struct {
-	Topics Directory
-	Log    Log
-	Node   *Node
-	Now    func() time.Time
+	Topics       Directory
+	Log          Log
+	Transactions Transactions
+	Node         *Node
+	Now          func() time.Time
 }
 
 // ProduceStream is Produce on one connection. Serve runs on the connection's reader.
@@ -102,14 +102,16 @@ type produceParser struct {
 	answer  *produceAnswer
 	now     int64 // ms
 	timeout int32 // ms
+	txnID   *string
 	refusal error // for the whole request
 	named   seenTopic
 }
 
 func (q *produceParser) parse() error {
 	f := &q.f
-	if txn := f.NullableString(); txn != nil {
-		q.refusal = protocol.Errorf(protocol.InvalidRequest, "this broker has no transactions yet")
+	if id := f.NullableString(); id != nil {
+		name := string(id)
+		q.txnID = &name
 	}
 	acks := f.Int16()
 	q.timeout = f.Int32()
@@ -235,6 +237,12 @@ func (q *produceParser) append(topic *catalog.Topic, index int32, rules *record.
 		batch.Buf.Release()
 		return err
 	}
+	if batch.Header.Transactional() {
+		if err := q.confirm(topic, index, p, &batch); err != nil {
+			batch.Buf.Release()
+			return err
+		}
+	}
 	q.app.Append(q.ctx, ticket, slot, p, batch)
 	return nil
 }
@@ -257,9 +265,6 @@ func (q *produceParser) head(topic *catalog.Topic, rules *record.Rules, length i
 	}
 	if err := rules.CheckHeader(&h); err != nil {
 		return 0, err
-	}
-	if h.Transactional() {
-		return 0, protocol.Errorf(protocol.InvalidRequest, "this broker has no transactions yet")
 	}
 	return size, fitsSegment(topic, size)
 }

@@ -71,7 +71,7 @@ type taken struct {
 func streamed(t *testing.T, version int16, body []byte, piece int, d everyTopic, now time.Time) ([]taken, *apitest.Log, error) {
 	t.Helper()
 	log := apitest.NewLog()
-	p := &api.Producer{Topics: d, Log: log, Node: &api.Node{}, Now: func() time.Time { return now }}
+	p := &api.Producer{Topics: d, Log: log, Node: &api.Node{}, Now: func() time.Time { return now }, Transactions: &apitest.Transactions{Code: protocol.InvalidProducerIDMapping}}
 	out := wire.NewOutbox()
 	ctx := context.Background()
 	s := p.Open(out, &api.ConnInfo{})
@@ -128,10 +128,6 @@ func decoded(req *kmsg.ProduceRequest, d everyTopic, now time.Time) ([]taken, ma
 			id := pack.PartitionID{Topic: found.ID, Partition: p.Partition}
 			w := taken{topic.Topic, topic.TopicID, p.Partition, 0}
 			switch {
-			case req.TransactionID != nil && (req.Acks < -1 || req.Acks > 1):
-				w.code = protocol.InvalidRequiredAcks
-			case req.TransactionID != nil:
-				w.code = protocol.InvalidRequest
 			case req.Acks < -1 || req.Acks > 1:
 				w.code = protocol.InvalidRequiredAcks
 			case p.Partition < 0 || p.Partition >= found.Partitions:
@@ -141,7 +137,7 @@ func decoded(req *kmsg.ProduceRequest, d everyTopic, now time.Time) ([]taken, ma
 			default:
 				seen[id] = true
 				var batch []byte
-				if batch, w.code = wholeBatch(p.Records, req.Version, d.cfg, now); w.code == protocol.None {
+				if batch, w.code = wholeBatch(p.Records, req.TransactionID != nil, req.Version, d.cfg, now); w.code == protocol.None {
 					stored[id] = batch
 				}
 			}
@@ -152,7 +148,7 @@ func decoded(req *kmsg.ProduceRequest, d everyTopic, now time.Time) ([]taken, ma
 }
 
 // wholeBatch checks records that lie in memory.
-func wholeBatch(records []byte, version int16, cfg config.Topic, now time.Time) ([]byte, protocol.Code) {
+func wholeBatch(records []byte, named bool, version int16, cfg config.Topic, now time.Time) ([]byte, protocol.Code) {
 	if len(records) == 0 {
 		return nil, protocol.InvalidRecord
 	}
@@ -169,9 +165,6 @@ func wholeBatch(records []byte, version int16, cfg config.Topic, now time.Time) 
 	if err := rules.CheckHeader(&h); err != nil {
 		return nil, asCode(err)
 	}
-	if h.Transactional() {
-		return nil, protocol.InvalidRequest
-	}
 	if tail := records[size:]; len(tail) > 0 {
 		if err := record.CheckTail(tail[:min(len(tail), record.HeaderSize)], len(tail)); err != nil {
 			return nil, asCode(err)
@@ -180,6 +173,12 @@ func wholeBatch(records []byte, version int16, cfg config.Topic, now time.Time) 
 	b := bytes.Clone(records[:size])
 	if _, err := record.Validate(b, &rules, nil); err != nil {
 		return nil, asCode(err)
+	}
+	switch {
+	case h.Transactional() && !named:
+		return nil, protocol.InvalidTxnState
+	case h.Transactional():
+		return nil, protocol.InvalidProducerIDMapping // by everyTransaction
 	}
 	return b, protocol.None
 }

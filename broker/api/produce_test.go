@@ -173,7 +173,7 @@ func TestProduceRefusals(t *testing.T) {
 			binary.BigEndian.PutUint64(b[43:], 5)
 			binary.BigEndian.PutUint16(b[51:], 0)
 			binary.BigEndian.PutUint32(b[53:], 0)
-		})), protocol.InvalidRequest, true},
+		})), protocol.InvalidTxnState, true},
 	}
 	c := b.Dial()
 	for _, tc := range cases {
@@ -212,11 +212,6 @@ func TestProduceRequestRefusals(t *testing.T) {
 		req.Acks = 2
 		if p := onePart(t, c.Call(req)); p.ErrorCode != int16(protocol.InvalidRequiredAcks) || p.BaseOffset != -1 {
 			t.Errorf("v%d: acks=2: %+v", version, p)
-		}
-		req.Acks, req.TransactionID = -1, kmsg.StringPtr("tx")
-		p := onePart(t, c.Call(req))
-		if p.ErrorCode != int16(protocol.InvalidRequest) || version >= 8 && p.ErrorMessage == nil {
-			t.Errorf("v%d: transaction: %+v", version, p)
 		}
 	}
 	req := produceTo(13, "", pack.TopicID{9}, map[int32][]byte{0: batchOf(1, 10)})

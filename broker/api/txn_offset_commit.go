@@ -29,10 +29,6 @@ type Transactions interface {
 	Join(ctx context.Context, transactionalID string, producerID int64, epoch int16, add bool, parts []txn.TopicPartition) []protocol.Code
 }
 
-// joinsItself is the version of TxnOffsetCommit from which on the partition is added
-// to the transaction instead of being looked for in it.
-const joinsItself = 5
-
 // TxnOffsetCommit stores offsets of a group that count once the transaction has
 // committed.
 func (g *Groups) TxnOffsetCommit(ctx context.Context, r *Request) (kmsg.Response, error) {
@@ -71,8 +67,8 @@ func (g *Groups) txnCommit(version int16, req *kmsg.TxnOffsetCommitRequest) *coo
 	}
 	commit.Txn.Join = func(ctx context.Context, topic string, partition int32) protocol.Code {
 		parts := []txn.TopicPartition{{Topic: topic, Partition: partition}}
-		codes := g.Transactions.Join(ctx, req.TransactionalID, req.ProducerID, req.ProducerEpoch, version >= joinsItself, parts)
-		return codes[0]
+		codes := g.Transactions.Join(ctx, req.TransactionalID, req.ProducerID, req.ProducerEpoch, version >= txn.OffsetCommitAdds, parts)
+		return txn.OffsetCommitCode(codes[0], version)
 	}
 	return commit
 }

@@ -1,0 +1,70 @@
+package api_test
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/broker/api/apitest"
+	"github.com/streamhouse/streamhouse/coordinator/txn"
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// transactional makes a batch part of producer 5's transaction.
+func transactional(b []byte, sequence uint32) []byte {
+	b[22] |= 0x10
+	binary.BigEndian.PutUint64(b[43:], 5)
+	binary.BigEndian.PutUint16(b[51:], 2)
+	binary.BigEndian.PutUint32(b[53:], sequence)
+	return recrc(b)
+}
+
+// TestProduceAsksTheCoordinator: a transactional batch is stored only if the
+// coordinator confirms it, and the client is told what its version knows.
+func TestProduceAsksTheCoordinator(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		code    protocol.Code
+		version int16
+		want    protocol.Code
+		message string
+	}{
+		{"confirmed", protocol.None, 11, protocol.None, ""},
+		{"added", protocol.None, 12, protocol.None, ""},
+		{"not added", protocol.InvalidTxnState, 11, protocol.InvalidTxnState, "Partition was not added to the transaction"},
+		{"loading", protocol.CoordinatorLoadInProgress, 11, protocol.NotEnoughReplicas, "Underlying error: COORDINATOR_LOAD_IN_PROGRESS"},
+		{"busy", protocol.ConcurrentTransactions, 11, protocol.NotEnoughReplicas, "Underlying error: CONCURRENT_TRANSACTIONS"},
+		{"busy, version 2", protocol.ConcurrentTransactions, 12, protocol.ConcurrentTransactions, ""},
+		{"fenced", protocol.ProducerFenced, 12, protocol.InvalidProducerEpoch, ""},
+		{"unknown producer", protocol.InvalidProducerIDMapping, 9, protocol.InvalidProducerIDMapping, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := &apitest.Transactions{Code: c.code}
+			b := apitest.Start(t, apitest.Options{Transactions: x})
+			topic := b.Topic("t", 3, nil)
+			req := produceTo(c.version, "t", topic.ID, map[int32][]byte{2: transactional(batchOf(2, 10), 0)})
+			req.TransactionID = kmsg.StringPtr("tx")
+			p := onePart(t, b.Dial().Call(req))
+			if protocol.Code(p.ErrorCode) != c.want {
+				t.Errorf("answered %v, want %v", protocol.Code(p.ErrorCode), c.want)
+			}
+			if c.message != "" && (p.ErrorMessage == nil || !strings.Contains(*p.ErrorMessage, c.message)) {
+				t.Errorf("message %v, want %q", p.ErrorMessage, c.message)
+			}
+			stored := len(b.Log.Batches(pack.PartitionID{Topic: topic.ID, Partition: 2}))
+			if stored > 1 || (stored == 1) != (c.want == protocol.None) {
+				t.Errorf("%d batches stored", stored)
+			}
+			want := apitest.Asked{
+				TransactionalID: "tx", ProducerID: 5, Epoch: 2, Add: c.version >= 12,
+				Partition: txn.TopicPartition{Topic: "t", Partition: 2},
+			}
+			if asked := x.Asked(); len(asked) != 1 || asked[0] != want {
+				t.Errorf("asked %+v, want %+v", asked, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,145 @@
+package coordinator
+
+import (
+	"context"
+	"testing"
+
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/protocol/record"
+)
+
+// inTxn makes a commit part of a producer's transaction, which the coordinator of
+// transactions confirms with code.
+func inTxn(c *Commit, producer int64, code protocol.Code) *Commit {
+	c.Txn = &Txn{ProducerID: producer, ProducerEpoch: 3, Join: func(context.Context, string, int32) protocol.Code { return code }}
+	return c
+}
+
+// end writes the marker of a producer's transaction into a group's partition and
+// tells the coordinator.
+func (h *house) end(id string, producer int64, commit bool) {
+	h.t.Helper()
+	h.log.mark(PartitionFor(id, 50), producer, commit)
+	h.TransactionEnded(PartitionFor(id, 50), producer, commit)
+}
+
+// mark appends a marker that is durable at once.
+func (l *fakeLog) mark(partition int32, producer int64, commit bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.partition(partition)
+	b := record.AppendMarker(nil, producer, 3, record.EndMarker{Commit: commit}, 0)
+	record.SetOffset(b, p.next, 0)
+	p.next++
+	p.durable = append(p.durable, b)
+}
+
+func (h *house) unstable(id, topic string, partition int32) bool {
+	h.t.Helper()
+	f, code := h.FetchOffsets(id, []FetchTopic{{Topic: topic, Partitions: []int32{partition}}}, false)
+	if code != protocol.None {
+		h.t.Fatalf("fetch: %v", code)
+	}
+	return f[0].Offsets[0].Unstable
+}
+
+func TestTransactionalOffsetsWaitForTheMarker(t *testing.T) {
+	for _, commit := range []bool{true, false} {
+		for _, restarts := range []int{0, 1, 2, 3} { // before and after the marker
+			world(t, func(t *testing.T, h *house) {
+				want := int64(1)
+				if commit {
+					want = 5
+				}
+				h.commit(simple("g", at("t", 0, 1)))
+				h.commit(inTxn(simple("g", at("t", 0, 5), at("t", 1, 6)), 7, protocol.None))
+				if restarts&1 != 0 {
+					h = h.restart()
+					defer h.stop()
+				}
+				if got := h.offset("g", "t", 0); got != 1 || !h.unstable("g", "t", 0) || !h.unstable("g", "t", 1) {
+					t.Fatal("seen before the transaction has ended:", got)
+				}
+				h.end("g", 7, commit)
+				if restarts&2 != 0 {
+					h = h.restart()
+					defer h.stop()
+				}
+				if got := h.offset("g", "t", 0); got != want || h.unstable("g", "t", 0) || h.unstable("g", "t", 1) {
+					t.Fatalf("offset %d after the end, want %d", got, want)
+				}
+				h.end("g", 7, !commit) // of a transaction without offsets here
+				if got := h.offset("g", "t", 0); got != want {
+					t.Fatalf("offset %d after another end, want %d", got, want)
+				}
+			})
+		}
+	}
+}
+
+func TestAbortedOffsetsOfAnUnknownGroupLeaveNothing(t *testing.T) {
+	world(t, func(t *testing.T, h *house) {
+		h.commit(inTxn(simple("g", at("t", 0, 5)), 7, protocol.None))
+		if list, _ := h.ListGroups(&Filter{}); len(list) != 1 {
+			t.Fatal("a group with offsets on their way is not there:", list)
+		}
+		h.end("g", 7, false)
+		if list, _ := h.ListGroups(&Filter{}); len(list) != 0 {
+			t.Fatal("it stays:", list)
+		}
+		h = h.restart()
+		defer h.stop()
+		if list, _ := h.ListGroups(&Filter{}); len(list) != 0 {
+			t.Fatal("it comes back:", list)
+		}
+	})
+}
+
+func TestWhoMayCommitInATransaction(t *testing.T) {
+	world(t, func(t *testing.T, h *house) {
+		generation := h.stable("g", "a")
+		member := func(id, member string, generation int32, unknown protocol.Code) *Commit {
+			return &Commit{GroupID: id, MemberID: member, Generation: generation, Unknown: unknown, Retention: -1, Offsets: []PartitionOffset{at("t", 0, 1)}}
+		}
+		for _, c := range []struct {
+			name string
+			req  *Commit
+			join protocol.Code
+			want protocol.Code
+		}{
+			{"member", member("g", "a", generation, 0), protocol.None, protocol.None},
+			{"stale", member("g", "a", generation-1, 0), protocol.None, protocol.IllegalGeneration},
+			{"unknown member", member("g", "x", generation, 0), protocol.None, protocol.UnknownMemberID},
+			{"a producer that does not say", simple("g", at("t", 0, 1)), protocol.None, protocol.None},
+			{"unknown group", member("h", "a", 1, protocol.IllegalGeneration), protocol.None, protocol.IllegalGeneration},
+			{"unknown group, v6", member("h", "a", 1, protocol.GroupIDNotFound), protocol.None, protocol.GroupIDNotFound},
+			{"not in the transaction", member("g", "a", generation, 0), protocol.InvalidTxnState, protocol.InvalidTxnState},
+			{"fenced", member("g", "a", generation, 0), protocol.InvalidProducerEpoch, protocol.InvalidProducerEpoch},
+		} {
+			if got := h.CommitOffsets(t.Context(), inTxn(c.req, 7, c.join)); got != c.want {
+				t.Errorf("%s: %v, want %v", c.name, got, c.want)
+			}
+		}
+	})
+}
+
+func TestEndWhileLoadingIsNotLost(t *testing.T) {
+	world(t, func(t *testing.T, h *house) {
+		h.commit(inTxn(simple("g", at("t", 0, 5)), 7, protocol.None))
+		h.stop()
+		next := run(t, h.log.crashed(), h.topics, func(o *Options) { *o = h.opts })
+		defer next.stop()
+		next.log.set(func(l *fakeLog) { l.openErr = errDisk })
+		for next.all() == nil {
+			next.look()
+			<-next.beginning()
+		}
+		next.TransactionEnded(PartitionFor("g", 50), 7, true)
+		next.log.set(func(l *fakeLog) { l.openErr = nil })
+		next.find("any")
+		<-next.all()[PartitionFor("g", 50)].loaded
+		if got := next.offset("g", "t", 0); got != 5 || next.unstable("g", "t", 0) {
+			t.Fatal("the end was told while the shard loaded, and forgotten:", got)
+		}
+	})
+}
