@@ -37,10 +37,10 @@ type Partition struct {
 	started  int64 // durable end when this tenure began
 
 	mu      sync.RWMutex
-	open    []extent            // in the journal, by offset
-	sealed  []metadata.Slice    // in segments, by offset, all before open
-	aborted []partition.Aborted // that end in the open journal, by their ends
-	version int                 // raised by every change of sealed
+	open    []extent         // in the journal, by offset
+	sealed  []metadata.Slice // in segments, by offset, all before open
+	aborted []pack.Aborted   // that end in the open journal, by their ends
+	version int              // raised by every change of sealed
 	gone    bool
 	watches []watch
 

@@ -60,7 +60,10 @@ func (l *Log) Read(ctx context.Context, p *Partition, req ReadRequest) (ReadResu
 		return res, l.readError(p, r.at, err)
 	}
 	if req.Committed && res.Bytes > 0 {
-		res.Aborted = p.abortedOpen(res.Aborted, req.Offset, r.at)
+		if err := r.listAborted(ctx); err != nil {
+			res.Release()
+			return ReadResult{Bounds: res.Bounds, Aborted: []Aborted{}}, l.readError(p, req.Offset, err)
+		}
 	}
 	return res, nil
 }

@@ -111,26 +111,3 @@ func (p *Partition) trimAborted() {
 	n := sort.Search(len(p.aborted), func(i int) bool { return p.aborted[i].LastOffset >= below })
 	p.aborted = append(p.aborted[:0:0], p.aborted[n:]...)
 }
-
-// abortedOpen appends to dst the aborted transactions that end in the open journal and
-// overlap the offsets from first to before end.
-func (p *Partition) abortedOpen(dst []Aborted, first, end int64) []Aborted {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return overlapping(dst, p.aborted, first, end)
-}
-
-// overlapping appends to dst those of list, in order of their markers, that overlap the
-// offsets from first to before end.
-func overlapping(dst []Aborted, list []partition.Aborted, first, end int64) []Aborted {
-	i := sort.Search(len(list), func(i int) bool { return list[i].LastOffset >= first })
-	for ; i < len(list); i++ {
-		if list[i].FirstOffset < end {
-			dst = append(dst, Aborted{ProducerID: list[i].ProducerID, FirstOffset: list[i].FirstOffset})
-		}
-		if list[i].LastStable >= end {
-			break // all that ended later began above
-		}
-	}
-	return dst
-}

@@ -62,6 +62,16 @@ type Entry struct {
 // LastOffset is the offset of the batch's last record.
 func (e *Entry) LastOffset() int64 { return e.BaseOffset + int64(e.LastOffsetDelta) }
 
+// Aborted is an aborted transaction of one producer in one partition.
+type Aborted struct {
+	ProducerID  int64
+	FirstOffset int64 // of its first batch
+	LastOffset  int64 // of its marker
+	// LastStable is the last stable offset once it was aborted: what is aborted later in
+	// the log has no first offset below it, so that a search can end here.
+	LastStable int64
+}
+
 // Extent is where the batches of one partition lie together: in one pack of a
 // journal volume or of a segment object. Positions are absolute in that file or
 // object.

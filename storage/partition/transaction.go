@@ -12,16 +12,6 @@ import (
 // none is an offset that stands for no open transaction.
 const none = -1
 
-// Aborted is an aborted transaction of one producer in one partition.
-type Aborted struct {
-	ProducerID  int64
-	FirstOffset int64 // of its first batch
-	LastOffset  int64 // of its marker
-	// LastStable is the last stable offset once it was aborted: a later Aborted has no
-	// first offset below it, so that a search can end here.
-	LastStable int64
-}
-
 // txn is a transaction that has begun in this partition. One that has ended stays
 // until its marker is durable, so that a failed pack can open it again.
 type txn struct {
@@ -31,9 +21,9 @@ type txn struct {
 	ended    uint64 // pack of its marker, while that is not durable; 0: open
 }
 
-// abortedIn is an Aborted whose marker lies in a pack.
+// abortedIn is an aborted transaction whose marker lies in a pack.
 type abortedIn struct {
-	Aborted
+	pack.Aborted
 	pack uint64
 }
 
@@ -130,7 +120,7 @@ func (s *State) end(p *producer, e *pack.Entry, packSeq, durable uint64) {
 	if e.Flags&pack.FlagMarkerAbort == 0 {
 		return
 	}
-	a := Aborted{ProducerID: e.ProducerID, FirstOffset: first, LastOffset: e.LastOffset(), LastStable: e.LastOffset() + 1}
+	a := pack.Aborted{ProducerID: e.ProducerID, FirstOffset: first, LastOffset: e.LastOffset(), LastStable: e.LastOffset() + 1}
 	for i := range s.txns {
 		if s.txns[i].ended == 0 {
 			a.LastStable = s.txns[i].first
@@ -154,7 +144,7 @@ func (s *State) FirstUnstable(durable uint64) int64 {
 // Settle takes note that packs up to durable are durable: what it kept to undo them is
 // forgotten. It returns the transactions that were aborted by them and not returned
 // before, in order of their markers.
-func (s *State) Settle(durable uint64) []Aborted {
+func (s *State) Settle(durable uint64) []pack.Aborted {
 	open := s.txns[:0]
 	for _, x := range s.txns {
 		if x.ended == 0 || x.ended > durable {
@@ -168,7 +158,7 @@ func (s *State) Settle(durable uint64) []Aborted {
 	if n == 0 {
 		return nil
 	}
-	out := make([]Aborted, n)
+	out := make([]pack.Aborted, n)
 	for i := range out {
 		out[i] = s.aborted[i].Aborted
 	}

@@ -77,26 +77,6 @@ func (x *Index) Extents(ctx context.Context, s metadata.Segment, id pack.Partiti
 	return v.([]pack.Extent), nil
 }
 
-// Transactions returns what a segment says about the transactions of a partition; false
-// if it says nothing: all its batches are stable. The list is not to be changed.
-func (x *Index) Transactions(ctx context.Context, s metadata.Segment, id pack.PartitionID) (Transactions, bool, error) {
-	r, err := x.directory(ctx, s)
-	if err != nil {
-		return Transactions{}, false, err
-	}
-	if _, ok := r.findTransactions(id); !ok {
-		return Transactions{}, false, nil
-	}
-	v, err := x.get(ctx, itemKey{segment: s.ID, id: id, txns: true}, func() (any, int64, error) {
-		t, _, err := r.Detach(source{ctx, x.read, s}).Transactions(id)
-		return t, int64(len(t.Aborted))*abortedBytes + itemOverhead, err
-	})
-	if err != nil {
-		return Transactions{}, false, err
-	}
-	return v.(Transactions), true, nil
-}
-
 // Part returns the directory entry of a partition; false if the segment has none.
 func (x *Index) Part(ctx context.Context, s metadata.Segment, id pack.PartitionID) (Part, bool, error) {
 	r, err := x.directory(ctx, s)
