@@ -81,7 +81,7 @@ func openStores(ctx context.Context, b *config.Broker, logger *zap.Logger, reg p
 	if s.witness, err = upkeep.CheckStore(ctx, s.meta, s.bucket, s.start); err != nil {
 		return nil, err
 	}
-	if s.journal, err = openJournal(b, s, logger, reg); err != nil {
+	if s.journal, err = openJournal(ctx, b, s, logger, reg); err != nil {
 		return nil, err
 	}
 	s.objects = cache.NewObjects(s.bucket, cache.Options{MemoryBytes: b.Int("cache.memory.bytes"), Registry: reg})
@@ -150,10 +150,15 @@ func openBucket(ctx context.Context, b *config.Broker, l bucket.Location, reg pr
 	return out, nil
 }
 
-func openJournal(b *config.Broker, s *stores, logger *zap.Logger, reg prometheus.Registerer) (journal.Journal, error) {
+func openJournal(ctx context.Context, b *config.Broker, s *stores, logger *zap.Logger, reg prometheus.Registerer) (journal.Journal, error) {
 	if b.String("journal.kind") == "object" {
+		oldest, err := oldestEpoch(ctx, s.meta)
+		if err != nil {
+			return nil, err
+		}
 		return object.New(object.Config{
 			Bucket: s.bucket, ClusterID: s.start.ClusterID, Broker: b.NodeID, Logger: logger.Named("journal"),
+			Oldest: oldest, Released: keepOldestEpoch(s.meta),
 		}), nil
 	}
 	observe := observeDisk(reg)

@@ -36,9 +36,13 @@ type Config struct {
 	Prefix    string // of all keys, with its slash; "" means "journal/"
 	ClusterID string // at most 24 bytes; an epoch of another cluster is refused
 	Broker    int32
-	// Oldest may name an epoch below which everything is known to be released, so
-	// that a start lists less. 0: unknown.
+	// Oldest is what Released was last called with, 0 if never: everything below it is
+	// released, and it exists itself. A start then lists what is open, and not what
+	// epochs that are long over have left, which are three small objects each.
 	Oldest journal.VolumeID
+	// Released, if set, is called by Release when no epoch below oldest has a pack any
+	// more; it keeps oldest durably for the next start. Its error is Release's.
+	Released func(ctx context.Context, oldest journal.VolumeID) error
 	// InFlightMax is how many packs are uploaded at once. 0 means 8.
 	InFlightMax int
 	// AttemptMax bounds one request to the bucket, GiveUpAfter all attempts at one
@@ -86,6 +90,7 @@ type Journal struct {
 	mu      sync.Mutex // guards what is below; never held across a request
 	epochs  []*epoch   // not released, oldest first; the last is open after Replay
 	leaving []*epoch   // closed without a pack: to be cleaned by the next Release
+	oldest  uint64     // as last told by Released
 	opened  bool
 	line    line // of the open epoch
 	// next is the header of the epoch that a Roll has tried to begin, so that the
@@ -97,7 +102,7 @@ var _ journal.Journal = (*Journal)(nil)
 
 // New makes a journal. It touches nothing until Replay.
 func New(cfg Config) *Journal {
-	j := &Journal{cfg: cfg.withDefaults()}
+	j := &Journal{cfg: cfg.withDefaults(), oldest: uint64(cfg.Oldest)}
 	rand.Read(j.self[:]) // never fails; it would end the process
 	return j
 }

@@ -27,6 +27,27 @@ func (j *Journal) Release(ctx context.Context, id journal.VolumeID) error {
 		}
 		j.forget(e)
 	}
+	return j.tellOldest(ctx)
+}
+
+// tellOldest has the oldest epoch that is not released kept, when it is another one than
+// before. The packs below it are gone, and the marks in place of them.
+func (j *Journal) tellOldest(ctx context.Context) error {
+	j.mu.Lock()
+	known, oldest := j.oldest, j.oldest
+	if len(j.epochs) > 0 && len(j.leaving) == 0 {
+		oldest = j.epochs[0].id()
+	}
+	j.mu.Unlock()
+	if oldest <= known || j.cfg.Released == nil {
+		return nil
+	}
+	if err := j.cfg.Released(ctx, journal.VolumeID(oldest)); err != nil {
+		return fmt.Errorf("journal: keep epoch %d as the oldest: %w", oldest, err)
+	}
+	j.mu.Lock()
+	j.oldest = oldest
+	j.mu.Unlock()
 	return nil
 }
 

@@ -26,7 +26,7 @@ func (j *Journal) Replay(ctx context.Context, fn func(journal.Ref, *pack.Index) 
 	if err != nil {
 		return err
 	}
-	old, err := group(found)
+	old, err := group(found, uint64(j.cfg.Oldest))
 	if err != nil {
 		return err
 	}
@@ -79,8 +79,9 @@ type stored struct {
 }
 
 // group sorts what was listed into epochs, from the oldest that is not released on.
-// Every epoch keeps its slot 0 for ever, so one that is missing is a loss.
-func group(found []listed) ([]stored, error) {
+// Every epoch keeps its slot 0 for ever, so one that is missing is a loss. first is the
+// epoch from which on was listed, 0 for all.
+func group(found []listed, first uint64) ([]stored, error) {
 	var epochs []stored
 	for _, l := range found {
 		if n := len(epochs); n == 0 || epochs[n-1].id != l.epoch {
@@ -95,6 +96,9 @@ func group(found []listed) ([]stored, error) {
 		default:
 			e.packs++
 		}
+	}
+	if first > 0 && (len(epochs) == 0 || epochs[0].id != first) {
+		return nil, fmt.Errorf("%w: epoch %d, with which the journal goes on, is missing", journal.ErrDamaged, first)
 	}
 	for i, e := range epochs {
 		if !e.begun {
