@@ -28,6 +28,8 @@ func (c *Core) CreatePartitions(ctx context.Context, r *Request) (kmsg.Response,
 			delete(repeated, want.Topic)
 		case !first:
 			continue
+		case req.TimeoutMillis <= 0:
+			err = protocol.RequestTimedOut
 		default:
 			err = c.Catalog.CreatePartitions(ctx, want.Topic, want.Count, assignments(want), req.ValidateOnly)
 		}

@@ -39,6 +39,8 @@ func (c *Core) CreateTopics(ctx context.Context, r *Request) (kmsg.Response, err
 			delete(repeated, want.Topic) // one answer for all of them
 		case !first:
 			continue
+		case req.TimeoutMillis <= 0:
+			out.ErrorCode = int16(protocol.RequestTimedOut)
 		default:
 			c.createTopic(ctx, want, req.ValidateOnly, &out)
 		}
@@ -59,13 +61,14 @@ func (c *Core) createTopic(ctx context.Context, want *kmsg.CreateTopicsRequestTo
 		c.refuse(&out.ErrorCode, &out.ErrorMessage, err)
 		return
 	}
-	if !validateOnly {
-		out.TopicID = t.ID
-	}
+	out.TopicID = t.ID // also of a topic that is only planned, as in Kafka
 	out.NumPartitions, out.ReplicationFactor = t.Partitions, 1
 	for _, e := range config.DescribeTopic(t.Configs, c.Catalog.Broker(), nil) {
 		o := kmsg.NewCreateTopicsResponseTopicConfig()
 		o.Name, o.Value, o.ReadOnly, o.Source, o.IsSensitive = e.Name, e.Value, e.ReadOnly, int8(e.Source), e.Sensitive
+		if raw, ok := t.Configs[e.Name]; ok && !e.Sensitive {
+			o.Value = &raw // as it was written, where DescribeConfigs shows what was read
+		}
 		out.Configs = append(out.Configs, o)
 	}
 }
@@ -85,6 +88,10 @@ func topicSpec(want *kmsg.CreateTopicsRequestTopic) (catalog.Spec, error) {
 	}
 	spec.Configs = make(map[string]*string, len(want.Configs))
 	for i := range want.Configs {
+		if want.Configs[i].Value == nil {
+			spec.NullConfigs = append(spec.NullConfigs, want.Configs[i].Name)
+			continue
+		}
 		spec.Configs[want.Configs[i].Name] = want.Configs[i].Value
 	}
 	return spec, nil

@@ -30,6 +30,8 @@ func (c *Core) DeleteTopics(ctx context.Context, r *Request) (kmsg.Response, err
 	resp := kmsg.NewPtrDeleteTopicsResponse()
 	resp.Topics = []kmsg.DeleteTopicsResponseTopic{}
 	repeated := twice(topics, deleteKeyOf)
+	delete(repeated, deleteKey{}) // entries without name and id are answered one by one
+	both := c.namedTwice(topics)
 	for i := range topics {
 		want := &topics[i]
 		out := kmsg.NewDeleteTopicsResponseTopic()
@@ -37,13 +39,19 @@ func (c *Core) DeleteTopics(ctx context.Context, r *Request) (kmsg.Response, err
 		var err error
 		again, first := repeated[deleteKeyOf(want)]
 		switch {
+		case deleteKeyOf(want) == deleteKey{}:
+			err = c.deleteTopic(ctx, want, nil, &out)
 		case again:
-			err = protocol.Errorf(protocol.InvalidRequest, "Duplicate topic.")
+			err = protocol.Errorf(protocol.InvalidRequest, "Duplicate topic %s.", deleteKeyOf(want).kind())
 			delete(repeated, deleteKeyOf(want))
 		case !first:
 			continue
+		case req.TimeoutMillis <= 0:
+			err = protocol.RequestTimedOut
+		case want.Topic == nil && both[want.TopicID]:
+			continue // answered beside its name
 		default:
-			err = c.deleteTopic(ctx, want, &out)
+			err = c.deleteTopic(ctx, want, both, &out)
 		}
 		if r.Version < 3 && codeOf(err) == protocol.TopicDeletionDisabled {
 			err = protocol.InvalidRequest
@@ -54,20 +62,49 @@ func (c *Core) DeleteTopics(ctx context.Context, r *Request) (kmsg.Response, err
 	return resp, nil
 }
 
+// namedTwice returns the ids of topics that are named by id and by name.
+func (c *Core) namedTwice(topics []kmsg.DeleteTopicsRequestTopic) map[[16]byte]bool {
+	ids := make(map[[16]byte]bool)
+	for i := range topics {
+		if topics[i].Topic == nil && topics[i].TopicID != noTopicID {
+			ids[topics[i].TopicID] = true
+		}
+	}
+	both := make(map[[16]byte]bool)
+	for i := range topics {
+		if topics[i].Topic == nil || topics[i].TopicID != noTopicID {
+			continue
+		}
+		if t := c.Catalog.ByName(*topics[i].Topic); t != nil && ids[t.ID] {
+			both[t.ID] = true
+		}
+	}
+	return both
+}
+
 type deleteKey struct {
-	name string
-	id   [16]byte
+	named bool
+	name  string
+	id    [16]byte
+}
+
+// kind is what messages call the key.
+func (k deleteKey) kind() string {
+	if k.named {
+		return "name"
+	}
+	return "id"
 }
 
 func deleteKeyOf(t *kmsg.DeleteTopicsRequestTopic) deleteKey {
 	k := deleteKey{id: t.TopicID}
 	if t.Topic != nil {
-		k.name = *t.Topic
+		k.named, k.name = true, *t.Topic
 	}
 	return k
 }
 
-func (c *Core) deleteTopic(ctx context.Context, want *kmsg.DeleteTopicsRequestTopic, out *kmsg.DeleteTopicsResponseTopic) error {
+func (c *Core) deleteTopic(ctx context.Context, want *kmsg.DeleteTopicsRequestTopic, both map[[16]byte]bool, out *kmsg.DeleteTopicsResponseTopic) error {
 	named, identified := want.Topic != nil, want.TopicID != noTopicID
 	var t *Topic
 	switch {
@@ -85,6 +122,9 @@ func (c *Core) deleteTopic(ctx context.Context, want *kmsg.DeleteTopicsRequestTo
 		return protocol.Errorf(protocol.InvalidRequest, "Neither topic name nor id were specified.")
 	}
 	out.Topic, out.TopicID = &t.Name, t.ID
+	if both[t.ID] {
+		return protocol.Errorf(protocol.InvalidRequest, "The provided topic name maps to an ID that was already supplied.")
+	}
 	err := c.Catalog.Delete(ctx, t.ID)
 	if named && errors.Is(err, protocol.UnknownTopicID) { // somebody else was faster
 		return protocol.UnknownTopicOrPartition

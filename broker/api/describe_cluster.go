@@ -29,7 +29,7 @@ func (c *Core) DescribeCluster(_ context.Context, r *Request) (kmsg.Response, er
 		if req.EndpointType == endpointControllers {
 			err = protocol.Errorf(protocol.MismatchedEndpointType, "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER")
 		}
-		resp.EndpointType, resp.ClusterID, resp.ControllerID = req.EndpointType, "", -1
+		resp.ClusterID, resp.ControllerID = "", -1
 		c.refuse(&resp.ErrorCode, &resp.ErrorMessage, err)
 		return resp, nil
 	}

@@ -21,6 +21,12 @@ func (c *Core) DescribeTopicPartitions(_ context.Context, r *Request) (kmsg.Resp
 	resp := kmsg.NewPtrDescribeTopicPartitionsResponse()
 	resp.Topics = []kmsg.DescribeTopicPartitionsResponseTopic{}
 	names, all := c.describedTopics(req)
+	if misplaced(req.Cursor, names, all) {
+		for i := range req.Topics {
+			resp.Topics = append(resp.Topics, refusedTopic(req.Topics[i].Topic))
+		}
+		return resp, nil
+	}
 	room := min(req.ResponsePartitionLimit, int32(c.Catalog.Broker().Int("max.request.partition.size.limit")))
 	room = max(room, 1)
 	for _, name := range names {
@@ -33,16 +39,16 @@ func (c *Core) DescribeTopicPartitions(_ context.Context, r *Request) (kmsg.Resp
 				from = req.Cursor.Partition
 			}
 		}
-		t := c.Catalog.ByName(name)
-		switch {
-		case t == nil && all:
-			continue
-		case t == nil || from < 0:
-			resp.Topics = append(resp.Topics, undescribed(name, from))
-			continue
-		case room == 0:
+		if room == 0 { // the cursor may name a topic that does not exist
 			resp.NextCursor = nextCursor(name, 0)
 			return resp, nil
+		}
+		t := c.Catalog.ByName(name)
+		if t == nil && !all {
+			resp.Topics = append(resp.Topics, undescribed(name))
+		}
+		if t == nil {
+			continue
 		}
 		to := min(t.Partitions, max(from, min(from, t.Partitions)+room))
 		resp.Topics = append(resp.Topics, c.describeTopic(t, from, to))
@@ -77,25 +83,40 @@ func nextCursor(name string, partition int32) *kmsg.DescribeTopicPartitionsRespo
 	return &next
 }
 
-func undescribed(name string, from int32) kmsg.DescribeTopicPartitionsResponseTopic {
+// misplaced says whether a cursor cannot be: a page begins at one of the topics that
+// are asked for.
+func misplaced(cursor *kmsg.DescribeTopicPartitionsRequestCursor, names []string, all bool) bool {
+	switch {
+	case cursor == nil:
+		return false
+	case cursor.Partition < 0:
+		return true
+	}
+	return !all && !slices.Contains(names, cursor.Topic)
+}
+
+func refusedTopic(name string) kmsg.DescribeTopicPartitionsResponseTopic {
+	out := kmsg.NewDescribeTopicPartitionsResponseTopic()
+	out.Topic, out.Partitions = &name, []kmsg.DescribeTopicPartitionsResponseTopicPartition{}
+	out.ErrorCode = int16(protocol.InvalidRequest)
+	return out
+}
+
+func undescribed(name string) kmsg.DescribeTopicPartitionsResponseTopic {
 	out := kmsg.NewDescribeTopicPartitionsResponseTopic()
 	out.Topic, out.Partitions = &name, []kmsg.DescribeTopicPartitionsResponseTopicPartition{}
 	out.IsInternal = catalog.IsInternal(name)
-	switch {
-	case from < 0:
-		out.ErrorCode = int16(protocol.InvalidRequest)
-	case catalog.CheckName(name) != nil:
+	out.AuthorizedOperations = topicOperations
+	out.ErrorCode = int16(protocol.UnknownTopicOrPartition)
+	if catalog.CheckName(name) != nil {
 		out.ErrorCode = int16(protocol.InvalidTopicException)
-	default:
-		out.ErrorCode = int16(protocol.UnknownTopicOrPartition)
 	}
 	return out
 }
 
 func (c *Core) describeTopic(t *Topic, from, to int32) kmsg.DescribeTopicPartitionsResponseTopic {
-	out := undescribed(t.Name, 0)
+	out := undescribed(t.Name)
 	out.ErrorCode, out.TopicID, out.IsInternal = 0, t.ID, t.Internal
-	out.AuthorizedOperations = topicOperations
 	epoch, self, nobody := c.Node.leaderEpoch(t), []int32{c.Node.ID}, []int32{}
 	for i := from; i < to; i++ {
 		p := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -42,6 +43,9 @@ func (c *Core) Metadata(ctx context.Context, r *Request) (kmsg.Response, error) 
 	if req.IncludeClusterAuthorizedOperations && r.Version >= 8 && r.Version <= 10 {
 		resp.AuthorizedOperations = clusterOperations
 	}
+	if refused := refuseMetadata(r.Version, req); refused != nil {
+		return refused, nil
+	}
 	m := &metadataAnswer{Core: c, ctx: ctx, request: r, body: req}
 	resp.Topics = []kmsg.MetadataResponseTopic{}
 	if req.Topics == nil || (r.Version == 0 && len(req.Topics) == 0) {
@@ -51,7 +55,12 @@ func (c *Core) Metadata(ctx context.Context, r *Request) (kmsg.Response, error) 
 		return resp, nil
 	}
 	byID := m.byID()
+	repeated := twice(req.Topics, metadataKeyOf)
 	for i := range req.Topics {
+		if _, first := repeated[metadataKeyOf(&req.Topics[i])]; !first {
+			continue // each topic once, however often it is named
+		}
+		delete(repeated, metadataKeyOf(&req.Topics[i]))
 		if byID && req.Topics[i].TopicID == noTopicID {
 			continue // Kafka drops names beside ids
 		}
@@ -94,17 +103,51 @@ func (m *metadataAnswer) named(want *kmsg.MetadataRequestTopic) kmsg.MetadataRes
 		out.TopicID = want.TopicID
 		return out
 	}
-	if want.Topic == nil || want.TopicID != noTopicID {
-		empty := ""
-		if want.Topic == nil {
-			return noTopic(&empty, protocol.InvalidRequest)
-		}
-		return noTopic(want.Topic, protocol.InvalidRequest)
-	}
 	if t := m.Catalog.ByName(*want.Topic); t != nil {
 		return m.topic(t)
 	}
-	return m.missing(want.Topic)
+	out := m.missing(want.Topic)
+	if m.body.IncludeTopicAuthorizedOperations && m.request.Version >= 8 {
+		out.AuthorizedOperations = topicOperations // by name, whether it is there or not
+	}
+	return out
+}
+
+// refuseMetadata answers a request that names a topic neither by name nor by id, or by
+// id before that was possible: everything is INVALID_REQUEST then, and no brokers are
+// shown. Kafka from v12 on finds UNKNOWN_SERVER_ERROR for it.
+func refuseMetadata(version int16, req *kmsg.MetadataRequest) *kmsg.MetadataResponse {
+	if !slices.ContainsFunc(req.Topics, func(t kmsg.MetadataRequestTopic) bool {
+		return t.Topic == nil && t.TopicID == noTopicID || version < 12 && (t.Topic == nil || t.TopicID != noTopicID)
+	}) {
+		return nil
+	}
+	resp := kmsg.NewPtrMetadataResponse()
+	resp.Brokers, resp.ErrorCode = []kmsg.MetadataResponseBroker{}, int16(protocol.InvalidRequest)
+	for i := range req.Topics {
+		name := ""
+		if req.Topics[i].Topic != nil {
+			name = *req.Topics[i].Topic
+		}
+		out := noTopic(&name, protocol.InvalidRequest)
+		out.TopicID = req.Topics[i].TopicID
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp
+}
+
+// metadataKey is a topic as a request names it.
+type metadataKey struct {
+	name string
+	id   [16]byte
+}
+
+func metadataKeyOf(t *kmsg.MetadataRequestTopic) metadataKey {
+	k := metadataKey{id: t.TopicID}
+	if t.Topic != nil && t.TopicID == noTopicID {
+		k.name = *t.Topic
+	}
+	return k
 }
 
 // missing answers for a topic that does not exist, and makes it where that is

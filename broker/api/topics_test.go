@@ -33,8 +33,11 @@ func TestCreateTopics(t *testing.T) {
 		name := fmt.Sprint("t", version)
 		planned := create(true, newTopic(name, 2, 1))[0]
 		is(t, "validate only", planned.ErrorCode, protocol.None)
-		if b.Catalog.ByName(name) != nil || planned.TopicID != [16]byte{} {
+		if b.Catalog.ByName(name) != nil {
 			t.Error("validation made a topic")
+		}
+		if version >= 7 && planned.TopicID == [16]byte{} {
+			t.Error("a planned topic has no id")
 		}
 		got := create(false, newTopic(name, 2, 3, "retention.ms", "1000"))[0]
 		topic := b.Catalog.ByName(name)

@@ -204,7 +204,7 @@ func TestReplicationFactor(t *testing.T) {
 	}
 	strict := open(t, map[string]string{"replication.factor.strict": "true"})
 	_, err := strict.Create(t.Context(), spec("t", 1, 3))
-	is(t, err, protocol.InvalidReplicationFactor, "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only 1 broker(s) are registered.")
+	is(t, err, protocol.InvalidReplicationFactor, "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned.")
 	strict.create(t, "t", 1)
 }
 

@@ -21,7 +21,7 @@ func (c *Catalog) CreatePartitions(ctx context.Context, name string, count int32
 	defer c.release()
 	t := c.ByName(name)
 	if t == nil {
-		return protocol.Errorf(protocol.UnknownTopicOrPartition, "This server does not host this topic-partition.")
+		return protocol.UnknownTopicOrPartition // without words, as Kafka
 	}
 	if err := c.checkIncrease(t, count, assignments); err != nil || validateOnly {
 		return err

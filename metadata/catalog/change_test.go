@@ -27,12 +27,15 @@ func TestCreatePartitions(t *testing.T) {
 		{"t", 1, nil, protocol.InvalidPartitions, "Topic already has 1 partition(s)."},
 		{"t", 0, nil, protocol.InvalidPartitions, "The topic t currently has 1 partition(s); 0 would not be an increase."},
 		{"t", -1, nil, protocol.InvalidPartitions, "The topic t currently has 1 partition(s); -1 would not be an increase."},
-		{"nope", 2, nil, protocol.UnknownTopicOrPartition, "This server does not host this topic-partition."},
+		{"t", 2, [][]int32{{-1}}, protocol.InvalidReplicaAssignment, "The manual partition assignment includes broker -1, but no such broker is registered."},
 		{"t", 2, [][]int32{{2}}, protocol.InvalidReplicaAssignment, "The manual partition assignment includes broker 2, but no such broker is registered."},
 		{"t", 3, [][]int32{{1}}, protocol.InvalidReplicaAssignment, "Attempted to add 2 additional partition(s), but only 1 assignment(s) were specified."},
 		{"t", 20000, nil, protocol.PolicyViolation, "Excessively large number of additional partitions per request."},
 	} {
 		is(t, raise(c.name, c.count, c.brokers, false), c.code, c.message)
+	}
+	if err := raise("nope", 2, nil, false); err != protocol.UnknownTopicOrPartition {
+		t.Errorf("unknown topic: %v", err)
 	}
 	if err := raise("t", 2, nil, true); err != nil || f.ByName("t").Partitions != 1 {
 		t.Errorf("%v, %+v", err, f.ByName("t"))

@@ -27,6 +27,9 @@ type Spec struct {
 	// Replicas, which are then -1.
 	Assignments map[int32][]int32
 	Configs     map[string]*string
+	// NullConfigs names settings without a value, in the order of the request; they
+	// are an error, as is nil in Configs.
+	NullConfigs []string
 }
 
 // Create makes a topic and returns it; it can be used at once. Errors that are
@@ -146,16 +149,15 @@ func (c *Catalog) newConfigs(spec Spec) (map[string]string, error) {
 			set[k] = *v
 		}
 	}
-	var nulls []string
-	for k, v := range spec.Configs {
-		if v == nil {
-			nulls = append(nulls, k)
+	nulls := slices.Clone(spec.NullConfigs)
+	for _, k := range slices.Sorted(maps.Keys(spec.Configs)) {
+		if v := spec.Configs[k]; v != nil {
+			set[k] = *v
 			continue
 		}
-		set[k] = *v
+		nulls = append(nulls, k)
 	}
 	if len(nulls) > 0 {
-		slices.Sort(nulls)
 		return nil, protocol.Errorf(protocol.InvalidConfig, "Null value not supported for topic configs: %s", strings.Join(nulls, ","))
 	}
 	return set, config.CheckTopic(set, c.Broker())
@@ -186,7 +188,7 @@ func (c *Catalog) counts(spec Spec) (partitions int32, replicas int16, err error
 	}
 	if int(replicas) > c.o.Brokers && b.Bool("replication.factor.strict") {
 		return 0, 0, protocol.Errorf(protocol.InvalidReplicationFactor,
-			"Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached because only %d broker(s) are registered.",
+			"Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached because only %d broker(s) are registered or some brokers have all their log directories cordoned.",
 			replicas, replicas, c.o.Brokers)
 	}
 	return partitions, replicas, nil
@@ -230,8 +232,6 @@ func (c *Catalog) checkReplicas(brokers []int32, factor *int) error {
 	}
 	for i, id := range brokers {
 		switch {
-		case id < 0:
-			return bad("The manual partition assignment includes an invalid broker ID of %d.", id)
 		case id != c.o.Broker.NodeID:
 			return bad("The manual partition assignment includes broker %d, but no such broker is registered.", id)
 		case slices.Contains(brokers[:i], id):

@@ -1,142 +1,141 @@
 package compat
 
 import (
-	"fmt"
-	"strings"
+	"math"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// each is a name that differs by version, so that a case can act at each anew.
-func each(name string, v int16) string { return fmt.Sprintf("%s-v%d-", name, v) }
-
-func create(validate bool, topics ...kmsg.CreateTopicsRequestTopic) kmsg.Request {
-	req := kmsg.NewPtrCreateTopicsRequest()
-	req.TimeoutMillis, req.ValidateOnly, req.Topics = 10000, validate, topics
-	return req
+func deletes(names ...string) func(*world, int16) kmsg.Request {
+	return func(_ *world, lane int16) kmsg.Request {
+		req := kmsg.NewPtrDeleteTopicsRequest()
+		req.TimeoutMillis = 10000
+		for _, n := range names {
+			name := n
+			if n == "laned" {
+				name = each(n, lane)
+			}
+			t := kmsg.NewDeleteTopicsRequestTopic()
+			t.Topic = &name
+			req.TopicNames, req.Topics = append(req.TopicNames, name), append(req.Topics, t)
+		}
+		return req
+	}
 }
 
-func topic(name string, partitions int32, replicas int16, configs ...string) kmsg.CreateTopicsRequestTopic {
-	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, replicas
-	for i := 0; i < len(configs); i += 2 {
-		c := kmsg.NewCreateTopicsRequestTopicConfig()
-		c.Name, c.Value = configs[i], &configs[i+1]
-		t.Configs = append(t.Configs, c)
+// deletesIDs deletes by id; a name beside an id stands before it, and both may be empty.
+func deletesIDs(pairs ...string) func(*world, int16) kmsg.Request {
+	return func(w *world, lane int16) kmsg.Request {
+		req := kmsg.NewPtrDeleteTopicsRequest()
+		req.TimeoutMillis = 10000
+		for i := 0; i < len(pairs); i += 2 {
+			t := kmsg.NewDeleteTopicsRequestTopic()
+			if pairs[i] != "" {
+				t.Topic = &pairs[i]
+			}
+			t.TopicID = w.topics[pairs[i+1]]
+			req.Topics = append(req.Topics, t)
+		}
+		return req
+	}
+}
+
+var deleteCases = []testCase{
+	setup(topic("fixed", 2, 1), topic("second", 1, 1), topic("third", 1, 1), topic("fourth", 1, 1), topic("fifth", 1, 1)),
+	creates("made", "laned", 1, 1).in(1, 6),
+	{name: "unknown", request: deletes("nowhere")},
+	{name: "empty name", request: deletes("")},
+	{name: "illegal name", request: deletes("bad/name")},
+	{name: "null name", request: deletes(null)},
+	{name: "empty list", request: deletes()},
+	{name: "twice", request: deletes("fixed", "fixed")},
+	{name: "unknown twice", request: deletes("nowhere", "nowhere")},
+	{name: "one of two", request: deletes("nowhere", "laned")},
+	{name: "the metadata log", request: deletes("__cluster_metadata")},
+	{name: "no time", request: func(w *world, lane int16) kmsg.Request {
+		req := deletes("nowhere")(w, lane).(*kmsg.DeleteTopicsRequest)
+		req.TimeoutMillis = 0
+		return req
+	}},
+	testCase{name: "unknown id", request: deletesIDs("", "nowhere")}.in(6, 6),
+	testCase{name: "unknown id twice", request: deletesIDs("", "nowhere", "", "nowhere")}.in(6, 6),
+	testCase{name: "zero id", request: deletesIDs("", "")}.in(6, 6),
+	testCase{name: "zero id twice", request: deletesIDs("", "", "", "")}.in(6, 6),
+	testCase{name: "name and id", request: deletesIDs("fixed", "fixed")}.in(6, 6),
+	testCase{name: "name and the id of another", request: deletesIDs("fixed", "second")}.in(6, 6),
+	testCase{name: "unknown name and id", request: deletesIDs("nowhere", "nowhere")}.in(6, 6),
+	testCase{name: "by name and by id", request: deletesIDs("third", "", "", "third")}.in(6, 6),
+	testCase{name: "id twice", request: deletesIDs("", "fourth", "", "fourth")}.in(6, 6),
+	testCase{name: "by id", request: deletesIDs("", "second")}.in(6, 6),
+	testCase{name: "by id again", request: deletesIDs("", "second")}.in(6, 6),
+	testCase{name: "several", request: deletesIDs("fourth", "", "", "fifth", "nowhere", "", "", "nowhere")}.in(6, 6),
+	testCase{name: "deleted", request: deletes("fixed")}.in(6, 6),
+	{name: "deleted again", request: deletes("fixed")},
+	testCase{name: "metadata of the deleted", request: metadata(false, "fixed", "third", "fifth")}.in(13, 13),
+	testCase{name: "no time for one that exists", request: func(w *world, lane int16) kmsg.Request {
+		req := deletes("third")(w, lane).(*kmsg.DeleteTopicsRequest)
+		req.TimeoutMillis = 0
+		return req
+	}}.in(6, 6),
+	testCase{name: "metadata of one that there was no time for", request: metadata(false, "third")}.in(13, 13),
+	testCase{name: "made again", request: func(*world, int16) kmsg.Request { return create(false, topic("fixed", 1, 1)) }}.in(7, 7),
+}
+
+func grow(timeout int32, validate bool, topics ...kmsg.CreatePartitionsRequestTopic) func(*world, int16) kmsg.Request {
+	return func(*world, int16) kmsg.Request {
+		req := kmsg.NewPtrCreatePartitionsRequest()
+		req.TimeoutMillis, req.ValidateOnly, req.Topics = timeout, validate, topics
+		return req
+	}
+}
+
+// to is a topic with its new count, and the replicas of each new partition.
+func to(name string, count int32, replicas ...[]int32) kmsg.CreatePartitionsRequestTopic {
+	t := kmsg.NewCreatePartitionsRequestTopic()
+	t.Topic, t.Count = name, count
+	for _, r := range replicas {
+		a := kmsg.NewCreatePartitionsRequestTopicAssignment()
+		a.Replicas = r
+		t.Assignment = append(t.Assignment, a)
 	}
 	return t
 }
 
-// creates is a case that creates one topic at every version.
-func creates(name, base string, partitions int32, replicas int16, configs ...string) testCase {
-	return testCase{name: name, from: 2, to: 7, request: func(_ *world, v int16) kmsg.Request {
-		t := base
-		if !strings.ContainsAny(base, "!/.") && base != "" {
-			t = each(base, v)
-		}
-		return create(false, topic(t, partitions, replicas, configs...))
-	}}
-}
-
-func metadata(auto bool, names ...string) func(*world, int16) kmsg.Request {
-	return func(*world, int16) kmsg.Request {
-		req := kmsg.NewPtrMetadataRequest()
-		req.AllowAutoTopicCreation = auto
-		req.Topics = []kmsg.MetadataRequestTopic{}
-		for _, n := range names {
-			t := kmsg.NewMetadataRequestTopic()
-			t.Topic = &n
-			req.Topics = append(req.Topics, t)
-		}
-		return req
-	}
-}
-
-func deletes(names ...string) func(*world, int16) kmsg.Request {
-	return func(_ *world, v int16) kmsg.Request {
-		req := kmsg.NewPtrDeleteTopicsRequest()
-		req.TimeoutMillis, req.TopicNames = 10000, names
-		for _, n := range names {
-			t := kmsg.NewDeleteTopicsRequestTopic()
-			t.Topic = &n
-			req.Topics = append(req.Topics, t)
-		}
-		return req
-	}
-}
-
-func partitions(name string, count int32) func(*world, int16) kmsg.Request {
-	return func(*world, int16) kmsg.Request {
-		req := kmsg.NewPtrCreatePartitionsRequest()
-		t := kmsg.NewCreatePartitionsRequestTopic()
-		t.Topic, t.Count = name, count
-		req.TimeoutMillis, req.Topics = 10000, append(req.Topics, t)
-		return req
-	}
-}
-
-var topicCases = []testCase{
-	creates("create", "made", 2, 1),
-	creates("create with configs", "tuned", 1, 1, "retention.ms", "1000", "cleanup.policy", "compact"),
-	creates("create, no partitions", "none", 0, 1),
-	creates("create, negative partitions", "negative", -2, 1),
-	creates("create, too many replicas", "replicas", 1, 3),
-	creates("create, no replicas", "zero", 1, 0),
-	creates("create, illegal name", "bad/name", 1, 1),
-	creates("create, name is a dot", ".", 1, 1),
-	creates("create, name is two dots", "..", 1, 1),
-	creates("create, empty name", "", 1, 1),
-	creates("create, name too long", strings.Repeat("x", 250)+"!", 1, 1),
-	creates("create, unknown config", "unknown", 1, 1, "no.such.key", "1"),
-	creates("create, bad config", "badvalue", 1, 1, "retention.ms", "soon"),
-	creates("create, config below its range", "range", 1, 1, "segment.bytes", "0"),
-	creates("create, bad cleanup policy", "policy", 1, 1, "cleanup.policy", "burn"),
-	{name: "create defaults", from: 4, to: 7, request: func(_ *world, v int16) kmsg.Request {
-		return create(false, topic(each("defaults", v), -1, -1))
-	}},
-	{name: "create, validate only", from: 2, to: 7, request: func(*world, int16) kmsg.Request {
-		return create(true, topic("only-valid", 3, 1))
-	}},
-	{name: "create fixed", from: 7, to: 7, request: func(*world, int16) kmsg.Request {
-		return create(false, topic("fixed", 2, 1), topic("a.b", 1, 1))
-	}, keep: func(w *world, r kmsg.Response) {
-		for _, t := range r.(*kmsg.CreateTopicsResponse).Topics {
-			w.topics[t.Topic] = t.TopicID
-		}
-	}},
-	{name: "create, exists", from: 2, to: 7, request: func(*world, int16) kmsg.Request {
-		return create(false, topic("fixed", 2, 1))
-	}},
-	{name: "create, collides", from: 2, to: 7, request: func(*world, int16) kmsg.Request {
-		return create(false, topic("a_b", 2, 1))
-	}},
-	{name: "create, twice in one request", from: 2, to: 7, request: func(*world, int16) kmsg.Request {
-		return create(false, topic("twice", 2, 1), topic("twice", 1, 1))
-	}},
-	{name: "metadata", from: 0, to: 13, request: metadata(false, "fixed")},
-	{name: "metadata, unknown", from: 4, to: 13, request: metadata(false, "nowhere")},
-	{name: "metadata, illegal", from: 4, to: 13, request: metadata(false, "bad/name")},
-	{name: "metadata, illegal and auto-create", from: 4, to: 13, request: metadata(true, "bad/name")},
-	{name: "metadata, empty list", from: 1, to: 13, request: metadata(false)},
-	{name: "metadata, unknown id", from: 12, to: 13, request: func(*world, int16) kmsg.Request {
-		req := kmsg.NewPtrMetadataRequest()
-		t := kmsg.NewMetadataRequestTopic()
-		t.TopicID = [16]byte{1, 2, 3}
-		req.Topics = append(req.Topics, t)
-		return req
-	}},
-	{name: "metadata by id", from: 12, to: 13, request: func(w *world, _ int16) kmsg.Request {
-		req := kmsg.NewPtrMetadataRequest()
-		t := kmsg.NewMetadataRequestTopic()
-		t.TopicID = w.topics["fixed"]
-		req.Topics = append(req.Topics, t)
-		return req
-	}},
-	{name: "partitions, fewer", from: 0, to: 3, request: partitions("fixed", 1)},
-	{name: "partitions, same", from: 0, to: 3, request: partitions("fixed", 2)},
-	{name: "partitions, unknown topic", from: 0, to: 3, request: partitions("nowhere", 4)},
-	{name: "partitions, more", from: 3, to: 3, request: partitions("fixed", 3)},
-	{name: "delete, unknown", from: 1, to: 6, request: deletes("nowhere")},
-	{name: "delete", from: 6, to: 6, request: deletes("fixed")},
-	{name: "delete again", from: 1, to: 6, request: deletes("fixed")},
+var partitionCases = []testCase{
+	setup(topic("fixed", 2, 1), topic("other", 1, 1), topic("assigned", 1, 1)),
+	{name: "fewer", request: grow(10000, false, to("fixed", 1))},
+	{name: "same", request: grow(10000, false, to("fixed", 2))},
+	{name: "none", request: grow(10000, false, to("fixed", 0))},
+	{name: "negative", request: grow(10000, false, to("fixed", -1))},
+	{name: "lowest", request: grow(10000, false, to("fixed", math.MinInt32))},
+	{name: "too many", request: grow(10000, false, to("fixed", 10003))},
+	{name: "highest", request: grow(10000, false, to("fixed", math.MaxInt32))},
+	{name: "unknown topic", request: grow(10000, false, to("nowhere", 4))},
+	{name: "empty name", request: grow(10000, false, to("", 4))},
+	{name: "null name", request: grow(10000, false, to(null, 4))},
+	{name: "illegal name", request: grow(10000, false, to("bad/name", 4))},
+	{name: "metadata log", request: grow(10000, false, to("__cluster_metadata", 4))},
+	{name: "empty list", request: grow(10000, false)},
+	{name: "twice", request: grow(10000, false, to("fixed", 3), to("fixed", 4))},
+	{name: "unknown twice", request: grow(10000, false, to("nowhere", 3), to("nowhere", 4))},
+	{name: "validate only", request: grow(10000, true, to("fixed", 3))},
+	{name: "validate only, fewer", request: grow(10000, true, to("fixed", 1))},
+	{name: "validate only, unknown", request: grow(10000, true, to("nowhere", 1))},
+	{name: "no time", request: grow(0, true, to("fixed", 3))},
+	{name: "assigned to an unknown broker", request: grow(10000, true, to("fixed", 3, []int32{9}))},
+	{name: "assigned to a negative broker", request: grow(10000, true, to("fixed", 3, []int32{-1}))},
+	{name: "assigned to nobody", request: grow(10000, true, to("fixed", 3, []int32{}))},
+	{name: "assigned twice to one broker", request: grow(10000, true, to("fixed", 3, []int32{1, 1}))},
+	{name: "assigned two", request: grow(10000, true, to("fixed", 3, []int32{1, 2}))},
+	{name: "too many assignments", request: grow(10000, true, to("fixed", 3, []int32{1}, []int32{1}))},
+	{name: "too few assignments", request: grow(10000, true, to("fixed", 4, []int32{1}))},
+	{name: "no assignments", request: grow(10000, true, func() kmsg.CreatePartitionsRequestTopic {
+		t := to("fixed", 4)
+		t.Assignment = []kmsg.CreatePartitionsRequestTopicAssignment{}
+		return t
+	}())},
+	{name: "assigned beside an error", request: grow(10000, true, to("fixed", 1, []int32{9}))},
+	testCase{name: "assigned", request: grow(10000, false, to("assigned", 2, []int32{1}))}.in(3, 3),
+	testCase{name: "more", request: grow(10000, false, to("fixed", 3), to("nowhere", 1), to("other", 1))}.in(3, 3),
+	testCase{name: "metadata", request: metadata(false, "fixed", "assigned")}.in(13, 13),
 }

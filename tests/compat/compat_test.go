@@ -1,123 +1,199 @@
 package compat
 
 import (
-	"encoding/json"
 	"flag"
+	"fmt"
+	"maps"
 	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/streamhouse/streamhouse/tests/peers"
 )
 
-var record = flag.Bool("record", false, "ask Apache Kafka and keep its answers under testdata")
+var (
+	record = flag.Bool("record", false, "ask Apache Kafka and write down its answers under testdata")
+	fresh  = flag.Bool("fresh", false, "ask Apache Kafka and fail where the answers under testdata are others")
+	update = flag.Bool("update", false, "write the list of differences in docs/compatibility.md anew")
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	os.Exit(peers.Main(m))
 }
 
-// settings make both brokers small and quick to answer; none of them changes an answer
-// that is compared.
+// settings make both brokers quick to answer; none of them changes an answer that is
+// compared.
 var settings = map[string]string{
 	"group.initial.rebalance.delay.ms": "0",
 }
 
-var suites = []struct {
-	name  string
-	cases []testCase
-}{
-	{"topics", topicCases},
-	{"records", recordCases},
-	{"groups", groupCases},
+// suite is a row of cases that one broker of its own answers in order.
+type suite struct {
+	name     string
+	settings map[string]string
+	cases    []testCase
 }
 
+// fewest is how many cases there are at least: a suite that lost its cases proves
+// nothing.
+const fewest = 500
+
+// TestAnswers asks a fresh broker each suite and compares with what Kafka answered.
 func TestAnswers(t *testing.T) {
+	var total tally
+	for i := range suites {
+		t.Run(suites[i].name, func(t *testing.T) { total.add(ask(t, &suites[i])) })
+	}
+	t.Log("all: " + total.String())
+	all := flag.Lookup("test.run").Value.String() == ""
+	if all && total.cases+total.skipped < fewest {
+		t.Errorf("%d cases, want at least %d", total.cases+total.skipped, fewest)
+	}
+	if all && !t.Failed() && !*record && !*fresh {
+		checkCodes(t, total.produced)
+	}
+}
+
+// tally counts what a run compared.
+type tally struct {
+	cases, skipped, requests, compared, known int
+	ignored                                   map[string]int
+	// produced are the cases that answered with a code: by API key, then code.
+	produced map[int16]map[int16]map[string]bool
+}
+
+func (t *tally) add(o tally) {
+	t.cases, t.skipped, t.requests = t.cases+o.cases, t.skipped+o.skipped, t.requests+o.requests
+	t.compared, t.known = t.compared+o.compared, t.known+o.known
+	if t.ignored == nil {
+		t.ignored, t.produced = make(map[string]int), make(map[int16]map[int16]map[string]bool)
+	}
+	for name, n := range o.ignored {
+		t.ignored[name] += n
+	}
+	for key, codes := range o.produced {
+		for code, cases := range codes {
+			for name := range cases {
+				note(t.produced, key, code, name)
+			}
+		}
+	}
+}
+
+func (t *tally) String() string {
+	text := fmt.Sprintf("%d cases, %d answers, %d fields compared, %d known differences, %d cases skipped because we do not serve their API",
+		t.cases, t.requests, t.compared, t.known, t.skipped)
+	for _, name := range slices.Sorted(maps.Keys(t.ignored)) {
+		text += fmt.Sprintf(", %s ignored %d times", name, t.ignored[name])
+	}
+	return text
+}
+
+func ask(t *testing.T, s *suite) tally {
 	kind := peers.StreamHouse
-	if *record {
+	if *record || *fresh {
 		kind = peers.Kafka
 	}
-	broker := peers.Start(t, peers.Options{Kind: kind, Settings: settings})
-	for _, s := range suites {
-		t.Run(s.name, func(t *testing.T) {
-			w := newWorld(broker.Addr())
-			defer w.close()
-			answers := make(map[string][]answer)
-			for _, c := range s.cases {
-				if _, twice := answers[c.name]; twice {
-					t.Fatalf("two cases are called %s", c.name)
-				}
-				got, err := w.run(c)
-				if err != nil {
-					t.Fatalf("%s: %v", c.name, err)
-				}
-				answers[c.name] = got
-			}
-			path := filepath.Join("testdata", s.name+".json")
-			if *record {
-				write(t, path, answers)
-				return
-			}
-			compare(t, s.name, read(t, path), answers)
-		})
+	all := maps.Clone(settings)
+	maps.Copy(all, s.settings)
+	w, err := newWorld(peers.Start(t, peers.Options{Kind: kind, Settings: all}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	got := make(recording)
+	for i := range s.cases {
+		c := &s.cases[i]
+		if _, twice := got[c.name]; twice {
+			t.Fatalf("two cases are called %s", c.name)
+		}
+		if got[c.name], err = w.run(c); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+	}
+	out := tally{cases: len(s.cases) - w.skipped, skipped: w.skipped, requests: w.requests, compared: w.compared,
+		ignored: w.ignored, produced: w.producedBy(s.name)}
+	switch {
+	case *record:
+		if err := writeRecording(s, got); err != nil {
+			t.Fatal(err)
+		}
+	case *fresh:
+		stale(t, s, got)
+	default:
+		out.known = compare(t, s, got)
+	}
+	t.Log(out.String())
+	return out
+}
+
+// compare reports each field that is not Kafka's and not known not to be.
+func compare(t *testing.T, s *suite, ours recording) (knownFound int) {
+	kafka, err := readRecording(s.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := differences(t, s, kafka, ours)
+	unknown, unused, matched := match(s.name, found, func(name string) bool { return len(ours[name]) > 0 })
+	for _, d := range unknown {
+		t.Errorf("%s, version %s: %s: Kafka says %s, we say %s\n\t\t{%q, %q, %q, %q, %s, why},",
+			d.name, d.versions, d.path, d.kafka, d.here, d.suite, d.name, d.versions, d.path, quote(d.here))
+	}
+	for _, k := range unused {
+		t.Errorf("%s, version %s: %s: listed as a difference, which it is not (any more)", k.name, k.versions, k.path)
+	}
+	return matched
+}
+
+// stale reports each answer of Kafka that is not the recorded one.
+func stale(t *testing.T, s *suite, now recording) {
+	kept, err := readRecording(s.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range differences(t, s, kept, now) {
+		t.Errorf("stale: %s, version %s: %s: recorded %s, Kafka says %s", d.name, d.versions, d.path, d.kafka, d.here)
+	}
+	for name := range now {
+		if a, b := lanesOf(kept[name]), lanesOf(now[name]); a != b {
+			t.Errorf("stale: %s: recorded in %s, Kafka answers in %s", name, a, b)
+		}
 	}
 }
 
-// compare reports each answer that is not Kafka's, and each known difference that is
-// none any more.
-func compare(t *testing.T, suite string, kafka, ours map[string][]answer) {
+func lanesOf(answers []answer) string {
+	if len(answers) == 0 {
+		return "none"
+	}
+	return span(answers[0].From, answers[len(answers)-1].To)
+}
+
+func differences(t *testing.T, s *suite, kafka, ours recording) (found []difference) {
 	for name := range kafka {
 		if _, ok := ours[name]; !ok {
 			t.Errorf("%s: recorded, but no case", name)
 		}
 	}
-	for name, got := range ours {
-		t.Run(name, func(t *testing.T) {
-			want, ok := kafka[name]
-			if !ok {
-				t.Fatal("not recorded")
+	for i := range s.cases {
+		c := &s.cases[i]
+		if _, ok := kafka[c.name]; !ok && !c.start {
+			t.Errorf("%s: not recorded", c.name)
+		}
+		for _, d := range diffCase(s.name, c.name, kafka[c.name], ours[c.name]) {
+			if strings.HasPrefix(d.path, "ApiKeys.") && d.here == absent {
+				continue // what is not served is not listed: docs/compatibility.md says what
 			}
-			a, b := text(t, want), text(t, got)
-			why, known := known[suite+"/"+name]
-			switch {
-			case a == b && known:
-				t.Errorf("equal to Kafka now, but listed as a difference: %s", why)
-			case a != b && !known:
-				t.Errorf("Kafka answers\n%s\nwe answer\n%s", a, b)
-			}
-		})
+			found = append(found, d)
+		}
 	}
+	return found
 }
 
-func text(t *testing.T, v any) string {
-	t.Helper()
-	out, err := json.MarshalIndent(v, "", " ")
-	if err != nil {
-		t.Fatal(err)
+func quote(s string) string {
+	if strings.Contains(s, "`") {
+		return fmt.Sprintf("%q", s)
 	}
-	return string(out)
+	return "`" + s + "`"
 }
-
-func write(t *testing.T, path string, answers map[string][]answer) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text(t, answers)+"\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func read(t *testing.T, path string) map[string][]answer {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out map[string][]answer
-	if err := json.Unmarshal(data, &out); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-// patience bounds one request, and how long a case with until may ask again.
-const patience = 20 * time.Second

@@ -1,25 +1,62 @@
 package compat
 
-// known lists, as suite/case, the answers that are not Kafka's, with the reason.
-
-const (
-	richer = "says what is wrong where Kafka has no message"
-	words  = "the code is Kafka's, the wording and the log start beside an error are not"
+import (
+	"strings"
+	"testing"
 )
 
-var known = map[string]string{
-	"topics/create, validate only":              "Kafka shows the id of a topic that will never be; no id is drawn here",
-	"topics/create, too many replicas":          "accepted: durability does not come from copies; replication.factor.strict=true refuses it",
-	"topics/partitions, unknown topic":          richer,
-	"records/produce, too large":                richer,
-	"records/produce, two batches":              richer,
-	"records/produce, magic 0":                  richer,
-	"records/produce, empty":                    richer,
-	"records/produce, broken CRC":               richer,
-	"records/sequence, gap":                     richer,
-	"records/sequence, old epoch":               richer,
-	"records/produce, base offset":              words,
-	"records/produce, magic 3":                  words,
-	"records/produce, no key to compact by":     words,
-	"records/sequence, new epoch not from zero": richer,
+// A known difference is one field of the answers to one case, over a run of versions,
+// with what this broker says there and why. Anything else that changes in that case, and
+// the field itself when it changes again, is a failure; so is an entry that does not
+// occur any more.
+type known struct {
+	suite, name, versions, path string
+	here                        string
+	why                         string
+}
+
+// match removes the known differences from found. unused are the entries of the suite
+// that did not occur, among the cases that ran.
+func match(suite string, found []difference, ran func(name string) bool) (unknown []difference, unused []known, matched int) {
+	used := make(map[int]bool)
+	for _, d := range found {
+		at := -1
+		for i, k := range allKnown() {
+			if k.suite == d.suite && k.name == d.name && k.versions == d.versions && k.path == d.path && k.here == d.here {
+				at = i
+			}
+		}
+		if at < 0 {
+			unknown = append(unknown, d)
+			continue
+		}
+		used[at] = true
+		matched++
+	}
+	for i, k := range allKnown() {
+		if k.suite == suite && ran(k.name) && !used[i] {
+			unused = append(unused, k)
+		}
+	}
+	return unknown, unused, matched
+}
+
+func allKnown() []known { return knownDifferences }
+
+// Each entry has a reason, and none is there twice.
+func TestKnown(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, k := range allKnown() {
+		id := strings.Join([]string{k.suite, k.name, k.versions, k.path, k.here}, "/")
+		if seen[id] {
+			t.Errorf("twice: %s", id)
+		}
+		seen[id] = true
+		if strings.TrimSpace(k.why) == "" {
+			t.Errorf("no reason: %s", id)
+		}
+		if _, _, err := parseSpan(k.versions); err != nil {
+			t.Errorf("%s: versions: %v", id, err)
+		}
+	}
 }

@@ -1,119 +1,289 @@
 package compat
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ignored fields are not compared.
-var ignored = map[string]string{
-	"Version":                "the case's own",
-	"UnknownTags":            "no broker sends any",
-	"ThrottleMillis":         "a time",
-	"LogAppendTime":          "a time",
-	"TimestampMillis":        "a time",
-	"ClusterID":              "each cluster's own",
-	"NodeID":                 "each cluster's own",
-	"ControllerID":           "each cluster's own",
-	"Host":                   "each broker's own",
-	"Port":                   "each broker's own",
-	"LeaderEpoch":            "counts the leaders there were",
-	"OfflineReplicas":        "node ids",
-	"SupportedFeatures":      "versions of the broker itself",
-	"FinalizedFeatures":      "versions of the broker itself",
-	"FinalizedFeaturesEpoch": "versions of the broker itself",
-	"ApiKeys":                "what is served is compared elsewhere",
-	"Documentation":          "prose",
+// dropped are fields of the decoder, not of an answer.
+var dropped = map[string]bool{"Version": true, "UnknownTags": true}
+
+// ignoredIn are, by API key, the fields that are not compared in any case of it, with
+// the reason. They are counted.
+var ignoredIn = map[int16]map[string]string{
+	18: {
+		"SupportedFeatures":      "the broker's own",
+		"FinalizedFeatures":      "the broker's own",
+		"FinalizedFeaturesEpoch": "counts changes of the metadata",
+	},
 }
 
-// present fields are compared by whether they are there: set or unset.
-var present = map[string]bool{
-	"TopicID": true, "MemberID": true, "LeaderID": true, "SessionID": true, "ProducerID": true,
-	"Leader": true, "Coordinator": true,
+// unordered are, by API key, the lists whose order is that of a hash map in Kafka.
+var unordered = map[int16][]string{
+	3: {"Topics"}, 11: {"Members"}, 15: {"Members"}, 16: {"Groups"}, 19: {"Topics"}, 20: {"Topics"}, 37: {"Topics"},
 }
 
-// counted fields are lists of node ids or opaque bytes: compared by length.
-var counted = map[string]bool{
-	"Replicas": true, "ISR": true, "RecordBatches": true,
+// order is what an unordered list is sorted by: names, then everything.
+func order(v any) string {
+	m, _ := v.(map[string]any)
+	return fmt.Sprint(m["Topic"], m["TopicID"], m["Group"], m["MemberID"], m["InstanceID"], v)
 }
 
-// normal turns a response into plain data without what differs by nature. version is
-// how the case spelled its version in names; it becomes vN.
-func normal(resp kmsg.Response, version string) (any, error) {
+// normal turns a response into plain data without what differs by nature.
+func (w *world) normal(c *testCase, resp kmsg.Response, lane int16) (any, error) {
 	text, err := json.Marshal(resp)
 	if err != nil {
 		return nil, err
 	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber() // offsets have 64 bits
 	var tree any
-	if err := json.Unmarshal(text, &tree); err != nil {
+	if err := decoder.Decode(&tree); err != nil {
 		return nil, err
 	}
-	return walk("", tree, version), nil
+	n := &normaliser{world: w, key: resp.Key(), lane: fmt.Sprintf("-v%d-", lane), ignore: c.ignore}
+	return n.walk("", tree), nil
 }
 
-func walk(name string, v any, version string) any {
-	switch {
-	case present[name]:
-		return shown(v)
-	case counted[name]:
-		return length(v)
+type normaliser struct {
+	*world
+	key    int16
+	lane   string
+	ignore []string
+}
+
+func (n *normaliser) walk(name string, v any) any {
+	if own, ok := n.own(name, v); ok {
+		n.compared++
+		return own
 	}
 	switch v := v.(type) {
 	case map[string]any:
 		for k, field := range v {
-			if _, ok := ignored[k]; ok {
+			switch {
+			case dropped[k]:
 				delete(v, k)
-				continue
+			case ignoredIn[n.key][k] != "" || slices.Contains(n.ignore, k):
+				n.ignored[k]++
+				delete(v, k)
+			default:
+				v[k] = n.walk(k, field)
 			}
-			v[k] = walk(k, field, version)
 		}
 		return v
 	case []any:
 		for i := range v {
-			v[i] = walk("", v[i], version)
+			v[i] = n.walk(name, v[i])
 		}
-		// The order of topics and the like is that of a hash map in Kafka.
-		slices.SortFunc(v, func(a, b any) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		if slices.Contains(unordered[n.key], name) {
+			slices.SortFunc(v, func(a, b any) int { return cmp.Compare(order(a), order(b)) })
+		}
 		return v
-	case string:
-		return strings.ReplaceAll(v, "-"+version+"-", "-vN-")
+	}
+	n.compared++
+	if s, ok := v.(string); ok {
+		return n.text(s)
 	}
 	return v
 }
 
-// shown is set or unset: nothing, zero, minus one and empty are unset.
-func shown(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "unset"
-	case string:
-		if v == "" {
-			return "unset"
-		}
-	case float64:
-		if v < 0 || v == 0 {
-			return "unset"
-		}
-	case []any:
-		if !slices.ContainsFunc(v, func(b any) bool { return b != 0.0 }) {
-			return "unset"
-		}
+var (
+	uuids   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	wordy64 = regexp.MustCompile(`[A-Za-z0-9_-]{22}`)
+)
+
+// text is a string without lanes, ports and random ids.
+func (n *normaliser) text(s string) string {
+	s = strings.ReplaceAll(s, n.lane, "-vN-")
+	s = strings.ReplaceAll(s, fmt.Sprintf(":%d", n.broker.Port()), ":PORT")
+	for id, name := range n.members {
+		s = strings.ReplaceAll(s, id, "member "+name)
 	}
-	return "set"
+	s = uuids.ReplaceAllString(s, "UUID")
+	return wordy64.ReplaceAllStringFunc(s, func(id string) string {
+		raw, err := base64.RawURLEncoding.DecodeString(id)
+		if err != nil {
+			return id
+		}
+		if name := n.ids[[16]byte(raw)]; name != "" {
+			return "id of " + strings.ReplaceAll(name, n.lane, "-vN-")
+		}
+		return id
+	})
 }
 
-// length keeps null and empty apart.
-func length(v any) any {
-	switch v := v.(type) {
-	case []any:
-		return len(v)
-	case string:
-		return len(v)
+// own names a value that is each cluster's own.
+func (n *normaliser) own(name string, v any) (any, bool) {
+	number, _ := v.(json.Number)
+	switch name {
+	case "ApiKeys":
+		return n.apiKeys(v), true
+	case "Configs":
+		if list, ok := v.([]any); ok && n.key == 19 {
+			n.compared += len(list)
+			return createdConfigs(list), true
+		}
+	case "ClusterID":
+		if v == n.cluster {
+			return "own", true
+		}
+	case "Port":
+		if number == json.Number(fmt.Sprint(n.broker.Port())) {
+			return "own", true
+		}
+	case "TopicID":
+		if id, ok := uuid(v); ok {
+			return n.topicID(id), true
+		}
+	case "SessionID", "ProducerID":
+		if i, err := number.Int64(); err == nil && i > 0 || name == "ProducerID" && i == 0 {
+			return n.named(name, i), true
+		}
+	case "LogAppendTime", "Timestamp", "TimestampMillis":
+		if i, err := number.Int64(); err == nil && time.Since(time.UnixMilli(i)).Abs() < time.Hour {
+			return "now", true
+		}
+	case "RecordBatches":
+		if s, ok := v.(string); ok {
+			return batches(s), true
+		}
 	}
-	return nil
+	return nil, false
+}
+
+// named is the name under which a case kept a number.
+func (n *normaliser) named(kind string, value int64) string {
+	for name, v := range n.values {
+		if v == value && strings.HasPrefix(name, kind) {
+			return strings.ReplaceAll(name, n.lane, "-vN-")
+		}
+	}
+	return "a new " + kind
+}
+
+func uuid(v any) (id [16]byte, ok bool) {
+	list, ok := v.([]any)
+	if !ok || len(list) != len(id) {
+		return id, false
+	}
+	for i := range list {
+		x, err := list[i].(json.Number).Int64()
+		if err != nil {
+			return id, false
+		}
+		id[i] = byte(x)
+	}
+	return id, true
+}
+
+func (n *normaliser) topicID(id [16]byte) string {
+	switch name := n.ids[id]; {
+	case name != "":
+		return "id of " + strings.ReplaceAll(name, n.lane, "-vN-")
+	case id == [16]byte{}:
+		return "none"
+	case id[4] == 0 && id[5] == 0 && id[6] == 0:
+		return hex.EncodeToString(id[:])
+	}
+	return "an id"
+}
+
+// apiKeys leaves out keys that are not served here, which are counted as cases are
+// that ask for them, and shows the others as one field each.
+func (n *normaliser) apiKeys(v any) any {
+	list, _ := v.([]any)
+	out := make(map[string]any, len(list))
+	for i := range list {
+		k := list[i].(map[string]any)
+		out[fmt.Sprint(k["ApiKey"])] = fmt.Sprintf("%v-%v", k["MinVersion"], k["MaxVersion"])
+	}
+	return out
+}
+
+// createdConfigs shows the settings of a new topic in a field each.
+func createdConfigs(list []any) any {
+	if len(list) == 0 {
+		return "none"
+	}
+	out := make(map[string]any, len(list))
+	for i := range list {
+		c := list[i].(map[string]any)
+		line := fmt.Sprintf("%v from %v", c["Value"], c["Source"])
+		for _, flag := range []string{"ReadOnly", "IsSensitive"} {
+			if c[flag] == true {
+				line += " " + flag
+			}
+		}
+		if _, twice := out[fmt.Sprint(c["Name"])]; twice {
+			line += " twice"
+		}
+		out[fmt.Sprint(c["Name"])] = line
+	}
+	return out
+}
+
+// batches shows record batches in a line each, byte for byte by their CRC where that
+// covers nothing of the cluster's own.
+func batches(encoded string) any {
+	b, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return encoded
+	}
+	out := []any{}
+	for len(b) >= 61 {
+		size := 12 + int(binary.BigEndian.Uint32(b[8:]))
+		if size > len(b) {
+			break
+		}
+		be := binary.BigEndian
+		attributes, pid := be.Uint16(b[21:]), int64(be.Uint64(b[43:]))
+		line := fmt.Sprintf("offset %d epoch %d magic %d attributes %d records %d bytes %d",
+			be.Uint64(b), be.Uint32(b[12:]), b[16], attributes, be.Uint32(b[57:]), size)
+		if pid >= 0 {
+			line += fmt.Sprintf(" producer epoch %d sequence %d", int16(be.Uint16(b[51:])), int32(be.Uint32(b[53:])))
+		} else if attributes&8 == 0 {
+			line += fmt.Sprintf(" crc %08x", be.Uint32(b[17:]))
+		}
+		out = append(out, line)
+		b = b[size:]
+	}
+	if len(b) > 0 {
+		out = append(out, fmt.Sprintf("%d bytes of a batch", len(b)))
+	}
+	return out
+}
+
+// learn remembers the ids of topics that an answer names.
+func (w *world) learn(resp kmsg.Response) { w.learnFrom(reflect.ValueOf(resp).Elem()) }
+
+func (w *world) learnFrom(v reflect.Value) {
+	name, id := v.FieldByName("Topic"), v.FieldByName("TopicID")
+	if name.IsValid() && id.IsValid() {
+		if name.Kind() == reflect.Pointer && !name.IsNil() {
+			name = name.Elem()
+		}
+		if u, ok := id.Interface().([16]byte); ok && name.Kind() == reflect.String && u != [16]byte{} && name.String() != "" {
+			w.topics[name.String()], w.ids[u] = u, name.String()
+		}
+	}
+	for i := range v.NumField() {
+		f := v.Field(i)
+		if f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct {
+			for j := range f.Len() {
+				w.learnFrom(f.Index(j))
+			}
+		}
+	}
 }

@@ -1,132 +1,367 @@
 package compat
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"reflect"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamhouse/streamhouse/tests/peers"
 	"github.com/streamhouse/streamhouse/tests/wire"
 )
 
-// testCase is one request, sent at each version from..to.
-type testCase struct {
-	name     string
-	from, to int16
-	// request is the body; the runner sets its version. A string that has to differ by
-	// version ends in vN, see each.
-	request func(w *world, v int16) kmsg.Request
-	// until, if set, asks again until it is content: for what a client retries too.
-	until func(kmsg.Response) bool
-	// keep, if set, remembers what later cases need.
-	keep func(w *world, r kmsg.Response)
-}
+const (
+	// patience bounds one request, and how long a case with until may ask again.
+	patience = 30 * time.Second
+	// silence is how long an answer is waited for that is not expected.
+	silence = time.Second
+	// settling is for Kafka, whose controller answers before its broker knows.
+	settling = 100 * time.Millisecond
+	again    = 20 * time.Millisecond
+)
 
-// answer is what a broker said at a run of versions that it said the same at.
-type answer struct {
-	Versions string `json:"versions"`
-	Answer   any    `json:"answer"`
-}
+// What a broker does instead of answering.
+const (
+	connectionClosed = "connection closed"
+	noAnswer         = "no answer"
+)
 
-// world is what the cases of one suite share.
+// world is one broker and what the cases of one suite share.
 type world struct {
-	addr   string
-	conn   *wire.Conn
-	topics map[string][16]byte
-	member map[string]string
-	pid    int64
+	broker  *peers.Broker
+	conns   map[string]*wire.Conn
+	pending map[string]pending
+	// served are the versions that the broker advertises by key.
+	served map[int16][2]int16
+	// What is each cluster's own, to be recognised in answers.
+	cluster string
+	node    int32
+	topics  map[string][16]byte
+	ids     map[[16]byte]string
+	// values are what cases remember for later ones, members the names of member ids.
+	values  map[string]int64
+	members map[string]string
+
+	skipped  int            // cases that ask for what is not served
+	requests int            // answers compared
+	compared int            // fields
+	ignored  map[string]int // fields by name
+	// produced are the cases by API key and error code.
+	produced map[int16]map[int16]map[string]bool
 }
 
-func newWorld(addr string) *world {
-	return &world{addr: addr, topics: make(map[string][16]byte), member: make(map[string]string)}
+type pending struct {
+	conn *wire.Conn
+	id   int32
+	req  kmsg.Request
 }
 
-func (w *world) close() {
-	if w.conn != nil {
-		w.conn.Close()
-		w.conn = nil
+func newWorld(broker *peers.Broker) (*world, error) {
+	w := &world{
+		broker: broker, conns: make(map[string]*wire.Conn), pending: make(map[string]pending),
+		served: make(map[int16][2]int16), topics: make(map[string][16]byte), ids: make(map[[16]byte]string),
+		values: make(map[string]int64), members: make(map[string]string), ignored: make(map[string]int),
+		produced: make(map[int16]map[int16]map[string]bool),
+	}
+	w.topics["nowhere"] = [16]byte{1, 2, 3}
+	w.ids[[16]byte{1, 2, 3}] = "nowhere"
+	return w, w.introduce()
+}
+
+// introduce learns who the broker is and what it serves.
+func (w *world) introduce() error {
+	api := kmsg.NewPtrApiVersionsRequest()
+	resp, err := w.call("", api)
+	if err != nil {
+		return err
+	}
+	for _, k := range resp.(*kmsg.ApiVersionsResponse).ApiKeys {
+		w.served[k.ApiKey] = [2]int16{k.MinVersion, k.MaxVersion}
+	}
+	meta := kmsg.NewPtrMetadataRequest()
+	meta.Version, meta.Topics = 7, []kmsg.MetadataRequestTopic{}
+	for end := time.Now().Add(patience); ; time.Sleep(again) {
+		if resp, err = w.call("", meta); err != nil {
+			return err
+		}
+		m := resp.(*kmsg.MetadataResponse)
+		if m.ControllerID >= 0 && len(m.Brokers) == 1 {
+			w.cluster, w.node = *m.ClusterID, m.Brokers[0].NodeID
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("no controller: %+v", m)
+		}
 	}
 }
 
-// run sends a case at all its versions.
-func (w *world) run(c testCase) ([]answer, error) {
+func (w *world) close() {
+	for _, c := range w.conns {
+		c.Close()
+	}
+}
+
+// lanes is where a case runs.
+func (w *world) lanes(c *testCase) (from, to int16, err error) {
+	if c.from != 0 || c.to != 0 {
+		return c.from, c.to, nil
+	}
+	key := c.request(w, 0).Key()
+	span, ok := kafkaVersions[key]
+	if !ok {
+		return 0, 0, fmt.Errorf("versions of key %d are not listed", key)
+	}
+	return span[0], span[1], nil
+}
+
+// run sends a case in all its lanes. Lanes whose version the broker does not serve are
+// left out.
+func (w *world) run(c *testCase) ([]answer, error) {
+	from, to, err := w.lanes(c)
+	if err != nil {
+		return nil, err
+	}
 	var out []answer
-	first := c.from
-	for v := c.from; v <= c.to; v++ {
-		got, err := w.ask(c, v)
+	asked := false
+	for lane := from; lane <= to; lane++ {
+		got, ok, err := w.lane(c, lane)
 		if err != nil {
-			return nil, fmt.Errorf("version %d: %w", v, err)
+			return nil, fmt.Errorf("lane %d: %w", lane, err)
 		}
-		if n := len(out); n > 0 && reflect.DeepEqual(out[n-1].Answer, got) {
-			out[n-1].Versions = span(first, v)
+		if !ok {
 			continue
 		}
-		first = v
-		out = append(out, answer{Versions: span(v, v), Answer: got})
+		asked = true
+		if c.start {
+			continue
+		}
+		w.requests++
+		if n := len(out); n > 0 && out[n-1].To == lane-1 && reflect.DeepEqual(out[n-1].Answer, got) {
+			out[n-1].To = lane
+			continue
+		}
+		out = append(out, answer{From: lane, To: lane, Answer: got})
+	}
+	if !asked {
+		w.skipped++
 	}
 	return out, nil
 }
 
-func span(from, to int16) string {
-	if from == to {
-		return strconv.Itoa(int(from))
-	}
-	return fmt.Sprintf("%d-%d", from, to)
-}
-
-func (w *world) ask(c testCase, v int16) (any, error) {
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		req := c.request(w, v)
-		req.SetVersion(v)
-		resp, err := w.call(req)
-		if closed(err) {
-			w.close()
-			return "connection closed", nil
+// lane runs a case in one lane; ok is false if the broker does not serve it.
+func (w *world) lane(c *testCase, lane int16) (got any, ok bool, err error) {
+	if c.await != "" {
+		p, ok := w.pending[each(c.await, lane)]
+		if !ok {
+			return nil, false, nil
 		}
+		if err := p.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			return nil, false, err
+		}
+		resp, err := p.conn.Receive(p.id, p.req)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if c.until != nil && !c.until(resp) {
+		return w.answered(c, lane, resp)
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(again) {
+		req := c.request(w, lane)
+		versions, listed := kafkaVersions[req.Key()]
+		if !listed {
+			return nil, false, fmt.Errorf("versions of key %d are not listed", req.Key())
+		}
+		version := min(max(lane, versions[0]), versions[1])
+		if s, ok := w.served[req.Key()]; !ok || version < s[0] || version > s[1] {
+			return nil, false, nil
+		}
+		req.SetVersion(version)
+		req = raw{req, c.patch}
+		if c.start {
+			return nil, true, w.send(c, lane, req)
+		}
+		resp, err := w.ask(c, lane, req)
+		switch {
+		case closed(err):
+			w.drop(connection(c, lane))
+			return connectionClosed, true, nil
+		case c.silent && errors.Is(err, os.ErrDeadlineExceeded):
+			w.drop(connection(c, lane))
+			return noAnswer, true, nil
+		case err != nil:
+			return nil, false, err
+		case c.until != nil && !c.until(resp):
 			if time.Now().After(end) {
-				return nil, fmt.Errorf("still %+v", resp)
+				return nil, false, fmt.Errorf("still %+v", resp)
 			}
 			continue
 		}
-		if c.keep != nil {
-			c.keep(w, resp)
-		}
-		return normal(resp, fmt.Sprintf("v%d", v))
+		return w.answered(c, lane, resp)
 	}
 }
 
-func (w *world) call(req kmsg.Request) (kmsg.Response, error) {
-	if w.conn == nil {
-		conn, err := wire.Dial(w.addr, "compat", patience)
-		if err != nil {
-			return nil, err
-		}
-		w.conn = conn
+func (w *world) answered(c *testCase, lane int16, resp kmsg.Response) (any, bool, error) {
+	w.learn(resp)
+	codes(reflect.ValueOf(resp).Elem(), func(code int16) { note(w.produced, resp.Key(), code, c.name) })
+	if c.keep != nil {
+		c.keep(w, lane, resp)
 	}
-	resp, err := w.conn.Call(req, patience)
-	if *record && changesTopics(req) {
-		// Kafka answers when its controller has decided; the broker learns it later.
-		time.Sleep(150 * time.Millisecond)
+	got, err := w.normal(c, resp, lane)
+	return got, true, err
+}
+
+// producedBy is produced with the names of cases as suite/case.
+func (w *world) producedBy(suite string) map[int16]map[int16]map[string]bool {
+	out := make(map[int16]map[int16]map[string]bool)
+	for key, codes := range w.produced {
+		for code, cases := range codes {
+			for name := range cases {
+				note(out, key, code, suite+"/"+name)
+			}
+		}
+	}
+	return out
+}
+
+func connection(c *testCase, lane int16) string {
+	if c.on == "" {
+		return ""
+	}
+	return each(c.on, lane)
+}
+
+func (w *world) send(c *testCase, lane int16, req kmsg.Request) error {
+	conn, err := w.dial(connection(c, lane))
+	if err != nil {
+		return err
+	}
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	id, err := conn.Send(req)
+	w.pending[each(c.name, lane)] = pending{conn, id, req}
+	return err
+}
+
+func (w *world) ask(c *testCase, lane int16, req kmsg.Request) (kmsg.Response, error) {
+	conn, err := w.dial(connection(c, lane))
+	if err != nil {
+		return nil, err
+	}
+	wait := patience
+	if c.silent {
+		wait = silence
+	}
+	resp, err := conn.Call(req, wait)
+	if o, ok := resp.(oldest); ok {
+		resp = o.Response
+	}
+	if w.broker.Options().Kind == peers.Kafka && err == nil && changes(req) && succeeded(resp) {
+		time.Sleep(settling)
 	}
 	return resp, err
 }
 
-func changesTopics(req kmsg.Request) bool {
-	name := kmsg.NameForKey(req.Key())
-	return name == "Metadata" || strings.HasPrefix(name, "Create") || strings.HasPrefix(name, "Delete") || strings.Contains(name, "Alter")
+func (w *world) call(on string, req kmsg.Request) (kmsg.Response, error) {
+	conn, err := w.dial(on)
+	if err != nil {
+		return nil, err
+	}
+	return conn.Call(req, patience)
+}
+
+func (w *world) dial(name string) (*wire.Conn, error) {
+	if conn := w.conns[name]; conn != nil {
+		return conn, nil
+	}
+	conn, err := wire.Dial(w.broker.Addr(), "compat", patience)
+	if err == nil {
+		w.conns[name] = conn
+	}
+	return conn, err
+}
+
+func (w *world) drop(name string) {
+	if conn := w.conns[name]; conn != nil {
+		conn.Close()
+		delete(w.conns, name)
+	}
+}
+
+// changes says whether a request goes to Kafka's controller.
+func changes(req kmsg.Request) bool {
+	switch req.Key() {
+	case 3, 19, 20, 33, 37, 44, 49, 51, 57:
+		return true
+	}
+	return false
+}
+
+// succeeded says whether some part of a change was done.
+func succeeded(resp kmsg.Response) bool {
+	found := false
+	codes(reflect.ValueOf(resp).Elem(), func(code int16) { found = found || code == 0 || code == 3 })
+	return found
+}
+
+// codes calls yield with each error code of a response.
+func codes(v reflect.Value, yield func(int16)) {
+	for i := range v.NumField() {
+		f := v.Field(i)
+		switch {
+		case v.Type().Field(i).Name == "ErrorCode" && f.Kind() == reflect.Int16:
+			yield(int16(f.Int()))
+		case f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct:
+			for j := range f.Len() {
+				codes(f.Index(j), yield)
+			}
+		}
+	}
 }
 
 func closed(err error) bool {
+	var op *net.OpError
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.As(err, &op) && op.Op == "write"
+}
+
+// raw encodes a request with what an encoder would not do.
+type raw struct {
+	kmsg.Request
+	patch func([]byte) []byte
+}
+
+// AppendTo implements kmsg.Request.
+func (r raw) AppendTo(dst []byte) []byte {
+	body := r.Request.AppendTo(nil)
+	body = nullify(body, null, r.IsFlexible(), false)
+	body = nullify(body, nulls, r.IsFlexible(), true)
+	if r.patch != nil {
+		body = r.patch(body)
+	}
+	return append(dst, body...)
+}
+
+// nullify replaces each string marker by null, with the array around it if it is the
+// only element of one.
+func nullify(body []byte, marker string, flexible, array bool) []byte {
+	from, to := binary.BigEndian.AppendUint16(nil, uint16(len(marker))), []byte{0xff, 0xff}
+	if flexible {
+		from, to = []byte{byte(len(marker) + 1)}, []byte{0}
+	}
+	from = append(from, marker...)
+	if array && flexible {
+		from = append([]byte{2}, from...)
+	} else if array {
+		from, to = append([]byte{0, 0, 0, 1}, from...), []byte{0xff, 0xff, 0xff, 0xff}
+	}
+	return bytes.ReplaceAll(body, from, to)
 }

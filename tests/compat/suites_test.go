@@ -1,0 +1,14 @@
+package compat
+
+// suites are all cases. Each suite is answered by a broker of its own, so that one can
+// be run alone: go test ./tests/compat -run TestAnswers/fetch
+var suites = []suite{
+	{name: "versions", cases: versionCases},
+	{name: "metadata", cases: metadataCases},
+	{name: "create", cases: createCases},
+	{name: "create-configs", cases: createConfigCases},
+	{name: "create-strict", cases: createStrictCases, settings: map[string]string{"replication.factor.strict": "true"}},
+	{name: "delete", cases: deleteCases},
+	{name: "partitions", cases: partitionCases},
+	{name: "cluster", cases: clusterCases},
+}
