@@ -234,8 +234,20 @@ func (f *fold) states() error {
 			return fmt.Errorf("state of %v: %w", id, err)
 		}
 		f.plan.Footer.SetState(id, segment.State{NextOffset: p.state.NextOffset(), LeaderEpoch: p.leaderEpoch(), Payload: payload})
+		if t, any := p.transactions(); any {
+			f.plan.Footer.SetTransactions(id, t)
+		}
 	}
 	return nil
+}
+
+// transactions is what the footer says about the partition's transactions: which were
+// aborted by what was folded, and from where on it is not decided. Without either it
+// says nothing.
+func (p *folding) transactions() (t segment.Transactions, any bool) {
+	t.Aborted = p.state.Settle(0)
+	t.LastStable = min(p.state.FirstUnstable(0), p.state.NextOffset())
+	return t, len(t.Aborted) > 0 || t.LastStable < p.state.NextOffset()
 }
 
 func (p *folding) leaderEpoch() int32 {
