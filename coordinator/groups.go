@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
+	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -203,7 +204,7 @@ func (c *Coordinator) outcome(ctx context.Context, outcome chan protocol.Code) p
 	case code := <-outcome:
 		return code
 	case <-timeout.C:
-		return storeCode(protocol.RequestTimedOut)
+		return shards.StoreCode(protocol.RequestTimedOut)
 	case <-ctx.Done():
 		return protocol.CoordinatorNotAvailable
 	}

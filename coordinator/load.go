@@ -9,15 +9,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
+	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol/record"
-	"github.com/streamhouse/streamhouse/storage/log"
 )
 
 // noProducer is the producer id of what is not part of a transaction.
 const noProducer = -1
 
 const (
-	loadChunk    = 1 << 20 // bytes of one read
 	loadRetryMin = 100 * time.Millisecond
 	loadRetryMax = 10 * time.Second
 )
@@ -92,55 +91,9 @@ type loading struct {
 	groups map[string]*entry
 }
 
-// read folds the partition from its start to its end. The end does not move: nobody
-// but this shard appends to it.
+// read folds the partition.
 func (l *loading) read(ctx context.Context, p Partition) error {
-	bounds := p.Bounds()
-	for at := bounds.LogStart; at < bounds.HighWatermark; {
-		res, err := p.Read(ctx, log.ReadRequest{Offset: at, MaxBytes: loadChunk, AtLeastOne: true})
-		if err != nil {
-			return fmt.Errorf("offset %d: %w", at, err)
-		}
-		next, err := l.chunks(&res, at)
-		res.Release()
-		if err != nil {
-			return err
-		}
-		if next == at {
-			return nil // what is left up to the end was compacted away
-		}
-		at = next
-	}
-	return nil
-}
-
-// chunks folds what one read returned and says where the next begins. Chunks cut at
-// batches, but a batch may not end with its chunk: they are joined first.
-func (l *loading) chunks(res *log.ReadResult, at int64) (int64, error) {
-	l.bytes.Add(float64(res.Bytes))
-	data := make([]byte, 0, res.Bytes)
-	for i := range res.Chunks {
-		c := &res.Chunks[i]
-		if c.File == nil {
-			data = append(data, c.Mem...)
-			continue
-		}
-		from := len(data)
-		data = append(data, make([]byte, c.Len)...)
-		if _, err := c.File.ReadAt(data[from:], c.Pos); err != nil {
-			return 0, fmt.Errorf("offset %d: %w", at, err)
-		}
-	}
-	for b, err := range record.Batches(data) {
-		if err != nil {
-			return 0, fmt.Errorf("batch at or after offset %d: %w", at, err)
-		}
-		if err := l.batch(&b.Header, b.Bytes); err != nil {
-			return 0, fmt.Errorf("batch at offset %d: %w", b.Header.BaseOffset, err)
-		}
-		at = max(at, b.Header.LastOffset()+1)
-	}
-	return at, nil
+	return shards.Read(ctx, p, func(n int) { l.bytes.Add(float64(n)) }, l.batch)
 }
 
 // maxLoadedRecord bounds one record, whatever it expands to.

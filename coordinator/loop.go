@@ -8,8 +8,8 @@ import (
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
-// run is the life of a shard: load, work, drain.
-func (s *shard) run(ctx context.Context) {
+// Run is the life of a shard: load, work, drain.
+func (s *shard) Run(ctx context.Context) {
 	p, ok := s.load(ctx)
 	if !ok {
 		s.stop()
@@ -141,3 +141,6 @@ func (s *shard) forgetMetrics() {
 	s.groups = make(map[string]*entry)
 	s.timers = timers{}
 }
+
+// Loaded is closed when the groups are there.
+func (s *shard) Loaded() <-chan struct{} { return s.loaded }

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
+	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -69,7 +70,7 @@ func (c *Coordinator) CommitOffsets(ctx context.Context, r *Commit) protocol.Cod
 	w, bytes := s.commitRecords(r)
 	bytes = min(bytes, c.opts.PendingMax)
 	if err := c.pending.Acquire(ctx, bytes); err != nil {
-		return storeCode(protocol.RequestTimedOut)
+		return shards.StoreCode(protocol.RequestTimedOut)
 	}
 	outcome := make(chan protocol.Code, 1)
 	w.done = func(code protocol.Code) {

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 
+	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/storage/log"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
@@ -10,21 +11,11 @@ import (
 // TopicName is the internal topic that group state lives in.
 const TopicName = "__consumer_offsets"
 
-// Topic is what the coordinator needs to know of a topic.
-type Topic struct {
-	ID          pack.TopicID
-	Name        string
-	Partitions  int32
-	LeaderEpoch int32
-}
-
-// Topics looks topics up. Both methods may be called from any goroutine.
-type Topics interface {
-	// ByName answers from memory: it is called with a shard's mutex held.
-	ByName(name string) (Topic, bool)
-	// EnsureInternal returns an internal topic and makes it if need be.
-	EnsureInternal(ctx context.Context, name string) (Topic, error)
-}
+// Topic and Topics are those of all coordinators.
+type (
+	Topic  = shards.Topic
+	Topics = shards.Topics
+)
 
 // Log gives access to partitions.
 type Log interface {

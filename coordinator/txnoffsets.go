@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
+	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 )
@@ -102,6 +103,6 @@ func (c *Coordinator) PartitionFor(ctx context.Context, groupID string) (Topic, 
 	if err != nil {
 		return Topic{}, 0, protocol.CoordinatorNotAvailable
 	}
-	c.look()
-	return t, PartitionFor(groupID, t.Partitions), protocol.None
+	c.host.Look()
+	return t, shards.PartitionFor(groupID, t.Partitions), protocol.None
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 )
@@ -19,8 +20,8 @@ func inTxn(c *Commit, producer int64, code protocol.Code) *Commit {
 // tells the coordinator.
 func (h *house) end(id string, producer int64, commit bool) {
 	h.t.Helper()
-	h.log.mark(PartitionFor(id, 50), producer, commit)
-	h.TransactionEnded(PartitionFor(id, 50), producer, commit)
+	h.log.mark(shards.PartitionFor(id, 50), producer, commit)
+	h.TransactionEnded(shards.PartitionFor(id, 50), producer, commit)
 }
 
 // mark appends a marker that is durable at once.
@@ -131,13 +132,13 @@ func TestEndWhileLoadingIsNotLost(t *testing.T) {
 		defer next.stop()
 		next.log.set(func(l *fakeLog) { l.openErr = errDisk })
 		for next.all() == nil {
-			next.look()
-			<-next.beginning()
+			next.host.Look()
+			<-next.host.Begun()
 		}
-		next.TransactionEnded(PartitionFor("g", 50), 7, true)
+		next.TransactionEnded(shards.PartitionFor("g", 50), 7, true)
 		next.log.set(func(l *fakeLog) { l.openErr = nil })
 		next.find("any")
-		<-next.all()[PartitionFor("g", 50)].loaded
+		<-next.all()[shards.PartitionFor("g", 50)].loaded
 		if got := next.offset("g", "t", 0); got != 5 || next.unstable("g", "t", 0) {
 			t.Fatal("the end was told while the shard loaded, and forgotten:", got)
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
+	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/buffer"
@@ -220,7 +221,7 @@ func (s *shard) settle() {
 		b := s.inFlight[0]
 		s.inFlight[0] = nil
 		s.inFlight = s.inFlight[1:]
-		code := storeCode(b.err)
+		code := shards.StoreCode(b.err)
 		at := b.base
 		for _, sp := range b.spans {
 			for i := sp.from; i < sp.to; i++ {
@@ -285,7 +286,7 @@ func (s *shard) overdue(now time.Time) {
 			continue
 		}
 		w.overdue = true
-		code := storeCode(protocol.RequestTimedOut)
+		code := shards.StoreCode(protocol.RequestTimedOut)
 		for i := range w.changes {
 			if c := &w.changes[i]; c.kind == storesGroup {
 				s.finish(w.entry, w.entry.group.Stored(now, c.token, code), nil)

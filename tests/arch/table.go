@@ -61,9 +61,11 @@ var Rules = []Rule{
 		"joins rules and ports into the broker's log; adapters would tie it to one kind of storage"},
 	{"storage/upkeep", []string{"config", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/bucket", "storage/buffer", "storage/cache", "storage/journal", "storage/log", "storage/pack", "storage/partition", "storage/segment"},
 		"seals and deletes behind the log, through the same ports"},
-	{"coordinator", []string{"config", "coordinator/group", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack", "storage/partition"},
+	{"coordinator", []string{"config", "coordinator/group", "coordinator/shards", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack", "storage/partition"},
 		"the groups' shards: runs the pure rules and keeps their records in the log"},
-	{"coordinator/transactions", []string{"config", "coordinator", "coordinator/txn", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
+	{"coordinator/shards", []string{"protocol", "protocol/record", "storage/log", "storage/pack"},
+		"what coordinators share: which shard owns a key, and how its partition is read"},
+	{"coordinator/transactions", []string{"config", "coordinator/shards", "coordinator/txn", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
 		"the transactions' shards: runs the pure rules and keeps records and end markers in the log"},
 
 	// Services: from the wire to the log, never to where bytes lie.

@@ -1,4 +1,4 @@
-package coordinator
+package shards
 
 import "unicode/utf16"
 
@@ -16,10 +16,11 @@ func javaHash(s string) int32 {
 	return h
 }
 
-// PartitionFor returns the partition of __consumer_offsets that a group belongs to,
-// of n. As in Kafka the smallest integer, which has no absolute value, counts as 0.
-func PartitionFor(groupID string, n int32) int32 {
-	h := javaHash(groupID)
+// PartitionFor returns the partition, of n, of an internal topic that a group or a
+// transactional id belongs to. As in Kafka the smallest integer, which has no absolute
+// value, counts as 0.
+func PartitionFor(key string, n int32) int32 {
+	h := javaHash(key)
 	if h == -1<<31 {
 		h = 0
 	}

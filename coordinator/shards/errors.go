@@ -1,4 +1,4 @@
-package coordinator
+package shards
 
 import (
 	"errors"
@@ -6,10 +6,10 @@ import (
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
-// storeCode maps what kept a record from becoming durable to what group clients are
-// told. They know none of the log's own codes: a Java consumer dies of
+// StoreCode maps what kept a record from becoming durable to what clients of a
+// coordinator are told. They know none of the log's own codes: a Java consumer dies of
 // KAFKA_STORAGE_ERROR.
-func storeCode(err error) protocol.Code {
+func StoreCode(err error) protocol.Code {
 	if err == nil {
 		return protocol.None
 	}
