@@ -31,6 +31,9 @@ func (g *Groups) Routes(t *Routes) {
 	t.Handle(protocol.KeyListGroups, g.ListGroups)
 	t.Handle(protocol.KeyDeleteGroups, g.DeleteGroups)
 	t.Handle(protocol.KeyOffsetDelete, g.OffsetDelete)
+	if g.Transactions != nil {
+		t.Handle(protocol.KeyTxnOffsetCommit, g.TxnOffsetCommit)
+	}
 }
 
 // groupOperations are the ACL operations that exist for a group, as bits: READ,

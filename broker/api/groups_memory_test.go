@@ -42,10 +42,11 @@ func (p *groupPartition) Append(_ context.Context, t *log.Ticket, b log.Batch) {
 	p.log.mu.Lock()
 	err := p.log.fail
 	p.log.mu.Unlock()
-	record.SetOffset(b.Bytes, p.next, 0)
+	base := p.next
+	record.SetOffset(b.Bytes, base, 0)
 	p.next += int64(b.Header.Records)
 	b.Buf.Release()
-	t.Finish(0, log.Result{Err: err})
+	t.Finish(0, log.Result{Err: err, BaseOffset: base})
 }
 
 func (p *groupPartition) Read(context.Context, log.ReadRequest) (log.ReadResult, error) {
@@ -137,7 +138,7 @@ func withGroups(t *testing.T, found bool, test func(h *groupHouse)) {
 		synctest.Wait()
 		n := 0
 		test(&groupHouse{t: t, log: l, Groups: &Groups{
-			Coordinator: c, Topics: groupDirectory{},
+			Coordinator: c, Topics: groupDirectory{}, Transactions: &joins{},
 			Node:    &Node{ID: 7, Advertised: map[string]Endpoint{"PLAINTEXT": {"broker.example", 9093}, "OTHER": {"other.example", 1}}},
 			NewUUID: func() string { n++; return fmt.Sprint("uuid", n) },
 		}})
