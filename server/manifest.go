@@ -102,6 +102,22 @@ func checkManifest(ctx context.Context, s *stores, b *config.Broker, l bucket.Lo
 	return want.check(ctx, s.folder.path, s.bucket)
 }
 
+// knownManifest compares the settings with the data folder's manifest, before anything
+// is opened by them. It returns nil when there is none yet.
+func knownManifest(dir string, b *config.Broker, l bucket.Location) (*manifest, error) {
+	path := filepath.Join(dir, manifestName)
+	local, err := readLocalManifest(path)
+	if err != nil || local == nil {
+		return nil, err
+	}
+	place, err := bucketIdentity(dir, l)
+	if err != nil {
+		return nil, err
+	}
+	want := manifest{Cluster: local.Cluster, Journal: b.String("journal.kind"), Bucket: place}
+	return &want, want.compareLocal(*local, path)
+}
+
 func (m manifest) check(ctx context.Context, dir string, b bucket.Bucket) error {
 	path := filepath.Join(dir, manifestName)
 	local, err := readLocalManifest(path)

@@ -62,18 +62,29 @@ func openStores(ctx context.Context, b *config.Broker, logger *zap.Logger, reg p
 	if s.folder, err = lockDataFolder(dir); err != nil {
 		return nil, err
 	}
-	if s.meta, err = sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, "metadata.db")}); err != nil {
+	location, err := bucketLocation(b)
+	if err != nil {
 		return nil, err
 	}
-	if s.start, err = s.meta.Begin(ctx); err != nil {
-		return nil, fmt.Errorf("metadata store: %w", err)
-	}
-	location, err := bucketLocation(b)
+	// A start that is refused for its settings leaves no trace: no folder where a bucket
+	// was looked for, no start that is counted.
+	known, err := knownManifest(s.folder.path, b, location)
 	if err != nil {
 		return nil, err
 	}
 	if s.bucket, err = openBucket(ctx, b, location, reg); err != nil {
 		return nil, err
+	}
+	if known != nil {
+		if err = known.checkBucket(ctx, s.bucket, false); err != nil {
+			return nil, err
+		}
+	}
+	if s.meta, err = sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, "metadata.db")}); err != nil {
+		return nil, err
+	}
+	if s.start, err = s.meta.Begin(ctx); err != nil {
+		return nil, fmt.Errorf("metadata store: %w", err)
 	}
 	if err = checkManifest(ctx, s, b, location); err != nil {
 		return nil, err
