@@ -15,6 +15,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/wire"
+	"github.com/streamhouse/streamhouse/protocol"
 )
 
 // conn is one connection. run is its reader; the writer is started by it and ends
@@ -153,6 +154,9 @@ func reasonOf(err error) string {
 		return "invalid request"
 	case errors.Is(err, errHandler):
 		return "unanswerable request"
+	}
+	if code := protocol.None; errors.As(err, &code) {
+		return "failed without an answer" // Produce with acks=0: the records are lost
 	}
 	return "network"
 }
