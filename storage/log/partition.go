@@ -19,30 +19,30 @@ type extent struct {
 
 // Partition is one partition's log. It is a new object in every tenure.
 type Partition struct {
+	// What an append touches, together: with thousands of partitions in a request the
+	// cost is in the memory. state, deleted, inPack and group are guarded by log.mu.
 	id          pack.PartitionID
 	leaderEpoch int32
+	group       int32           // its place in the builder of the pack inPack
+	inPack      uint64          // the last pack that holds a batch of it (batchPack.number)
+	state       partition.State // what is appended, durable or not
+	deleted     bool
 	log         *Log
 
-	// Guarded by log.mu.
-	state   partition.State // what is appended, durable or not
-	deleted bool
-	inPack  uint64 // the last pack that holds a batch of it (batchPack.number)
-	group   int32  // its place in that pack's builder
+	unstable atomic.Int64 // first offset of the oldest transaction open in the durable state, or MaxInt64
+	started  int64        // durable end when this tenure began
 
-	transactional atomic.Bool  // it may have transactions that settle must look at
-	unstable      atomic.Int64 // first offset of the oldest transaction open in the durable state, or MaxInt64
-
-	high     atomic.Int64 // high watermark: the durable end
-	logStart atomic.Int64
-	started  int64 // durable end when this tenure began
-
-	mu      sync.RWMutex
-	open    []extent         // in the journal, by offset
-	sealed  []metadata.Slice // in segments, by offset, all before open
-	aborted []pack.Aborted   // that end in the open journal, by their ends
-	version int              // raised by every change of sealed
-	gone    bool
-	watches []watch
+	// What publishing touches. mu guards what follows it.
+	high          atomic.Int64 // high watermark: the durable end
+	logStart      atomic.Int64
+	transactional atomic.Bool // it may have transactions that settle must look at
+	mu            sync.RWMutex
+	gone          bool
+	open          []extent // in the journal, by offset
+	watches       []watch
+	sealed        []metadata.Slice // in segments, by offset, all before open
+	aborted       []pack.Aborted   // that end in the open journal, by their ends
+	version       int              // raised by every change of sealed
 
 	ready   chan struct{} // closed when the sealed state is loaded
 	loadErr error

@@ -135,6 +135,7 @@ func (s *State) UnmarshalBinary(b []byte) error {
 			return fmt.Errorf("%w: a transaction begins at offset %d", ErrSnapshot, first)
 		}
 	}
+	out.setNewest()
 	*s = out
 	return nil
 }

@@ -25,6 +25,7 @@ type EpochStart struct {
 // State is the fold. The zero value is the state of a partition without a record.
 type State struct {
 	next      int64
+	newest    int64        // epoch of the last of epochs plus one, 0: there is none
 	epochs    []EpochStart // rising in both
 	producers map[int64]*producer
 
@@ -61,11 +62,13 @@ func (s *State) Apply(e *pack.Entry, packSeq, durable uint64) error {
 	if e.LastOffsetDelta < 0 {
 		return fmt.Errorf("partition %v: batch at offset %d ends before it begins", e.ID, e.BaseOffset)
 	}
-	if n := len(s.epochs); n == 0 || s.epochs[n-1].Epoch < e.LeaderEpoch {
+	switch epoch := int64(e.LeaderEpoch) + 1; {
+	case epoch > s.newest:
 		s.epochs = append(s.epochs, EpochStart{e.LeaderEpoch, e.BaseOffset})
-	} else if s.epochs[n-1].Epoch > e.LeaderEpoch {
+		s.newest = epoch
+	case epoch < s.newest:
 		return fmt.Errorf("partition %v: batch at offset %d has leader epoch %d after %d",
-			e.ID, e.BaseOffset, e.LeaderEpoch, s.epochs[n-1].Epoch)
+			e.ID, e.BaseOffset, e.LeaderEpoch, s.newest-1)
 	}
 	s.next = e.LastOffset() + 1
 	if e.ProducerID >= 0 {
@@ -113,6 +116,15 @@ func (s *State) producer(id int64) *producer {
 	return p
 }
 
+// setNewest follows a change of epochs: an append looks at newest only, which lies
+// beside next in memory.
+func (s *State) setNewest() {
+	s.newest = 0
+	if n := len(s.epochs); n > 0 {
+		s.newest = int64(s.epochs[n-1].Epoch) + 1
+	}
+}
+
 // RollBack forgets everything in packs after durable; next is the durable next
 // offset. Producers that lost a batch must repeat it before anything else of theirs
 // is taken.
@@ -121,6 +133,7 @@ func (s *State) RollBack(durable uint64, next int64) {
 	for n := len(s.epochs); n > 0 && s.epochs[n-1].Start >= next; n-- {
 		s.epochs = s.epochs[:n-1]
 	}
+	s.setNewest()
 	s.rollBackTransactions(durable)
 	for id, p := range s.producers {
 		p.rollBack(durable)
