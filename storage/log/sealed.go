@@ -2,6 +2,7 @@ package log
 
 import (
 	"context"
+	"math"
 	"sort"
 	"time"
 
@@ -152,6 +153,42 @@ func (l *Log) DurableEnd(id pack.PartitionID) (int64, bool) {
 		return p.high.Load(), true
 	}
 	return 0, false
+}
+
+// Liftable returns how many bytes of a partition lie in the open journal and below the
+// last stable offset, whole packs of it; and that offset, or MaxInt64 for a partition
+// that is not loaded.
+func (l *Log) Liftable(id pack.PartitionID) (bytes, stable int64) {
+	p := l.parts.loaded(id)
+	if p == nil {
+		return 0, math.MaxInt64
+	}
+	stable = p.Bounds().LastStable
+	_, bytes = p.liftable(stable)
+	return bytes, stable
+}
+
+// liftable returns where the last extent that lies wholly below stable ends, and the
+// bytes of those in the open journal.
+func (p *Partition) liftable(stable int64) (end, bytes int64) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	end = min(p.sealedEnd()+1, stable)
+	for i := range p.open {
+		if p.open[i].LastOffset >= stable {
+			break
+		}
+		end = p.open[i].LastOffset + 1
+		bytes += p.open[i].DataLen
+	}
+	return end, bytes
+}
+
+// LiftEnd returns how far the partition may be lifted: to the end of a pack, below the
+// last stable offset. Above it nobody knows yet which records count.
+func (p *Partition) LiftEnd() int64 {
+	end, _ := p.liftable(p.Bounds().LastStable)
+	return end
 }
 
 // OpenBytes returns how many bytes of a partition lie in the open journal, above

@@ -3,7 +3,6 @@ package upkeep
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/streamhouse/streamhouse/protocol/record"
@@ -27,9 +26,9 @@ const (
 //
 // Offsets stay what they are, and so do first and last offset of each batch that
 // keeps a record. The last record stays whatever it is: it says how far the partition was
-// lifted. Batches of transactions are kept whole, and so are the
-// records before them that they may replace: whether they count depends on a marker,
-// which the transaction coordinator's compaction will know how to read.
+// lifted. Of transactions, all of which are decided up to c.upTo, aborted records go and
+// committed ones become plain, so that no marker is needed: the latest of a key is the
+// one with the highest offset, whenever it was committed, as it is for the coordinator.
 type compaction struct {
 	u      *Upkeep
 	id     pack.PartitionID
@@ -37,8 +36,9 @@ type compaction struct {
 	upTo   int64 // last offset
 	lifted int64 // last offset that was lifted before
 
-	latest map[string]*int64 // key -> offset of its latest record
-	held   [][]byte          // what was read first, up to heldBytes
+	latest    map[string]*int64 // key -> offset of its latest record
+	decisions decisions
+	held      [][]byte // what was read first, up to heldBytes
 }
 
 // kept is what a compaction left.
@@ -51,6 +51,9 @@ type kept struct {
 func (c *compaction) run(ctx context.Context, plan *segment.Plan) (kept, error) {
 	c.latest = make(map[string]*int64)
 	if err := c.each(ctx, c.note); err != nil {
+		return kept{}, err
+	}
+	if err := c.decide(ctx); err != nil {
 		return kept{}, err
 	}
 	w := liftWriter{id: c.id, plan: plan}
@@ -129,36 +132,53 @@ func (c *compaction) batches(b []byte, at int64, fn func(record.Batch) error) (n
 	return at, nil
 }
 
-// whole says that a batch is kept as it is and replaces nothing.
-func whole(h *record.Header) bool { return h.Control() || h.Transactional() }
-
 // note remembers the latest offset of each key of the batch.
 func (c *compaction) note(b record.Batch) error {
-	if whole(&b.Header) {
-		return nil
+	switch {
+	case b.Header.Control():
+		return c.end(b)
+	case b.Header.Transactional():
+		return c.decisions.add(b)
 	}
-	for r, err := range record.Records(b.Bytes, recordBytesMax) {
-		if err != nil {
-			return fmt.Errorf("records of the batch at offset %d: %w", b.Header.BaseOffset, err)
+	return eachKey(b, func(key []byte, offset int64) {
+		if at := c.latest[string(key)]; at != nil {
+			*at = max(*at, offset)
+			return
 		}
-		if at := c.latest[string(r.Key)]; at != nil {
-			*at = r.Offset
+		c.latest[string(key)] = &offset
+	})
+}
+
+// end takes in a marker: what it commits counts.
+func (c *compaction) end(b record.Batch) error {
+	committed, err := c.decisions.end(b)
+	for key, offset := range committed {
+		if at := c.latest[key]; at != nil {
+			*at = max(*at, offset)
 			continue
 		}
-		offset := r.Offset
-		c.latest[string(r.Key)] = &offset
+		c.latest[key] = &offset
 	}
-	return nil
+	return err
 }
 
 // live returns the batch with the records that are live, or nil if none is. The bytes
 // are the caller's.
 func (c *compaction) live(b record.Batch) ([]byte, error) {
-	if whole(&b.Header) {
-		return bytes.Clone(b.Bytes), nil
+	h := &b.Header
+	last := h.LastOffset() >= c.upTo
+	if h.Control() {
+		if last {
+			return bytes.Clone(b.Bytes), nil
+		}
+		return nil, nil
 	}
+	aborted := h.Transactional() && c.decisions.isAborted(h)
 	before := c.u.cfg.Now().Add(-c.u.cfg.TombstoneGrace).UnixMilli()
 	out, n, err := record.Filter(nil, b.Bytes, func(r *record.Record) bool {
+		if aborted {
+			return false
+		}
 		if r.Offset == c.upTo {
 			return true
 		}
@@ -171,10 +191,13 @@ func (c *compaction) live(b record.Batch) ([]byte, error) {
 		return r.Value != nil || r.Offset > c.lifted || r.Timestamp > before
 	})
 	if err != nil {
-		return nil, fmt.Errorf("compact the batch at offset %d: %w", b.Header.BaseOffset, err)
+		return nil, fmt.Errorf("compact the batch at offset %d: %w", h.BaseOffset, err)
 	}
-	if n == 0 {
+	if n == 0 && !(aborted && last) {
 		return nil, nil
+	}
+	if h.Transactional() {
+		record.SetPlain(out)
 	}
 	return out, nil
 }
@@ -241,35 +264,18 @@ func entryOf(id pack.PartitionID, b []byte) (pack.Entry, error) {
 	if h.LogAppendTime() {
 		e.Flags |= pack.FlagLogAppendTime
 	}
-	if h.Control() {
-		e.Flags |= pack.FlagControl
-		return e, readMarker(&e, b)
+	if !h.Control() {
+		return e, nil
+	}
+	e.Flags |= pack.FlagControl
+	m, err := record.ParseMarker(b)
+	if err != nil {
+		return e, err
+	}
+	if e.CoordinatorEpoch = m.CoordinatorEpoch; m.Commit {
+		e.Flags |= pack.FlagMarkerCommit
+	} else {
+		e.Flags |= pack.FlagMarkerAbort
 	}
 	return e, nil
-}
-
-// readMarker reads what a transaction marker says: the type in its key (version,
-// type), the coordinator's epoch in its value (version, epoch).
-//
-// Source: Kafka's ControlRecordType and EndTransactionMarker.
-func readMarker(e *pack.Entry, b []byte) error {
-	be := binary.BigEndian
-	for r, err := range record.Records(b, recordBytesMax) {
-		if err != nil {
-			return fmt.Errorf("control batch at offset %d: %w", e.BaseOffset, err)
-		}
-		if len(r.Key) < 4 {
-			continue
-		}
-		switch be.Uint16(r.Key[2:]) {
-		case 0:
-			e.Flags |= pack.FlagMarkerAbort
-		case 1:
-			e.Flags |= pack.FlagMarkerCommit
-		}
-		if len(r.Value) >= 6 {
-			e.CoordinatorEpoch = int32(be.Uint32(r.Value[2:]))
-		}
-	}
-	return nil
 }

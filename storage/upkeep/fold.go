@@ -234,7 +234,7 @@ func (f *fold) states() error {
 			return fmt.Errorf("state of %v: %w", id, err)
 		}
 		f.plan.Footer.SetState(id, segment.State{NextOffset: p.state.NextOffset(), LeaderEpoch: p.leaderEpoch(), Payload: payload})
-		if t, any := p.transactions(); any {
+		if t, has := p.transactions(); has {
 			f.plan.Footer.SetTransactions(id, t)
 		}
 	}
@@ -244,7 +244,7 @@ func (f *fold) states() error {
 // transactions is what the footer says about the partition's transactions: which were
 // aborted by what was folded, and from where on it is not decided. Without either it
 // says nothing.
-func (p *folding) transactions() (t segment.Transactions, any bool) {
+func (p *folding) transactions() (t segment.Transactions, has bool) {
 	t.Aborted = p.state.Settle(0)
 	t.LastStable = min(p.state.FirstUnstable(0), p.state.NextOffset())
 	return t, len(t.Aborted) > 0 || t.LastStable < p.state.NextOffset()

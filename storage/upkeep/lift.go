@@ -76,7 +76,8 @@ type lifting struct {
 }
 
 // liftThese writes the latest record of each key of internal partitions into one
-// segment, which takes the place of all that held them up to their durable ends. The
+// segment, which takes the place of all that held them up to their durable ends, or
+// to where a transaction is open. The
 // caller holds the right to register throughout, so that no seal puts a slice across
 // such an end meanwhile.
 func (u *Upkeep) liftThese(ctx context.Context, ids []pack.PartitionID) error {
@@ -147,6 +148,12 @@ func (u *Upkeep) liftPartition(ctx context.Context, id pack.PartitionID, plan *s
 	if p.upTo < p.from {
 		return p, false, nil
 	}
+	if p.upTo, err = u.stableEnd(ctx, id, slices, p.upTo); err != nil {
+		return p, false, err
+	}
+	if p.upTo < max(p.from, p.before) {
+		return p, false, nil
+	}
 	c := compaction{u: u, id: id, from: p.from, upTo: p.upTo, lifted: p.before}
 	if p.kept, err = c.run(ctx, plan); err != nil {
 		return p, false, err
@@ -155,6 +162,22 @@ func (u *Upkeep) liftPartition(ctx context.Context, id pack.PartitionID, plan *s
 		return p, false, nil
 	}
 	return p, true, u.moveState(ctx, id, row, plan)
+}
+
+// stableEnd takes back upTo to where no transaction is open below, and no slice ends
+// above it.
+func (u *Upkeep) stableEnd(ctx context.Context, id pack.PartitionID, slices []metadata.Slice, upTo int64) (int64, error) {
+	end, err := u.cfg.Log.LiftEnd(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	upTo = min(upTo, end-1)
+	for i := range slices {
+		if s := &slices[i]; s.BaseOffset <= upTo && upTo < s.LastOffset {
+			return s.BaseOffset - 1, nil
+		}
+	}
+	return upTo, nil
 }
 
 // moveState puts the partition's sealed state into the lifted segment, so that it

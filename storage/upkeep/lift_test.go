@@ -1,7 +1,6 @@
 package upkeep
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -285,42 +284,4 @@ func liftStopped(t *testing.T, n int, restart bool) string {
 		t.Errorf("%d lifted segments, want 1", n)
 	}
 	return *stopped
-}
-
-func TestLiftKeepsTransactionsWhole(t *testing.T) {
-	r := newRig(t, adopted)
-	ctx := context.Background()
-	id := at(consumers, 0)
-	now := r.clock.Now().UnixMilli()
-	plain := batchOf(-1, -1, now, []byte("a"), []byte("1"))
-	inTransaction := batchOf(5, 0, now, []byte("a"), []byte("2"))
-	setAttributes(inTransaction, now, 0x10)
-	marker := batchOf(5, -1, now, []byte{0, 0, 0, 1}, []byte{0, 0, 0, 0, 0, 9})
-	setAttributes(marker, now, 0x30)
-	for _, b := range [][]byte{plain, inTransaction, marker, batchOf(-1, -1, now, []byte("b"), []byte("3"))} {
-		r.produce(id, b)
-	}
-	want := r.read(id)
-	r.must(r.upkeep.Lift(ctx))
-	if got := r.read(id); !bytes.Equal(got, want) {
-		t.Errorf("%d bytes after the lift, want all %d", len(got), len(want))
-	}
-	slices, _, _ := r.store.Partition(ctx, id)
-	seg, _ := r.store.Segment(ctx, slices[0].Segment)
-	xs, err := r.index.Extents(ctx, seg, id)
-	r.must(err)
-	raw := make([]byte, int(xs[0].IndexCount)*pack.EntrySize)
-	_, err = objectReader{ctx, r.bucket, seg.Key}.ReadAt(raw, xs[0].IndexPos)
-	r.must(err)
-	entries, err := pack.DecodeEntries(nil, raw)
-	r.must(err)
-	if e := entries[2]; e.Flags != pack.FlagTransactional|pack.FlagControl|pack.FlagMarkerCommit || e.CoordinatorEpoch != 9 {
-		t.Errorf("index entry of the marker: %+v", e)
-	}
-}
-
-// setAttributes adds attribute bits to a batch.
-func setAttributes(b []byte, timestamp int64, attributes byte) {
-	b[22] |= attributes
-	record.SetMaxTimestamp(b, timestamp, false)
 }

@@ -15,10 +15,24 @@ import (
 // itself was made.
 func LogOf(l *log.Log, epochs log.Topics) Log { return brokerLog{l, epochs} }
 
-// brokerLog adds to *log.Log the one method that it has in another shape.
+// brokerLog adds to *log.Log the methods that it has in another shape.
 type brokerLog struct {
 	*log.Log
 	epochs log.Topics
+}
+
+// LiftEnd asks the partition, loading it if need be: its open transactions are in its
+// sealed state.
+func (l brokerLog) LiftEnd(ctx context.Context, id pack.PartitionID) (int64, error) {
+	epoch, exists := l.epochs.LeaderEpoch(id.Topic)
+	if !exists {
+		return 0, protocol.UnknownTopicOrPartition
+	}
+	p, err := l.Partition(ctx, id, epoch)
+	if err != nil {
+		return 0, err
+	}
+	return p.LiftEnd(), nil
 }
 
 // ReadBatches reads through the log as a fetch would.

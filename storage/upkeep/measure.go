@@ -26,13 +26,27 @@ type liftState struct {
 // liftPart is how much of an internal partition lies where, in bytes.
 type liftPart struct {
 	id     pack.PartitionID
-	known  bool  // sealed and live have been read
+	known  bool  // shared and live have been read
 	sealed int64 // in shared segments
 	live   int64 // in lifted ones
 	open   int64 // in the journal alone
+	shared []metadata.Slice
 }
 
 func (p *liftPart) pending() int64 { return p.sealed + p.open }
+
+// look measures what a lift could take: nothing above the last stable offset, so that
+// a transaction that stays open for long causes no lift after the other.
+func (p *liftPart) look(log Log) {
+	var stable int64
+	p.open, stable = log.Liftable(p.id)
+	p.sealed = 0
+	for i := range p.shared {
+		if p.shared[i].LastOffset < stable {
+			p.sealed += p.shared[i].Bytes
+		}
+	}
+}
 
 // block is a state block as last read or written, with the row that points at it.
 type block struct {
@@ -54,7 +68,7 @@ func (u *Upkeep) measure(ctx context.Context) ([]pack.PartitionID, error) {
 				return nil, err
 			}
 		}
-		p.open = u.cfg.Log.OpenBytes(p.id)
+		p.look(u.cfg.Log)
 		pending += p.pending()
 		live += p.live
 	}
@@ -88,7 +102,7 @@ func (u *Upkeep) measureSealed(ctx context.Context, p *liftPart) error {
 	if err != nil {
 		return fmt.Errorf("read partition %v from the metadata store: %w", p.id, err)
 	}
-	p.sealed, p.live = 0, 0
+	p.shared, p.live = nil, 0
 	for i := range slices {
 		lifted, err := u.isLifted(ctx, slices[i].Segment)
 		if err != nil {
@@ -97,7 +111,7 @@ func (u *Upkeep) measureSealed(ctx context.Context, p *liftPart) error {
 		if lifted {
 			p.live += slices[i].Bytes
 		} else {
-			p.sealed += slices[i].Bytes
+			p.shared = append(p.shared, slices[i])
 		}
 	}
 	p.known = true

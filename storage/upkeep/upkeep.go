@@ -41,6 +41,12 @@ type Log interface {
 	// DurableEnd is the high watermark of a partition; false if it has not been used
 	// since the start, and so has nothing in the open journal.
 	DurableEnd(id pack.PartitionID) (int64, bool)
+	// LiftEnd is the offset below which an internal partition may be lifted, which is
+	// at most its last stable offset and lies between two packs.
+	LiftEnd(ctx context.Context, id pack.PartitionID) (int64, error)
+	// Liftable is how many bytes of a partition lie above its slices and below that;
+	// and the last stable offset, MaxInt64 if the partition is not in use.
+	Liftable(id pack.PartitionID) (bytes, stable int64)
 	// OpenBytes is how many bytes of a partition lie above its slices.
 	OpenBytes(id pack.PartitionID) int64
 	// RequestRoll asks for the open volume to be closed soon. It does not wait.
