@@ -12,6 +12,8 @@ const (
 	SourceClusterDefault Source = 3 // set for all brokers, while they run
 	SourceStatic         Source = 4 // from the file, environment or flags
 	SourceDefault        Source = 5
+	SourceBrokerLogger   Source = 6 // a logger's level
+	SourceClientMetrics  Source = 7 // set for the subscription
 	SourceGroup          Source = 8 // set for the group
 )
 
@@ -26,6 +28,10 @@ func (s Source) String() string {
 		return "DYNAMIC_DEFAULT_BROKER_CONFIG"
 	case SourceStatic:
 		return "STATIC_BROKER_CONFIG"
+	case SourceBrokerLogger:
+		return "DYNAMIC_BROKER_LOGGER_CONFIG"
+	case SourceClientMetrics:
+		return "DYNAMIC_CLIENT_METRICS_CONFIG"
 	case SourceGroup:
 		return "DYNAMIC_GROUP_CONFIG"
 	default:

@@ -15,6 +15,7 @@ import (
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/metadata/producerid"
 	"github.com/streamhouse/streamhouse/server/httpd"
+	"github.com/streamhouse/streamhouse/server/logging"
 	"github.com/streamhouse/streamhouse/server/settings"
 	"github.com/streamhouse/streamhouse/storage/log"
 	"github.com/streamhouse/streamhouse/storage/upkeep"
@@ -25,6 +26,7 @@ type node struct {
 	settings *settings.Settings
 	stores   *stores
 	logger   *zap.Logger
+	levels   *logging.Levels
 	registry *prometheus.Registry
 	now      func() time.Time
 
@@ -80,7 +82,7 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 	groups.Routes(t)
 	core := &api.Core{
 		Node: n.identity, Routes: t, Catalog: n.catalog, Log: storage,
-		ProducerIDs: producerid.New(n.stores.meta), Dir: n.stores.folder, Now: n.now, Logger: n.logger.Named("api"),
+		ProducerIDs: producerid.New(n.stores.meta), Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
 	}
 	core.Register(t)
 	return t

@@ -20,6 +20,7 @@ import (
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/server/httpd"
+	"github.com/streamhouse/streamhouse/server/logging"
 	"github.com/streamhouse/streamhouse/server/settings"
 	"github.com/streamhouse/streamhouse/storage/bucket"
 	"github.com/streamhouse/streamhouse/storage/log"
@@ -45,6 +46,8 @@ const sealAtStopMax = 10 * time.Second
 // drain, coordinators write what they have, the log makes durable what it took, the
 // journal is marked as cleanly stopped. ready is called once clients can connect.
 func Run(ctx context.Context, set *settings.Settings, logger *zap.Logger, ready func()) (err error) {
+	logger, levels := logging.Adjustable(logger)
+	levels.Name(loggerNames...)
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b := set.Broker()
@@ -58,7 +61,7 @@ func Run(ctx context.Context, set *settings.Settings, logger *zap.Logger, ready 
 	// The stores outlive ctx: what was acknowledged is in them.
 	defer func() { err = errors.Join(err, stores.close(context.WithoutCancel(ctx))) }()
 
-	n := &node{settings: set, stores: stores, logger: logger, registry: reg, now: time.Now}
+	n := &node{settings: set, stores: stores, logger: logger, levels: levels, registry: reg, now: time.Now}
 	if err := n.assemble(ctx); err != nil {
 		return err
 	}

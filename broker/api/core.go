@@ -25,6 +25,7 @@ type Core struct {
 	Log         Log
 	ProducerIDs ProducerIDs
 	Dir         LogDir
+	Loggers     Loggers
 	Now         func() time.Time
 	Logger      *zap.Logger
 }

@@ -6,6 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
 )
 
 // DescribeConfigs (key 32), versions 1 to 4.
@@ -14,8 +16,8 @@ import (
 //	3  types and documentation (KIP-569)
 //	4  flexible
 //
-// Topics, the broker, all brokers ("") and groups have configs. Loggers and client
-// metrics do not, and get INVALID_REQUEST.
+// Topics, the broker, all brokers (""), its loggers, client metrics subscriptions and
+// groups have configs.
 
 // DescribeConfigs shows settings.
 func (c *Core) DescribeConfigs(_ context.Context, r *Request) (kmsg.Response, error) {
@@ -27,14 +29,24 @@ func (c *Core) DescribeConfigs(_ context.Context, r *Request) (kmsg.Response, er
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName = want.ResourceType, want.ResourceName
 		out.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}
-		entries, err := c.Catalog.Describe(resource(want.ResourceType, want.ResourceName), want.ConfigNames)
-		c.refuse(&out.ErrorCode, &out.ErrorMessage, err)
+		entries, err := c.describe(resource(want.ResourceType, want.ResourceName), want.ConfigNames)
+		out.ErrorMessage = new(string) // "" unless there is one, as in Kafka
+		if err != nil {
+			c.refuse(&out.ErrorCode, &out.ErrorMessage, err)
+		}
 		for j := range entries {
 			out.Configs = append(out.Configs, describeEntry(&entries[j], req))
 		}
 		resp.Resources = append(resp.Resources, out)
 	}
 	return resp, nil
+}
+
+func (c *Core) describe(r metadata.Resource, keys []string) ([]config.Entry, error) {
+	if r.Type == catalog.TypeBrokerLogger {
+		return c.describeLoggers(r.Name, keys)
+	}
+	return c.Catalog.Describe(r, keys)
 }
 
 func describeEntry(e *config.Entry, req *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {
@@ -50,7 +62,7 @@ func describeEntry(e *config.Entry, req *kmsg.DescribeConfigsRequest) kmsg.Descr
 			o.ConfigSynonyms = append(o.ConfigSynonyms, y)
 		}
 	}
-	if req.IncludeDocumentation {
+	if req.IncludeDocumentation || e.Source == config.SourceBrokerLogger { // "" for these, asked or not
 		o.Documentation = &e.Doc
 	}
 	return o

@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
 )
 
 // IncrementalAlterConfigs (key 44), versions 0 and 1 (KIP-339): 1 is flexible. All
@@ -30,7 +31,7 @@ func (c *Core) IncrementalAlterConfigs(ctx context.Context, r *Request) (kmsg.Re
 		}
 		err := error(errRepeated)
 		if !repeated[res] {
-			err = c.Catalog.Alter(ctx, res, ops, req.ValidateOnly)
+			err = c.alter(ctx, res, ops, req.ValidateOnly)
 		}
 		out := kmsg.NewIncrementalAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = want.ResourceType, want.ResourceName
@@ -38,4 +39,11 @@ func (c *Core) IncrementalAlterConfigs(ctx context.Context, r *Request) (kmsg.Re
 		resp.Resources = append(resp.Resources, out)
 	}
 	return resp, nil
+}
+
+func (c *Core) alter(ctx context.Context, r metadata.Resource, ops []config.Op, validateOnly bool) error {
+	if r.Type == catalog.TypeBrokerLogger {
+		return c.alterLoggers(r.Name, ops, validateOnly)
+	}
+	return c.Catalog.Alter(ctx, r, ops, validateOnly)
 }

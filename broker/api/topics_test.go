@@ -303,7 +303,6 @@ func TestConfigs(t *testing.T) {
 		is(t, "unknown topic", describe(t, version, 2, "none").ErrorCode, protocol.UnknownTopicOrPartition)
 		is(t, "the broker", describe(t, version, 4, "1").ErrorCode, protocol.None)
 		is(t, "another broker", describe(t, version, 4, "2").ErrorCode, protocol.InvalidRequest)
-		is(t, "loggers", describe(t, version, 8, "1").ErrorCode, protocol.InvalidRequest)
 	})
 	versions(t, protocol.KeyIncrementalAlterConfigs, func(t *testing.T, version int16) {
 		c := b.Dial()

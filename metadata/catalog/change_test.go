@@ -152,7 +152,10 @@ func TestAlterRefused(t *testing.T) {
 		{metadata.Resource{Type: catalog.TypeBroker, Name: "2"}, set("log.retention.ms", "5"), protocol.InvalidRequest,
 			"Unexpected broker id, expected 1, but received 2"},
 		{metadata.Resource{Type: catalog.TypeGroup}, set("consumer.session.timeout.ms", "50000"), protocol.InvalidRequest, "Default group resources are not allowed."},
-		{metadata.Resource{Type: catalog.TypeClientMetrics, Name: "m"}, set("interval.ms", "100"), protocol.InvalidRequest, "Unknown resource type 16"},
+		{metadata.Resource{Type: catalog.TypeClientMetrics, Name: "m"}, set("interval.ms", "99"), protocol.InvalidRequest,
+			"Invalid value 99 for interval.ms, interval must be between 100 and 3600000 (1 hour)"},
+		{metadata.Resource{Type: catalog.TypeClientMetrics}, set("interval.ms", "100"), protocol.InvalidRequest, "Subscription name can't be empty"},
+		{metadata.Resource{Type: catalog.TypeBrokerLogger, Name: "1"}, set("root", "INFO"), protocol.InvalidRequest, "Unknown resource type 8"},
 	} {
 		is(t, f.Alter(t.Context(), c.resource, []config.Op{c.op}, false), c.code, c.message)
 		is(t, f.Alter(t.Context(), c.resource, []config.Op{c.op}, true), c.code, c.message)
@@ -175,12 +178,14 @@ func TestReplace(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	all := metadata.Resource{Type: catalog.TypeBroker}
-	for _, ops := range [][]config.Op{{set("log.retention.ms", "4")}, {}} {
+	is(t, f.Replace(t.Context(), all, []config.Op{set("log.retention.ms", "4")}, false), protocol.InvalidConfig,
+		"Cluster-level min.insync.replicas cannot be removed while ELR is enabled.")
+	for _, ops := range [][]config.Op{{set("min.insync.replicas", "1"), set("log.retention.ms", "4")}, {set("min.insync.replicas", "1")}} {
 		if err := f.Replace(t.Context(), all, ops, false); err != nil {
 			t.Fatal(err)
 		}
 		entries, err := f.Describe(all, nil)
-		if err != nil || len(entries) != 1+len(ops) {
+		if err != nil || len(entries) != len(ops) {
 			t.Errorf("%+v, %v", entries, err)
 		}
 	}
@@ -218,6 +223,7 @@ func TestDescribe(t *testing.T) {
 		{metadata.Resource{Type: catalog.TypeTopic, Name: "t"}, len(config.Topics().All())},
 		{metadata.Resource{Type: catalog.TypeBroker}, 1}, // min.insync.replicas, as in a fresh Kafka 4.4
 		{metadata.Resource{Type: catalog.TypeGroup, Name: "any"}, len(config.Groups().All())},
+		{metadata.Resource{Type: catalog.TypeClientMetrics, Name: "any"}, len(config.ClientMetrics().All())},
 	} {
 		if entries, err := f.Describe(c.resource, nil); err != nil || len(entries) != c.entries {
 			t.Errorf("%+v: %d entries, %v, want %d", c.resource, len(entries), err, c.entries)
@@ -227,12 +233,14 @@ func TestDescribe(t *testing.T) {
 		code    protocol.Code
 		message string
 	}{
-		{Type: catalog.TypeTopic, Name: "nope"}:     {protocol.UnknownTopicOrPartition, "This server does not host this topic-partition."},
-		{Type: catalog.TypeTopic}:                   {protocol.InvalidTopicException, "Topic name is invalid: the empty string is not allowed"},
-		{Type: catalog.TypeBroker, Name: "2"}:       {protocol.InvalidRequest, "Unexpected broker id, expected 1, but received 2"},
-		{Type: catalog.TypeGroup}:                   {protocol.InvalidRequest, "Group name must not be empty"},
-		{Type: catalog.TypeClientMetrics}:           {protocol.InvalidRequest, "Unsupported resource type: CLIENT_METRICS"},
-		{Type: catalog.TypeBrokerLogger, Name: "1"}: {protocol.InvalidRequest, "Unsupported resource type: BROKER_LOGGER"},
+		{Type: catalog.TypeTopic, Name: "nope"}: {protocol.UnknownTopicOrPartition, "This server does not host this topic-partition."},
+		{Type: catalog.TypeTopic}:               {protocol.InvalidTopicException, "Topic name is invalid: the empty string is not allowed"},
+		{Type: catalog.TypeBroker, Name: "2"}:   {protocol.InvalidRequest, "Unexpected broker id, expected 1 or empty string, but received 2"},
+		{Type: catalog.TypeBroker, Name: "x"}:   {protocol.InvalidRequest, "Broker id must be an integer, but it is: x"},
+		{Type: catalog.TypeGroup}:               {protocol.InvalidRequest, "Group name must not be empty"},
+		{Type: catalog.TypeClientMetrics}:       {protocol.InvalidRequest, "Client metrics subscription name must not be empty"},
+		{Type: 64, Name: "1"}: {protocol.InvalidRequest, "This most likely occurs because of a request being malformed by the client library " +
+			"or the message was sent to an incompatible broker. See the broker logs for more details."},
 	} {
 		_, err := f.Describe(r, nil)
 		is(t, err, want.code, want.message)

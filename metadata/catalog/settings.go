@@ -26,8 +26,8 @@ func (c *Catalog) brokerOwn() metadata.Resource {
 	return metadata.Resource{Type: TypeBroker, Name: strconv.Itoa(int(c.o.Broker.NodeID))}
 }
 
-// Alter changes settings of a topic, the broker, all brokers ("") or a group
-// (IncrementalAlterConfigs). Either all ops are done or none. Errors that are
+// Alter changes settings of a topic, the broker, all brokers (""), a group or a client
+// metrics subscription (IncrementalAlterConfigs). Either all ops are done or none. Errors that are
 // answers: INVALID_CONFIG, INVALID_REQUEST, INVALID_TOPIC_EXCEPTION,
 // UNKNOWN_TOPIC_OR_PARTITION.
 func (c *Catalog) Alter(ctx context.Context, r metadata.Resource, ops []config.Op, validateOnly bool) error {
@@ -38,18 +38,7 @@ func (c *Catalog) Alter(ctx context.Context, r metadata.Resource, ops []config.O
 // it does not name goes back to its default.
 func (c *Catalog) Replace(ctx context.Context, r metadata.Resource, set []config.Op, validateOnly bool) error {
 	return c.alter(ctx, r, validateOnly, func(current map[string]string) []config.Op {
-		ops := config.Replacement(current, set)
-		if r != brokerDefault {
-			return ops
-		}
-		// The cluster always has min.insync.replicas: what the request does not name stays.
-		out := ops[:0]
-		for _, o := range ops {
-			if o.Kind != config.Delete || o.Name != "min.insync.replicas" {
-				out = append(out, o)
-			}
-		}
-		return out
+		return config.Replacement(current, set)
 	})
 }
 
@@ -65,6 +54,8 @@ func (c *Catalog) alter(ctx context.Context, r metadata.Resource, validateOnly b
 		return c.alterBroker(ctx, r, validateOnly, ops)
 	case TypeGroup:
 		return c.alterGroup(ctx, r, validateOnly, ops)
+	case TypeClientMetrics:
+		return c.alterClientMetrics(ctx, r, validateOnly, ops)
 	}
 	return protocol.Errorf(protocol.InvalidRequest, "Unknown resource type %d", r.Type)
 }
@@ -127,6 +118,18 @@ func (c *Catalog) alterGroup(ctx context.Context, r metadata.Resource, validateO
 	return c.store(ctx, r, current, set)
 }
 
+func (c *Catalog) alterClientMetrics(ctx context.Context, r metadata.Resource, validateOnly bool, ops func(map[string]string) []config.Op) error {
+	if r.Name == "" {
+		return protocol.Errorf(protocol.InvalidRequest, "Subscription name can't be empty")
+	}
+	current := c.Snapshot().sets[r]
+	set, err := config.AlterClientMetrics(current, ops(current))
+	if err != nil || validateOnly {
+		return err
+	}
+	return c.store(ctx, r, current, set)
+}
+
 // store commits the settings of anything but a topic and shows them in the snapshot's
 // sets.
 func (c *Catalog) store(ctx context.Context, r metadata.Resource, current, set map[string]string) error {
@@ -177,8 +180,8 @@ func (c *Catalog) refresh() {
 	}
 }
 
-// Describe shows the settings of a topic, the broker, all brokers ("") or a group; keys
-// limits them (nil or empty: all). Errors that are answers:
+// Describe shows the settings of a topic, the broker, all brokers (""), a group or a
+// client metrics subscription; keys limits them (nil or empty: all). Errors that are answers:
 // UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST.
 func (c *Catalog) Describe(r metadata.Resource, keys []string) ([]config.Entry, error) {
 	s := c.Snapshot()
@@ -196,7 +199,7 @@ func (c *Catalog) Describe(r metadata.Resource, keys []string) ([]config.Entry, 
 		if r.Name == "" {
 			return config.DescribeClusterDefault(s.broker, keys), nil
 		}
-		if _, err := config.BrokerName(r.Name, c.o.Broker.NodeID); err != nil {
+		if err := describedBroker(r.Name, c.o.Broker.NodeID); err != nil {
 			return nil, err
 		}
 		return config.DescribeBroker(s.broker, keys), nil
@@ -205,8 +208,27 @@ func (c *Catalog) Describe(r metadata.Resource, keys []string) ([]config.Entry, 
 			return nil, protocol.Errorf(protocol.InvalidRequest, "Group name must not be empty")
 		}
 		return config.DescribeGroup(s.sets[r], s.broker, keys), nil
+	case TypeClientMetrics:
+		if r.Name == "" {
+			return nil, protocol.Errorf(protocol.InvalidRequest, "Client metrics subscription name must not be empty")
+		}
+		return config.DescribeClientMetrics(s.sets[r], keys), nil
 	}
-	return nil, protocol.Errorf(protocol.InvalidRequest, "Unsupported resource type: %s", typeName(r.Type))
+	return nil, protocol.Errorf(protocol.InvalidRequest, "This most likely occurs because of a request being malformed by the client library "+
+		"or the message was sent to an incompatible broker. See the broker logs for more details.")
+}
+
+// describedBroker checks the name of a broker that is to be described. Kafka's texts
+// differ from those for a change.
+func describedBroker(name string, nodeID int32) error {
+	id, err := strconv.ParseInt(name, 10, 32)
+	switch {
+	case err != nil:
+		return protocol.Errorf(protocol.InvalidRequest, "Broker id must be an integer, but it is: %s", name)
+	case int32(id) != nodeID:
+		return protocol.Errorf(protocol.InvalidRequest, "Unexpected broker id, expected %d or empty string, but received %s", nodeID, name)
+	}
+	return nil
 }
 
 // Configured returns the names of resources of a type that have settings
@@ -223,8 +245,11 @@ func (s *Snapshot) Configured(resourceType int8) []string {
 
 // checkStored validates what a store gave back.
 func checkStored(r metadata.Resource, set map[string]string) error {
-	if r.Type == TypeBroker {
+	switch r.Type {
+	case TypeBroker:
 		return config.CheckDynamic(set)
+	case TypeClientMetrics:
+		return config.CheckClientMetrics(set)
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ type Options struct {
 }
 
 // New makes a logger that writes to standard error. It is quiet by default: a
-// broker that works says when it started, what it repaired and when it stopped.
+// broker that works says when it started, what it repaired and when it stopped. Its
+// levels can be changed, see Adjustable.
 func New(o Options) (*zap.Logger, error) {
 	level, err := zapcore.ParseLevel(o.Level)
 	if err != nil {
@@ -34,6 +35,8 @@ func New(o Options) (*zap.Logger, error) {
 	default:
 		return nil, fmt.Errorf("log.format: %q is neither console nor json", o.Format)
 	}
-	core := zapcore.NewCore(encoder, zapcore.Lock(os.Stderr), level)
-	return zap.New(core, zap.AddStacktrace(zapcore.DPanicLevel)), nil
+	// The core writes everything: what is wanted is decided in front of it, by logger.
+	core := zapcore.NewCore(encoder, zapcore.Lock(os.Stderr), zapcore.DebugLevel)
+	l, _ := adjustable(zap.New(core, zap.AddStacktrace(zapcore.DPanicLevel)), level)
+	return l, nil
 }

@@ -3,6 +3,7 @@ package apitest
 import (
 	"context"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -52,6 +53,36 @@ type Options struct {
 type producerIDs struct{ last atomic.Int64 }
 
 func (p *producerIDs) Next(context.Context) (int64, error) { return p.last.Add(1), nil }
+
+// loggers are the root and one below it.
+type loggers struct {
+	mu     sync.Mutex
+	levels map[string]string
+}
+
+func (l *loggers) Names() []string      { return []string{"root", "log"} }
+func (l *loggers) LevelNames() []string { return []string{"DEBUG", "INFO"} }
+
+func (l *loggers) Level(name string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if level, ok := l.levels[name]; ok {
+		return level
+	}
+	return l.levels["root"]
+}
+
+func (l *loggers) Set(name, level string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.levels[name] = level
+}
+
+func (l *loggers) Unset(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.levels, name)
+}
 
 // logDir is a folder of 1,000 bytes, 400 of which are free.
 type logDir struct{}
@@ -122,7 +153,7 @@ func (b *Broker) routes(o *Options) {
 	b.Routes.Add(protocol.KeyFetch, api.Route{Framer: fetcher.Fetch})
 	if !o.NoCore {
 		core := &api.Core{Node: b.Node, Routes: b.Routes, Catalog: b.Catalog, Log: storage, ProducerIDs: &producerIDs{},
-			Dir: logDir{}, Now: time.Now, Logger: zap.NewNop()}
+			Dir: logDir{}, Loggers: &loggers{levels: map[string]string{"root": "INFO"}}, Now: time.Now, Logger: zap.NewNop()}
 		core.Register(b.Routes)
 	}
 	if o.Routes != nil {
