@@ -30,8 +30,9 @@ type Plan struct {
 	// added by Build.
 	Footer FooterBuilder
 
-	parts map[pack.PartitionID]*PlanPart
-	runs  int
+	parts   map[pack.PartitionID]*PlanPart
+	sources []io.ReaderAt
+	runs    int
 }
 
 // PlanPart is one partition of a Plan.
@@ -42,10 +43,20 @@ type PlanPart struct {
 	appendTime int64 // ms; of the youngest batch
 }
 
-// piece is one extent of one source.
+// Source is the number of a source of a Plan.
+type Source int32
+
+// piece is one extent of one source. There may be a hundred thousand: they hold no
+// pointer, so that lists of them grow cheaply.
 type piece struct {
 	from pack.Extent
-	src  io.ReaderAt
+	src  Source
+}
+
+// Source makes src known to the plan.
+func (p *Plan) Source(src io.ReaderAt) Source {
+	p.sources = append(p.sources, src)
+	return Source(len(p.sources) - 1)
 }
 
 // Part returns a partition's part of the plan, for a caller that adds many extents:
@@ -62,14 +73,14 @@ func (p *Plan) Part(id pack.PartitionID) *PlanPart {
 	return part
 }
 
-// Add is Part(id).Add.
+// Add is Part(id).Add of a source that is used this once.
 func (p *Plan) Add(src io.ReaderAt, id pack.PartitionID, x pack.Extent, appendTime int64) {
-	p.Part(id).Add(src, x, appendTime)
+	p.Part(id).Add(p.Source(src), x, appendTime)
 }
 
 // Add takes in the batches of the partition that lie in extent x of src, the youngest
 // of which was appended at appendTime (ms).
-func (p *PlanPart) Add(src io.ReaderAt, x pack.Extent, appendTime int64) {
+func (p *PlanPart) Add(src Source, x pack.Extent, appendTime int64) {
 	p.pieces = append(p.pieces, piece{x, src})
 	p.appendTime = max(p.appendTime, appendTime)
 	p.plan.runs++
@@ -80,8 +91,9 @@ func (p *Plan) Runs() int { return p.runs }
 
 // run is one extent of one source, in the order of the object.
 type run struct {
-	piece
-	id pack.PartitionID
+	id   pack.PartitionID
+	from pack.Extent
+	src  io.ReaderAt
 }
 
 // sorted returns all that was added, by partition and offset.
@@ -96,7 +108,7 @@ func (p *Plan) sorted() []run {
 		pieces := p.parts[id].pieces
 		slices.SortStableFunc(pieces, func(a, b piece) int { return cmp.Compare(a.from.BaseOffset, b.from.BaseOffset) })
 		for _, x := range pieces {
-			runs = append(runs, run{x, id})
+			runs = append(runs, run{id, x.from, p.sources[x.src]})
 		}
 	}
 	return runs

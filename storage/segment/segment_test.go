@@ -71,7 +71,7 @@ func newVolume(seed uint64, packs int) *volume {
 		bufs, index := builder.Encode(pack.Header{Place: pack.Place{Volume: 5, Seq: uint64(seq) + 1}})
 		v.bytes = append(v.bytes, bytes.Join(bufs, nil)...)
 		for p, x := range index.Extents(pos) {
-			v.runs = append(v.runs, run{piece{x, nil}, p})
+			v.runs = append(v.runs, run{id: p, from: x})
 		}
 	}
 	return v
@@ -343,8 +343,15 @@ func TestOverlappingExtentsAreRefused(t *testing.T) {
 
 // TestEveryDamagedByteOfAFooterIsNoticed flips every bit of footer and trailer.
 func TestEveryDamagedByteOfAFooterIsNoticed(t *testing.T) {
+	t.Run("without transactions", func(t *testing.T) { damageFooter(t, func(*Plan) {}) })
+	t.Run("with transactions", func(t *testing.T) { damageFooter(t, addTransactions) })
+}
+
+func damageFooter(t *testing.T, add func(*Plan)) {
 	v := newVolume(5, 2)
-	footer, err := v.plan().FooterInPlace(int64(len(v.bytes)))
+	p := v.plan()
+	add(p)
+	footer, err := p.FooterInPlace(int64(len(v.bytes)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,6 +387,11 @@ func readAll(object []byte) error {
 			return err
 		}
 	}
+	for i := range r.txnLen() {
+		if _, _, err := r.Transactions(r.txnID(i)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -393,9 +405,17 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	plan := adopted.plan()
+	addTransactions(plan)
+	withTxns, err := plan.FooterInPlace(int64(len(adopted.bytes)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, got := range map[string][]byte{
 		"adopted.segment": append(bytes.Clone(adopted.bytes), footer...),
 		"sorted.segment":  readObject(t, o),
+		// With a section of transactions, which the others, of the first release, have not.
+		"transactions.segment": append(bytes.Clone(adopted.bytes), withTxns...),
 	} {
 		path := filepath.Join("testdata", name)
 		if *update {
@@ -415,7 +435,7 @@ func TestGolden(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	for _, name := range []string{"adopted.segment", "sorted.segment"} {
+	for _, name := range []string{"adopted.segment", "sorted.segment", "transactions.segment"} {
 		b, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)
@@ -442,6 +462,11 @@ func FuzzOpen(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
+		for i := range r.txnLen() {
+			if _, _, err := r.Transactions(r.txnID(i)); err != nil && !errors.Is(err, ErrDamaged) {
+				t.Fatal(err)
+			}
+		}
 	})
 }
 
@@ -458,6 +483,12 @@ func fix(b []byte) {
 		n := uint64(be.Uint32(b[pos+8:]))
 		if end := pos + headBytes + n*partBytes; end <= uint64(len(b)-TrailerBytes) {
 			be.PutUint32(t[32:], crc32.Checksum(b[pos:end], castagnoli))
+		}
+	}
+	if pos := be.Uint64(t[24:]); pos <= uint64(len(b)-TrailerBytes-txnHeadBytes-4) {
+		end := pos + txnHeadBytes + uint64(be.Uint32(b[pos+4:]))*txnPartBytes
+		if end+4 <= uint64(len(b)-TrailerBytes) {
+			be.PutUint32(b[end:], crc32.Checksum(b[pos:end], castagnoli))
 		}
 	}
 	be.PutUint32(t[36:], crc32.Checksum(t[:36], castagnoli))

@@ -3,7 +3,6 @@ package upkeep
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/streamhouse/streamhouse/metadata"
@@ -40,7 +39,7 @@ func (u *Upkeep) newFold(plan *segment.Plan) *fold {
 
 // pack applies the pack at pos of src. Each extent that lies above what the
 // partition's slices hold already and above its log start goes into the plan.
-func (f *fold) pack(ctx context.Context, src io.ReaderAt, pos int64, index *pack.Index) error {
+func (f *fold) pack(ctx context.Context, src segment.Source, pos int64, index *pack.Index) error {
 	if err := f.open(ctx, index); err != nil {
 		return err
 	}

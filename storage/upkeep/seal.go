@@ -193,8 +193,9 @@ func (u *Upkeep) storeVolumes(ctx context.Context, key string, group []journal.I
 			return 0, err
 		}
 		defer func() { err = errors.Join(err, c.close()) }()
+		src := plan.Source(c.src)
 		err = c.packs(ctx, func(pos int64, index *pack.Index) error {
-			return f.pack(ctx, c.src, pos, index)
+			return f.pack(ctx, src, pos, index)
 		})
 		if err != nil {
 			return 0, err
