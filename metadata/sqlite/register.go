@@ -56,10 +56,15 @@ type registration struct {
 	// refs is by how much each segment's count of references changes.
 	refs    map[metadata.SegmentID]int64
 	deleted map[pack.TopicID]bool // whether each topic seen has a tombstone
+	// sealed is where the partitions of the registration stand, kept up to date.
+	sealed map[pack.PartitionID]*metadata.Sealed
 }
 
 func (g *registration) run(ctx context.Context, r metadata.Registration) error {
 	if err := g.replace(ctx, r.Replaces); err != nil {
+		return err
+	}
+	if err := g.read(ctx, &r); err != nil {
 		return err
 	}
 	if err := g.slices(ctx, r.Slices); err != nil {
@@ -98,6 +103,35 @@ func (g *registration) replace(ctx context.Context, replaces map[pack.PartitionI
 	return nil
 }
 
+// read asks where all the partitions stand, once what is replaced is gone.
+func (g *registration) read(ctx context.Context, r *metadata.Registration) error {
+	g.sealed = make(map[pack.PartitionID]*metadata.Sealed, max(len(r.Slices), len(r.States)))
+	var ids []pack.PartitionID
+	add := func(id pack.PartitionID) {
+		if _, known := g.sealed[id]; !known {
+			g.sealed[id] = nil
+			ids = append(ids, id)
+		}
+	}
+	for i := range r.Slices {
+		add(r.Slices[i].ID)
+	}
+	for i := range r.States {
+		add(r.States[i].ID)
+	}
+	query, err := g.tx.PrepareContext(ctx, querySealed)
+	if err != nil {
+		return err
+	}
+	defer query.Close()
+	sealed, err := sealedIn(ctx, query, ids)
+	for i := range sealed {
+		g.sealed[ids[i]] = &sealed[i]
+	}
+	return err
+}
+
+// slices adds the new slices, none of which may overlap another one.
 func (g *registration) slices(ctx context.Context, list []metadata.Slice) error {
 	if len(list) == 0 {
 		return nil
@@ -120,19 +154,8 @@ func (g *registration) slices(ctx context.Context, list []metadata.Slice) error 
 			}
 			continue
 		}
-		if x.BaseOffset < 0 || x.LastOffset < x.BaseOffset {
-			return fmt.Errorf("slice of %s from %d to %d", x.ID, x.BaseOffset, x.LastOffset)
-		}
-		// The nearest slice at or before this one's end must end before its start.
-		var last int64
-		err := before.QueryRowContext(ctx, x.ID.Topic[:], x.ID.Partition, x.LastOffset).Scan(&last)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-		case err != nil:
+		if err := g.fits(ctx, before, x); err != nil {
 			return err
-		case last >= x.BaseOffset:
-			return fmt.Errorf("slice of %s from %d to %d overlaps one that ends at %d: %w",
-				x.ID, x.BaseOffset, x.LastOffset, last, metadata.ErrConflict)
 		}
 		_, err = insert.ExecContext(ctx, x.ID.Topic[:], x.ID.Partition, x.BaseOffset, x.LastOffset, g.id, x.Bytes, x.MaxTimestamp, x.AppendTime)
 		if err != nil {
@@ -143,15 +166,35 @@ func (g *registration) slices(ctx context.Context, list []metadata.Slice) error 
 	return nil
 }
 
+// fits refuses a slice that overlaps one of its partition. A seal's slices all lie
+// behind the last one, which is known, so that only others need a look.
+func (g *registration) fits(ctx context.Context, before *sql.Stmt, x *metadata.Slice) error {
+	if x.BaseOffset < 0 || x.LastOffset < x.BaseOffset {
+		return fmt.Errorf("slice of %s from %d to %d", x.ID, x.BaseOffset, x.LastOffset)
+	}
+	at := g.sealed[x.ID]
+	if x.BaseOffset > at.LastOffset {
+		at.LastOffset = x.LastOffset
+		return nil
+	}
+	// The nearest slice at or before this one's end must end before its start.
+	var last int64
+	err := before.QueryRowContext(ctx, x.ID.Topic[:], x.ID.Partition, x.LastOffset).Scan(&last)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return err
+	case last >= x.BaseOffset:
+		return fmt.Errorf("slice of %s from %d to %d overlaps one that ends at %d: %w",
+			x.ID, x.BaseOffset, x.LastOffset, last, metadata.ErrConflict)
+	}
+	return nil
+}
+
 func (g *registration) states(ctx context.Context, list []metadata.State) error {
 	if len(list) == 0 {
 		return nil
 	}
-	old, err := g.tx.PrepareContext(ctx, `SELECT next_offset, block FROM states WHERE topic = ? AND part = ?`)
-	if err != nil {
-		return err
-	}
-	defer old.Close()
 	put, err := g.tx.PrepareContext(ctx, `REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
 		return err
@@ -161,7 +204,7 @@ func (g *registration) states(ctx context.Context, list []metadata.State) error 
 		if gone, err := g.gone(ctx, list[i].ID.Topic); err != nil {
 			return err
 		} else if !gone {
-			if err := g.state(ctx, old, put, list[i]); err != nil {
+			if err := g.state(ctx, put, list[i]); err != nil {
 				return err
 			}
 		}
@@ -169,26 +212,22 @@ func (g *registration) states(ctx context.Context, list []metadata.State) error 
 	return nil
 }
 
-func (g *registration) state(ctx context.Context, old, put *sql.Stmt, x metadata.State) error {
-	var next int64
-	var block metadata.SegmentID
-	err := old.QueryRowContext(ctx, x.ID.Topic[:], x.ID.Partition).Scan(&next, &block)
-	switch {
-	case err != nil && !errors.Is(err, sql.ErrNoRows):
-		return err
-	case x.NextOffset < next:
-		return fmt.Errorf("next offset of %s back from %d to %d: %w", x.ID, next, x.NextOffset, metadata.ErrConflict)
+func (g *registration) state(ctx context.Context, put *sql.Stmt, x metadata.State) error {
+	old := &g.sealed[x.ID].State
+	if x.NextOffset < old.NextOffset {
+		return fmt.Errorf("next offset of %s back from %d to %d: %w", x.ID, old.NextOffset, x.NextOffset, metadata.ErrConflict)
 	}
 	if x.Block == 0 && x.BlockLen > 0 {
 		x.Block = g.id
 	}
-	if block != 0 {
-		g.refs[block]--
+	if old.Block != 0 {
+		g.refs[old.Block]--
 	}
 	if x.Block != 0 {
 		g.refs[x.Block]++
 	}
-	_, err = put.ExecContext(ctx, x.ID.Topic[:], x.ID.Partition, x.NextOffset, x.LeaderEpoch, x.Block, x.BlockPos, x.BlockLen)
+	*old = x
+	_, err := put.ExecContext(ctx, x.ID.Topic[:], x.ID.Partition, x.NextOffset, x.LeaderEpoch, x.Block, x.BlockPos, x.BlockLen)
 	return err
 }
 

@@ -10,24 +10,29 @@ import (
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
-// Sealed reads the ends of the partitions' sealed parts, one query per topic.
-func (s *Store) Sealed(ctx context.Context, ids []pack.PartitionID) ([]metadata.Sealed, error) {
+// Sealed reads the ends of the partitions' sealed parts.
+func (s *Store) Sealed(ctx context.Context, ids []pack.PartitionID) (out []metadata.Sealed, err error) {
+	err = s.snapshot(ctx, func(tx *sql.Tx) error {
+		out, err = sealedIn(ctx, tx.StmtContext(ctx, s.sealed), ids)
+		return err
+	})
+	if err != nil {
+		return nil, s.wrap(fmt.Sprintf("ends of %d partitions", len(ids)), err)
+	}
+	return out, nil
+}
+
+// sealedIn runs querySealed once for each topic.
+func sealedIn(ctx context.Context, query *sql.Stmt, ids []pack.PartitionID) ([]metadata.Sealed, error) {
 	out := make([]metadata.Sealed, len(ids))
 	byTopic := make(map[pack.TopicID][]int) // indexes into ids
 	for i, id := range ids {
 		byTopic[id.Topic] = append(byTopic[id.Topic], i)
 	}
-	err := s.snapshot(ctx, func(tx *sql.Tx) error {
-		query := tx.StmtContext(ctx, s.sealed)
-		for topic, at := range byTopic {
-			if err := sealedOf(ctx, query, topic, ids, at, out); err != nil {
-				return err
-			}
+	for topic, at := range byTopic {
+		if err := sealedOf(ctx, query, topic, ids, at, out); err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, s.wrap(fmt.Sprintf("ends of %d partitions", len(ids)), err)
 	}
 	return out, nil
 }
