@@ -16,6 +16,7 @@ var debianPackages = map[string]string{
 	"npm":     "npm",
 	"python3": "python3",
 	"gcc":     "gcc",
+	"javac":   "default-jdk-headless",
 }
 
 // Programs makes sure that system programs are on the path: it installs what is missing
