@@ -17,16 +17,17 @@ const MaxTimestamp = -3
 
 // OffsetForTime finds the first record, in offset order, whose timestamp (ms) is at
 // least the one asked for; or, for MaxTimestamp, the first of those with the
-// largest. Only records between log start and the high watermark (committed: the
-// last stable offset) count; false if there is none.
+// largest. Transaction markers have timestamps too. Records between log start and high
+// watermark count; false if there is none, and with committed also if that record lies
+// at or above the last stable offset, as in Kafka.
 func (l *Log) OffsetForTime(ctx context.Context, p *Partition, timestamp int64, committed bool) (record.TimestampOffset, bool, error) {
 	b := p.Bounds()
 	s := search{log: l, part: p, from: b.LogStart, end: b.HighWatermark, timestamp: timestamp}
-	if committed {
-		s.end = b.LastStable
-	}
 	for attempt := 0; ; attempt++ {
 		at, ok, err := s.find(ctx)
+		if err == nil && committed && at.Offset >= b.LastStable {
+			return record.TimestampOffset{}, false, nil
+		}
 		if err == nil {
 			return at, ok, nil
 		}
@@ -185,7 +186,7 @@ func (s *search) eachBatch(h *handle, e pack.Extent, target int64, fn batchFunc)
 	}
 	for i := range entries {
 		x := &entries[i]
-		if x.MaxTimestamp < target || x.LastOffset() < s.from || x.BaseOffset >= s.end || x.Flags&pack.FlagControl != 0 {
+		if x.MaxTimestamp < target || x.LastOffset() < s.from || x.BaseOffset >= s.end {
 			continue
 		}
 		stop, err := fn(h, x, e.DataPos+x.Position-entries[0].Position)
