@@ -27,6 +27,7 @@ func (c *checker) copies() {
 		}
 		made[*e.Source] = i
 	}
+	c.verdict.Counts.Copied = len(made)
 	for group := range groups {
 		c.uncopied(group, made)
 	}

@@ -68,6 +68,7 @@ type Counts struct {
 	Read, ReadCommitted            int // records polled, by isolation
 	Committed, Aborted, Unresolved int // transactions, by what their client knows
 	TxnReads                       int // polls within transactions
+	Copied                         int // records that a group has visibly made from others
 	Commits, Answers               int // acknowledged offset commits, and answers about them
 	Watermarks                     int // answers about a partition's offsets
 	Covered                        int // acknowledged records whose offset some reader passed

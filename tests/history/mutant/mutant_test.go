@@ -3,80 +3,37 @@ package mutant
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/streamhouse/streamhouse/tests/history"
 	"github.com/streamhouse/streamhouse/tests/history/check"
 	"github.com/streamhouse/streamhouse/tests/history/workload"
 )
 
-var addr = flag.String("addr", "", "a correct broker to put the mutants in front of; kfake in memory if empty")
+var runs = flag.Int("runs", 100, "how many times TestNoFalseAlarms loads a correct broker")
 
 // caughtWithin bounds how long a mutant may live.
 const caughtWithin = time.Minute
 
-// behind starts a proxy with a mutant in front of a correct broker.
-func behind(t *testing.T, m Mutant) string {
+// options are a small, quick load of a correct broker in memory.
+func options(t *testing.T, seed int) workload.Options {
 	t.Helper()
-	upstream := *addr
-	if upstream == "" {
-		c, err := kfake.NewCluster(kfake.NumBrokers(1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(c.Close)
-		upstream = c.ListenAddrs()[0]
-	}
-	p, err := New(upstream, m)
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	var group errgroup.Group
-	group.Go(func() error { return p.Run(ctx) })
-	t.Cleanup(func() {
-		stop()
-		if err := group.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p.Addr()
-}
-
-// run loads the broker behind a mutant and judges the history. The load may fail, as
-// clients of a broken broker do; what they saw until then is judged all the same.
-func run(t *testing.T, m Mutant, prefix string) (check.Verdict, error) {
-	t.Helper()
-	o := workload.Default(behind(t, m))
-	o.Prefix, o.Pace, o.Settle = prefix, 2*time.Millisecond, 3*time.Second
-	ctx, cancel := context.WithTimeout(t.Context(), caughtWithin)
-	defer cancel()
-	var text bytes.Buffer
-	w := history.NewWriter(&text)
-	failed := workload.Run(ctx, o, time.Second, w)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	events, err := history.Read(&text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := check.Check(events)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v, failed
-}
-
-// prefix makes the topics of one run its own, also on a broker that other runs use.
-func prefix(t *testing.T) string {
-	return "m" + time.Now().Format("150405.000000")
+	t.Cleanup(c.Close)
+	o := workload.Default(c.ListenAddrs()[0])
+	o.Seed, o.Pace, o.TxnVersion, o.TxnTimeout, o.Settle = uint64(seed), 2*time.Millisecond, seed%2, 5*time.Second, 20*time.Second
+	o.Patience = 5 * time.Second
+	return o
 }
 
 // Every mutant is caught, by an anomaly of its kind.
@@ -84,38 +41,85 @@ func TestMutantsAreCaught(t *testing.T) {
 	if len(Kinds) != 8 {
 		t.Fatalf("%d mutants", len(Kinds))
 	}
-	for _, k := range Kinds {
+	for i, k := range Kinds {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
-			began := time.Now()
-			for runs := 1; ; runs++ {
-				v, failed := run(t, k.New(), prefix(t))
-				caught := slices.IndexFunc(v.Anomalies, func(a check.Anomaly) bool { return slices.Contains(k.Shows, a.Kind) })
-				took := time.Since(began).Round(time.Millisecond)
-				if caught >= 0 && took <= caughtWithin {
-					t.Logf("caught in %v, run %d, found %v: %v", took, runs, v.Found, v.Anomalies[caught])
-					return
-				}
-				if took > caughtWithin {
-					t.Fatalf("not caught in %v: %+v, found %v (the load: %v)", took, v.Counts, v.Found, failed)
-				}
+			ctx, cancel := context.WithTimeout(t.Context(), caughtWithin)
+			defer cancel()
+			o := options(t, i)
+			o.Settle = 3 * time.Second
+			c, err := Hunt(ctx, k, o, time.Second)
+			if err != nil {
+				t.Fatal(err)
 			}
+			t.Logf("caught in %v, run %d, found %v: %v", c.Took.Round(time.Millisecond), c.Runs, c.Verdict.Found, c.Anomaly)
 		})
 	}
 }
 
-// The proxy by itself is no fault.
-func TestProxyIsTransparent(t *testing.T) {
-	v, err := run(t, Correct{}, prefix(t))
-	if err != nil {
+// A mutant that breaks nothing is not caught: the hunt is not won by itself.
+func TestHuntCanFail(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	harmless := Kind{Name: "harmless", New: func() Mutant { return Correct{} }, Shows: []check.Kind{check.Lost, check.Torn, check.Duplicated, check.AbortedRead}}
+	if c, err := Hunt(ctx, harmless, options(t, 0), 200*time.Millisecond); !errors.Is(err, ErrAlive) {
+		t.Fatalf("%v, %v", err, c.Anomaly)
+	}
+}
+
+// A correct broker gives no anomaly, however its clients' steps fall together and
+// whenever their connections are cut.
+func TestNoFalseAlarms(t *testing.T) {
+	n := *runs
+	if testing.Short() {
+		n = min(n, 10)
+	}
+	const atOnce = 4
+	places := make(chan struct{}, atOnce)
+	var mu sync.Mutex
+	var sum check.Counts
+	t.Run("runs", func(t *testing.T) {
+		for seed := range n {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				places <- struct{}{}
+				defer func() { <-places }()
+				counts := sound(t, seed)
+				mu.Lock()
+				defer mu.Unlock()
+				sum.Acknowledged += counts.Acknowledged
+				sum.Committed += counts.Committed
+				sum.Aborted += counts.Aborted
+				sum.Unresolved += counts.Unresolved
+				sum.Copied += counts.Copied
+				sum.Commits += counts.Commits
+				sum.Faults += counts.Faults
+			})
+		}
+	})
+	t.Logf("%d runs: %+v", n, sum)
+	if sum.Acknowledged < 200*n || sum.Committed < 20*n || sum.Aborted < 5*n || sum.Copied < 20*n || sum.Commits < 50*n || sum.Faults < n/2 {
+		t.Errorf("the loads were too thin: %+v", sum)
+	}
+}
+
+// sound is one run that must show nothing; every other one has its connections cut.
+func sound(t *testing.T, seed int) check.Counts {
+	disturb := Cuts(100 * time.Millisecond)
+	if seed%4 < 2 {
+		disturb = nil
+	}
+	v, failed, err := Judge(t.Context(), Correct{}, options(t, seed), 400*time.Millisecond, disturb)
+	if err = errors.Join(failed, err); err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range v.Anomalies {
 		t.Errorf("%v", a)
 	}
-	if v.Counts.Acknowledged < 100 || v.Counts.Committed < 10 || v.Counts.ReadCommitted < 100 {
-		t.Errorf("the load was too thin: %+v", v.Counts)
+	if n := v.Counts; n.Acknowledged < 50 || n.Read < 50 || n.ReadCommitted < 50 || n.Watermarks < 50 {
+		t.Errorf("an empty history proves nothing: %+v", n)
 	}
+	return v.Counts
 }
 
 // swap is tested by itself: a batch that it broke would be caught for the wrong reason.

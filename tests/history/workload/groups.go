@@ -129,7 +129,7 @@ func (l *Load) member(ctx context.Context, name string, seed uint64) error {
 
 // commitRead commits what a client has read.
 func (l *Load) commitRead(client *kgo.Client, t *trail) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainBound)
+	ctx, cancel := context.WithTimeout(context.Background(), l.Patience)
 	defer cancel()
 	began := l.w.Now()
 	client.CommitOffsetsSync(ctx, client.UncommittedOffsets(), func(_ *kgo.Client, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
@@ -200,7 +200,7 @@ func (c *copying) step(ctx context.Context, txn string) error {
 		pause(ctx, c.l.Pace)
 		return nil
 	}
-	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainBound)
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.l.Patience)
 	defer cancel()
 	began := c.l.w.Now()
 	if err := c.session.Begin(); err != nil {
@@ -223,6 +223,7 @@ func (c *copying) step(ctx context.Context, txn string) error {
 // that was told to commit may find that it has to abort.
 func (c *copying) end(bound context.Context, txn string, commit bool) error {
 	offsets := c.session.Client().UncommittedOffsets()
+	c.session.AllowRebalance() // End waits for the group, and aborts if it has changed
 	e := history.Event{Start: c.l.w.Now(), Client: c.name, Op: history.EndTxn, Txn: txn, Commit: commit}
 	done, err := c.session.End(bound, kgo.TransactionEndTry(commit))
 	e.End = c.l.w.Now()

@@ -11,10 +11,6 @@ import (
 	"github.com/streamhouse/streamhouse/tests/wire"
 )
 
-// drainBound is how long a client may take to finish what it has under way when the
-// load ends.
-const drainBound = 2 * time.Minute
-
 // producer numbers and records what one producer sends.
 type producer struct {
 	l        *Load
@@ -85,7 +81,7 @@ func (l *Load) idempotent(ctx context.Context, name string, seed uint64) error {
 	codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.SnappyCompression(), kgo.ZstdCompression(), kgo.Lz4Compression()}
 	client, err := kgo.NewClient(l.options(name, kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(codecs[seed%uint64(len(codecs))]), kgo.ProducerLinger(time.Millisecond),
-		kgo.RecordDeliveryTimeout(drainBound))...)
+		kgo.RecordDeliveryTimeout(l.Patience))...)
 	if err != nil {
 		return err
 	}
@@ -101,7 +97,7 @@ func (l *Load) idempotent(ctx context.Context, name string, seed uint64) error {
 		}
 		l.rest(ctx, p.random)
 	}
-	flush, cancel := context.WithTimeout(context.Background(), drainBound)
+	flush, cancel := context.WithTimeout(context.Background(), 2*l.Patience)
 	defer cancel()
 	return client.Flush(flush)
 }

@@ -48,7 +48,7 @@ func (t *transactor) drop() {
 // transaction runs one. What goes wrong is in the history, and ends the client, not
 // the load: the next client of this transactional id fences it.
 func (t *transactor) transaction(ctx context.Context) error {
-	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainBound)
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.l.Patience)
 	defer cancel()
 	if t.client == nil {
 		var err error

@@ -37,6 +37,10 @@ type Options struct {
 	TxnVersion int
 	TxnTimeout time.Duration // 20 s if zero; must exceed the outages that faults make
 
+	// Patience is how long a client waits for a step of its own, a flush or the end of a
+	// transaction; its outcome is unknown then. 1 minute if zero.
+	Patience time.Duration
+
 	Pace       time.Duration // average pause between a client's steps; 10 ms if zero
 	ValueBytes int           // average size of a record; 100 if zero
 	Settle     time.Duration // how long the final read may stand still; 1 minute if zero
@@ -63,6 +67,7 @@ func (o Options) filled() Options {
 	set(&o.TxnTimeout, 20*time.Second)
 	set(&o.Pace, 10*time.Millisecond)
 	set(&o.Settle, time.Minute)
+	set(&o.Patience, time.Minute)
 	if o.ValueBytes == 0 {
 		o.ValueBytes = 100
 	}
