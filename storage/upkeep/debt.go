@@ -36,6 +36,7 @@ type Debt struct {
 	stalls atomic.Int64 // times that waiting was given up
 
 	mu       sync.Mutex
+	known    bool  // it was measured; before that nobody knows what the last process left
 	durable  int64 // as last measured, and what became durable since
 	inFlight int64 // admitted, outcome unknown
 	settled  int64 // bytes that became durable, ever
@@ -50,7 +51,7 @@ type debtor struct {
 	admitted chan struct{}
 }
 
-// NewDebt makes a Debt of nothing.
+// NewDebt makes a Debt that is not known yet: appends wait until it is measured.
 func NewDebt() *Debt { return &Debt{due: make(chan struct{}, 1)} }
 
 // Admit waits until n more bytes of an internal topic may be appended, in the order of
@@ -115,7 +116,7 @@ func (d *Debt) Settle(n int, durable bool) {
 // fits says whether n more bytes are within the bound. What is larger than the bound
 // goes alone. The caller holds d.mu.
 func (d *Debt) fits(n int64) bool {
-	return d.stuck || d.durable+d.inFlight+n <= max(debtMax, d.live, n)
+	return d.stuck || d.known && d.durable+d.inFlight+n <= max(debtMax, d.live, n)
 }
 
 // take admits n bytes. The caller holds d.mu.
@@ -175,7 +176,7 @@ func (d *Debt) measured(mark, pending, live int64) (wanted bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	// What became durable while it was measured may be counted twice.
-	d.durable, d.live = pending+d.settled-mark, live
+	d.durable, d.live, d.known = pending+d.settled-mark, live, true
 	wanted = pending > 0 && (len(d.waiting) > 0 || pending > d.trigger())
 	d.admitWaiting()
 	if len(d.waiting) > 0 && d.settled != mark {

@@ -25,6 +25,7 @@ func (d *Debt) held() int64 {
 func TestDebtIsBoundedAtEveryMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := NewDebt()
+		d.kick() // Run measures at once
 		ctx, cancel := context.WithCancel(context.Background())
 		var unlifted, most atomic.Int64
 		var wg sync.WaitGroup
@@ -88,7 +89,8 @@ func TestDebtIsWaitedForNoLongerThanItHelps(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		must(d.Admit(t.Context(), debtMax))
+		go d.measured(d.mark(), 0, 0)
+		must(d.Admit(t.Context(), debtMax)) // waits for the measurement
 		d.Settle(debtMax, true)
 		began := time.Now()
 		must(d.Admit(t.Context(), 1)) // nobody lifts
@@ -123,6 +125,7 @@ func TestDebtIsWaitedForNoLongerThanItHelps(t *testing.T) {
 func TestWhatIsLargerThanTheBoundGoesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := NewDebt()
+		d.measured(d.mark(), 0, 0)
 		if err := d.Admit(t.Context(), 100); err != nil {
 			t.Fatal(err)
 		}
