@@ -29,7 +29,9 @@ type Batch struct {
 	// Marker says that the batch is the control batch with this end marker.
 	Marker *record.EndMarker
 	// Guard is what TransactionGuard gave before the coordinator confirmed that the
-	// partition belongs to the transaction of this (transactional) batch.
+	// partition belongs to the transaction of this (transactional) batch. On markers and
+	// other batches of coordinators it is optional and older than the state that they
+	// build on: they are refused once a pack has been lost since.
 	Guard Guard
 }
 

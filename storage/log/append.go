@@ -91,6 +91,9 @@ func (l *Log) ready(p *Partition) error {
 // place runs the producer check and puts the batch into the open pack. It returns
 // a result when the batch's fate is decided already. The caller holds l.mu.
 func (l *Log) place(t *Ticket, slot int, p *Partition, b *Batch) (Result, bool) {
+	if err := l.standing(b); err != nil {
+		return Result{Err: err, BaseOffset: -1, LogAppendTime: -1, LogStart: p.logStart.Load()}, true
+	}
 	if b.Header.ProducerID >= 0 {
 		dup, err := l.checkProducer(p, b)
 		if err != nil {

@@ -104,6 +104,9 @@ func (l *Log) placeAtomic(ctx context.Context, t *Ticket, batches []AtomicBatch)
 	}
 	for i := range batches {
 		b := &batches[i].Batch
+		if err := l.standing(b); err != nil {
+			return -1, err
+		}
 		if b.Header.ProducerID < 0 {
 			continue
 		}

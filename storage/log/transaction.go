@@ -25,6 +25,18 @@ func (p *Partition) TransactionGuard(producerID int64, epoch int16) (open bool, 
 	return p.state.InTransaction(producerID, epoch), Guard(p.log.marks)
 }
 
+// standing refuses what a coordinator appends after a pack was lost that may have held
+// what it builds on, if the batch carries the guard that the coordinator took before it
+// read its state. Batches of a transaction have a rule of their own. The caller holds
+// l.mu.
+func (l *Log) standing(b *Batch) error {
+	coordinators := b.Marker != nil || (b.Coordinator && !b.Header.Transactional())
+	if coordinators && b.Guard != 0 && uint64(b.Guard) < l.rolledBack {
+		return protocol.Errorf(protocol.KafkaStorageError, "a journal write failed since the coordinator read its state")
+	}
+	return nil
+}
+
 // Unverified tells the partition that a transactional batch was turned away because
 // the coordinator did not confirm it: the producer may not begin with a later sequence
 // until this one has come.
