@@ -3,27 +3,19 @@ package coordinator
 import (
 	"context"
 
+	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/storage/log"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
-// Admission bounds what coordinators may leave behind for the next start to read.
-type Admission interface {
-	// Admit waits until n more bytes may be appended. An error when ctx ends first;
-	// else Settle follows, with what became of them.
-	Admit(ctx context.Context, n int) error
-	// Settle must not block: it is called by the log's committer.
-	Settle(n int, durable bool)
-}
-
 // Throttled is l with appends that wait for admission first. Who waits is the shard's
 // writer: records queue up behind it meanwhile and share batches, and answers have their
 // own timeout.
-func Throttled(l Log, a Admission) Log { return throttledLog{l, a} }
+func Throttled(l Log, a shards.Admission) Log { return throttledLog{l, a} }
 
 type throttledLog struct {
 	Log
-	admission Admission
+	admission shards.Admission
 }
 
 func (l throttledLog) Open(ctx context.Context, id pack.PartitionID, leaderEpoch int32) (Partition, error) {
@@ -36,7 +28,7 @@ func (l throttledLog) Open(ctx context.Context, id pack.PartitionID, leaderEpoch
 
 type throttledPartition struct {
 	Partition
-	admission Admission
+	admission shards.Admission
 }
 
 func (p throttledPartition) Append(ctx context.Context, t *log.Ticket, b log.Batch) {

@@ -2,26 +2,67 @@ package transactions
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
+	"time"
 
-	"github.com/streamhouse/streamhouse/coordinator/txn"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
-// Coordinator owns the transactional ids of this broker. Its methods may be called from
-// any goroutine once it is made.
-type Coordinator struct{}
+// loadsAtOnce is how many shards read their partition at the same time.
+const loadsAtOnce = 4
 
-// Join makes sure that partitions belong to the transaction that the producer has open,
-// for Produce and TxnOffsetCommit. With add (version 2 of the protocol) the missing ones
-// are added; the data may be appended at once, since the record of it lies before the
-// data in the log and is durable no later. Without add it only verifies.
-//
-// There is one code per partition, in order, as Kafka's verification gives them; txn.
-// ProduceCode and txn.OffsetCommitCode say what clients are told.
-func (c *Coordinator) Join(ctx context.Context, transactionalID string, producerID int64, epoch int16, add bool, parts []txn.TopicPartition) []protocol.Code {
-	codes := make([]protocol.Code, len(parts))
-	for i := range codes {
-		codes[i] = protocol.NotCoordinator
+// Coordinator owns the transactional ids of this broker. Its methods may be called from
+// any goroutine once New has returned; before Run, and while a shard loads, they answer
+// NOT_COORDINATOR or COORDINATOR_LOAD_IN_PROGRESS.
+type Coordinator struct {
+	opts    Options
+	topics  shards.Topics
+	log     Log
+	offsets Offsets
+	ids     ProducerIDs
+	metrics *metrics
+	host    *shards.Host[*shard]
+	loads   *semaphore.Weighted
+	known   atomic.Int64 // ids, of all shards
+	began   time.Time
+}
+
+// New makes a coordinator. Nothing is read or written before Run.
+func New(opts Options, topics shards.Topics, log Log, offsets Offsets, ids ProducerIDs, reg prometheus.Registerer) *Coordinator {
+	c := &Coordinator{
+		opts: opts, topics: topics, log: log, offsets: offsets, ids: ids,
+		loads: semaphore.NewWeighted(loadsAtOnce), began: time.Now(),
 	}
-	return codes
+	c.host = shards.NewHost(TopicName, topics, func(t shards.Topic, partition int32) *shard { return newShard(c, t, partition) })
+	c.metrics = newMetrics(c, reg)
+	return c
+}
+
+// Run loads the transactions and works until ctx ends. Then it refuses new requests,
+// lets what was queued become durable (for as long as an answer may take), and returns.
+// The log and the group coordinator must outlive it.
+func (c *Coordinator) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { c.sweep(ctx) })
+	return c.host.Run(ctx)
+}
+
+// Find makes sure that an id has a coordinator: it makes the internal topic on first
+// use. COORDINATOR_NOT_AVAILABLE if that fails; the client tries again.
+func (c *Coordinator) Find(ctx context.Context, id string) protocol.Code { return c.host.Find(ctx, id) }
+
+// TopicDeleted has the coordinator look whether its own topic is still there: the
+// transactions are gone with it. Other topics are noticed when a transaction ends.
+func (c *Coordinator) TopicDeleted() { c.host.Look() }
+
+// nowMs is the wall clock of the coordinator's begin, counted on by the monotonic clock:
+// a clock that jumps ends no transaction and forgets no id.
+func (c *Coordinator) nowMs() int64 {
+	return c.began.UnixMilli() + time.Since(c.began).Milliseconds()
 }
