@@ -21,18 +21,12 @@ func (s *State) DescribeProducers(durable uint64) []ProducerInfo {
 			starts[x.producer] = x.first
 		}
 	}
-	replaced := make(map[int64]*undo)
-	for i := len(s.undo) - 1; i >= 0 && s.undo[i].pack > durable; i-- {
-		replaced[s.undo[i].producer] = &s.undo[i]
-	}
+	before := s.beforeMarkers(durable)
 	out := make([]ProducerInfo, 0, len(s.producers))
 	for id, p := range s.producers {
-		seen := *p
-		if u := replaced[id]; u != nil {
-			seen.marked, seen.marker = u.marked, u.marker
-			if u.cleared {
-				seen.batches = u.batches
-			}
+		seen, marked := before[id]
+		if !marked {
+			seen = *p
 		}
 		for n := len(seen.batches); n > 0 && seen.batches[n-1].Pack > durable; n-- {
 			seen.batches = seen.batches[:n-1]
@@ -46,6 +40,25 @@ func (s *State) DescribeProducers(durable uint64) []ProducerInfo {
 		}
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
+
+// beforeMarkers returns the producers that got markers in packs after durable, as they
+// were before those.
+func (s *State) beforeMarkers(durable uint64) map[int64]producer {
+	out := make(map[int64]producer)
+	for i := len(s.undo) - 1; i >= 0 && s.undo[i].pack > durable; i-- {
+		u := &s.undo[i]
+		p, ok := out[u.producer]
+		if !ok {
+			p = *s.producers[u.producer]
+		}
+		p.marked, p.marker = u.marked, u.marker
+		if u.cleared {
+			p.batches = u.batches
+		}
+		out[u.producer] = p
+	}
 	return out
 }
 
