@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,7 +13,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/streamhouse/streamhouse/tests/history"
+	"github.com/streamhouse/streamhouse/tests/history/mutant"
 	"github.com/streamhouse/streamhouse/tests/history/workload"
 	"github.com/streamhouse/streamhouse/tests/peers"
 	"github.com/streamhouse/streamhouse/tests/wire"
@@ -77,6 +84,92 @@ func transactions(t *testing.T, addr string) bool {
 		}
 	}
 	return false
+}
+
+// The checker is not blind in front of this broker either: it catches what a mutant
+// makes of its answers.
+func TestMutantsInFront(t *testing.T) {
+	b := peers.Start(t, peers.Options{Kind: peers.Kind(*broker), Settings: map[string]string{"group.initial.rebalance.delay.ms": "0"}})
+	with := transactions(t, b.Addr())
+	for i, k := range mutant.Kinds {
+		t.Run(k.Name, func(t *testing.T) {
+			if k.Transactions && !with {
+				t.Skip("the broker offers no EndTxn")
+			}
+			o := workload.Default(b.Addr())
+			o.Prefix, o.Pace, o.Settle, o.Patience = fmt.Sprintf("mutant-%d", i), 2*time.Millisecond, 5*time.Second, 10*time.Second
+			if !with {
+				o = o.WithoutTransactions()
+			}
+			c, err := mutant.Hunt(peers.Context(t, time.Minute), k, o, 2*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("caught in %v, run %d: %s", c.Took.Round(time.Millisecond), c.Runs, c.Anomaly.Summary)
+		})
+	}
+}
+
+// The broker is killed under load, again and again; the history has no anomaly.
+func TestKilled(t *testing.T) {
+	const kills = 6
+	b := peers.Start(t, peers.Options{Kind: peers.Kind(*broker), Settings: map[string]string{"group.initial.rebalance.delay.ms": "0"}})
+	ctx := peers.Context(t, 5*time.Minute)
+	o := workload.Default(b.Addr())
+	o.Pace, o.Patience, o.TxnTimeout = 5*time.Millisecond, 30*time.Second, 15*time.Second
+	if !transactions(t, b.Addr()) {
+		o = o.WithoutTransactions()
+	}
+	path := filepath.Join(peers.Folder(t), "history.jsonl")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := history.NewWriter(f)
+	l := workload.New(o, w)
+	if err := l.Setup(ctx); err != nil {
+		t.Fatal(err)
+	}
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	var group errgroup.Group
+	group.Go(func() error { return l.Clients(loading) })
+	for range kills {
+		time.Sleep(500*time.Millisecond + rand.N(time.Second)) // something to lose
+		if err := killAndStart(ctx, b, w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	if err := errors.Join(group.Wait(), l.Final(ctx), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	v, err := verdict(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range v.Anomalies {
+		t.Errorf("%v", a)
+	}
+	t.Logf("%+v, found %v", v.Counts, v.Found)
+	if n := v.Counts; n.Faults != kills || n.Acknowledged < 500*kills || n.Covered < n.Acknowledged/2 {
+		t.Errorf("the load was too thin: %+v", n)
+	}
+}
+
+// killAndStart kills the broker, starts it again, and records it as one fault.
+func killAndStart(ctx context.Context, b *peers.Broker, w *history.Writer) error {
+	e := history.Event{Start: w.Now(), Client: "faults", Op: history.Fault, Outcome: history.OK, Fault: "kill"}
+	if err := b.Kill(); err != nil {
+		return err
+	}
+	if err := b.Start(ctx); err != nil {
+		return err
+	}
+	e.End = w.Now()
+	w.Add(e)
+	return nil
 }
 
 // The command loads, keeps the history, and judges it again from the file.
