@@ -77,17 +77,16 @@ func (b *FooterBuilder) Encode(dataEnd int64) ([]byte, error) {
 	if len(ids) > PartitionsMax {
 		return nil, fmt.Errorf("segment: %d partitions, at most %d fit", len(ids), PartitionsMax)
 	}
-	body, parts, err := b.encodeBody(ids, dataEnd)
+	dirEnd := headBytes + len(ids)*partBytes
+	out, parts, err := b.encodeBody(make([]byte, dirEnd, dirEnd+b.bodyBytes()+TrailerBytes), ids, dataEnd)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, 0, headBytes+len(parts)*partBytes+len(body)+TrailerBytes)
-	out = appendHead(out, b.Head, len(parts), dataEnd)
+	dir := appendHead(out[:0], b.Head, len(parts), dataEnd)
 	for i := range parts {
-		out = appendPart(out, &parts[i])
+		dir = appendPart(dir, &parts[i])
 	}
-	dirCRC := crc32.Checksum(out, castagnoli)
-	out = append(out, body...)
+	dirCRC := crc32.Checksum(dir, castagnoli)
 	if len(b.txns) == 0 {
 		return appendTrailer(out, dataEnd, int64(len(out)), 0, dirCRC), nil
 	}
@@ -96,24 +95,22 @@ func (b *FooterBuilder) Encode(dataEnd int64) ([]byte, error) {
 	return appendTrailer(out, dataEnd, int64(len(out)), txnPos, dirCRC), nil
 }
 
-// encodeBody encodes what follows the directory (extent lists, then state blocks),
-// and returns the directory that points into it.
-func (b *FooterBuilder) encodeBody(ids []pack.PartitionID, dataEnd int64) ([]byte, []Part, error) {
-	bodyPos := dataEnd + headBytes + int64(len(ids))*partBytes
+// encodeBody appends what follows the directory (extent lists, then state blocks) to
+// out, which has room for head and directory, and returns the directory's content.
+func (b *FooterBuilder) encodeBody(out []byte, ids []pack.PartitionID, dataEnd int64) ([]byte, []Part, error) {
 	parts := make([]Part, len(ids))
-	body := make([]byte, 0, b.bodyBytes())
 	for i, id := range ids {
 		from := b.parts[id]
 		if err := checkExtents(from.extents, dataEnd); err != nil {
 			return nil, nil, fmt.Errorf("segment: partition %v: %w", id, err)
 		}
-		start := len(body)
+		start := len(out)
 		parts[i] = summarize(id, from)
-		parts[i].extentsPos = bodyPos + int64(start)
+		parts[i].extentsPos = dataEnd + int64(start)
 		for j := range from.extents {
-			body = appendExtent(body, &from.extents[j])
+			out = appendExtent(out, &from.extents[j])
 		}
-		parts[i].extentsCRC = crc32.Checksum(body[start:], castagnoli)
+		parts[i].extentsCRC = crc32.Checksum(out[start:], castagnoli)
 	}
 	for i, id := range ids {
 		s := b.parts[id].state
@@ -123,11 +120,11 @@ func (b *FooterBuilder) encodeBody(ids []pack.PartitionID, dataEnd int64) ([]byt
 		if len(s.Payload) > StateBytesMax || s.NextOffset < 0 {
 			return nil, nil, fmt.Errorf("segment: partition %v: state of %d bytes with next offset %d", id, len(s.Payload), s.NextOffset)
 		}
-		parts[i].StatePos = bodyPos + int64(len(body))
-		body = AppendState(body, id, *s)
-		parts[i].StateLen = bodyPos + int64(len(body)) - parts[i].StatePos
+		parts[i].StatePos = dataEnd + int64(len(out))
+		out = AppendState(out, id, *s)
+		parts[i].StateLen = dataEnd + int64(len(out)) - parts[i].StatePos
 	}
-	return body, parts, nil
+	return out, parts, nil
 }
 
 // bodyBytes is how much encodeBody encodes.

@@ -35,22 +35,23 @@ type Plan struct {
 	runs    int
 }
 
-// PlanPart is one partition of a Plan.
+// PlanPart is one partition of a Plan. There may be a hundred thousand extents: their
+// list holds no pointer, so that it grows cheaply, and is encoded as it is.
 type PlanPart struct {
 	plan       *Plan
 	id         pack.PartitionID
-	pieces     []piece
+	extents    []pack.Extent
+	spans      []span
 	appendTime int64 // ms; of the youngest batch
 }
 
 // Source is the number of a source of a Plan.
 type Source int32
 
-// piece is one extent of one source. There may be a hundred thousand: they hold no
-// pointer, so that lists of them grow cheaply.
-type piece struct {
-	from pack.Extent
-	src  Source
+// span says from which source a part's extents up to number end come.
+type span struct {
+	src Source
+	end int
 }
 
 // Source makes src known to the plan.
@@ -81,7 +82,12 @@ func (p *Plan) Add(src io.ReaderAt, id pack.PartitionID, x pack.Extent, appendTi
 // Add takes in the batches of the partition that lie in extent x of src, the youngest
 // of which was appended at appendTime (ms).
 func (p *PlanPart) Add(src Source, x pack.Extent, appendTime int64) {
-	p.pieces = append(p.pieces, piece{x, src})
+	p.extents = append(p.extents, x)
+	if n := len(p.spans); n > 0 && p.spans[n-1].src == src {
+		p.spans[n-1].end++
+	} else {
+		p.spans = append(p.spans, span{src, len(p.extents)})
+	}
 	p.appendTime = max(p.appendTime, appendTime)
 	p.plan.runs++
 }
@@ -98,18 +104,22 @@ type run struct {
 
 // sorted returns all that was added, by partition and offset.
 func (p *Plan) sorted() []run {
-	ids := make([]pack.PartitionID, 0, len(p.parts))
-	for id := range p.parts {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, pack.PartitionID.Compare)
 	runs := make([]run, 0, p.runs)
-	for _, id := range ids {
-		pieces := p.parts[id].pieces
-		slices.SortStableFunc(pieces, func(a, b piece) int { return cmp.Compare(a.from.BaseOffset, b.from.BaseOffset) })
-		for _, x := range pieces {
-			runs = append(runs, run{id, x.from, p.sources[x.src]})
+	for _, id := range sortedIDs(p.parts) {
+		first := len(runs)
+		runs = p.parts[id].appendRuns(runs)
+		slices.SortStableFunc(runs[first:], func(a, b run) int { return cmp.Compare(a.from.BaseOffset, b.from.BaseOffset) })
+	}
+	return runs
+}
+
+func (p *PlanPart) appendRuns(runs []run) []run {
+	first := 0
+	for _, s := range p.spans {
+		for _, x := range p.extents[first:s.end] {
+			runs = append(runs, run{p.id, x, p.plan.sources[s.src]})
 		}
+		first = s.end
 	}
 	return runs
 }
@@ -156,17 +166,11 @@ func (p *Plan) FooterInPlace(dataEnd int64) ([]byte, error) {
 			b.SetState(id, *part.state)
 		}
 	}
-	all := make([]pack.Extent, 0, p.runs)
 	for id, part := range p.parts {
-		if len(part.pieces) == 0 {
-			continue
+		if len(part.extents) > 0 {
+			to := b.part(id)
+			to.extents, to.appendTime = slices.Clip(part.extents), part.appendTime
 		}
-		first := len(all)
-		for i := range part.pieces {
-			all = append(all, part.pieces[i].from)
-		}
-		to := b.part(id)
-		to.extents, to.appendTime = all[first:len(all):len(all)], part.appendTime
 	}
 	return b.Encode(dataEnd)
 }
