@@ -21,9 +21,7 @@ type Config struct {
 	SendBuffer      int   // socket.send.buffer.bytes; -1: the system's choice
 	ReceiveBuffer   int   // socket.receive.buffer.bytes; -1: the system's choice
 
-	MaxConnections       int            // max.connections
-	MaxConnectionsPerIP  int            // max.connections.per.ip
-	ConnectionsOverrides map[string]int // max.connections.per.ip.overrides, by address
+	Limits // those to begin with; see Server.SetLimits
 
 	MaxIdle time.Duration // connections.max.idle.ms
 	// FirstFrame and Frame bound how long a client may keep the broker waiting within
@@ -41,19 +39,18 @@ type Config struct {
 // DefaultConfig has Kafka's values where Kafka has the setting.
 func DefaultConfig() Config {
 	return Config{
-		Listeners:           []Listener{{Name: "PLAINTEXT", Address: ":9092"}},
-		MaxRequestBytes:     100 << 20,
-		MaxQueuedBytes:      256 << 20,
-		SendBuffer:          -1,
-		ReceiveBuffer:       -1,
-		MaxConnections:      1<<31 - 1,
-		MaxConnectionsPerIP: 1<<31 - 1,
-		MaxIdle:             10 * time.Minute,
-		FirstFrame:          10 * time.Second,
-		Frame:               30 * time.Second,
-		MinRate:             16 << 10,
-		SendStall:           60 * time.Second,
-		Drain:               10 * time.Second,
+		Listeners:       []Listener{{Name: "PLAINTEXT", Address: ":9092"}},
+		MaxRequestBytes: 100 << 20,
+		MaxQueuedBytes:  256 << 20,
+		SendBuffer:      -1,
+		ReceiveBuffer:   -1,
+		Limits:          Limits{MaxConnections: 1<<31 - 1, MaxConnectionsPerIP: 1<<31 - 1},
+		MaxIdle:         10 * time.Minute,
+		FirstFrame:      10 * time.Second,
+		Frame:           30 * time.Second,
+		MinRate:         16 << 10,
+		SendStall:       60 * time.Second,
+		Drain:           10 * time.Second,
 	}
 }
 

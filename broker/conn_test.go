@@ -297,6 +297,29 @@ func TestConnectionLimits(t *testing.T) {
 	}
 }
 
+// TestSetLimits: a change counts for those who come after it, and closes nobody.
+func TestSetLimits(t *testing.T) {
+	b := apitest.Start(t, apitest.Options{})
+	first, second := b.Dial(), b.Dial()
+	first.Call(metadata())
+	second.Call(metadata())
+	open := broker.DefaultConfig().Limits
+	for name, l := range map[string]broker.Limits{
+		"all":      {MaxConnections: 1, MaxConnectionsPerIP: open.MaxConnectionsPerIP},
+		"address":  {MaxConnections: open.MaxConnections, MaxConnectionsPerIP: 1},
+		"override": {MaxConnections: open.MaxConnections, MaxConnectionsPerIP: 9, ConnectionsOverrides: map[string]int{"127.0.0.1": 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.Server.SetLimits(l)
+			b.Dial().Closed()
+			first.Call(metadata())
+			second.Call(metadata())
+			b.Server.SetLimits(open)
+			b.Dial().Call(metadata())
+		})
+	}
+}
+
 // TestIdle: connections that do nothing, or stop within a frame, are closed; those
 // that work are not.
 func TestIdle(t *testing.T) {

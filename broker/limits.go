@@ -2,35 +2,44 @@ package broker
 
 import "sync"
 
-// admission counts connections against the limits.
-type admission struct {
-	max       int
-	perIP     int
-	overrides map[string]int
-
-	mu   sync.Mutex
-	all  int
-	byIP map[string]int
+// Limits bound how many connections are open at a time.
+type Limits struct {
+	MaxConnections       int            // max.connections
+	MaxConnectionsPerIP  int            // max.connections.per.ip
+	ConnectionsOverrides map[string]int // max.connections.per.ip.overrides, by address
 }
 
-func newAdmission(cfg *Config) *admission {
-	return &admission{
-		max: cfg.MaxConnections, perIP: cfg.MaxConnectionsPerIP,
-		overrides: cfg.ConnectionsOverrides, byIP: make(map[string]int),
-	}
+// admission counts connections against the limits.
+type admission struct {
+	mu     sync.Mutex
+	limits Limits
+	all    int
+	byIP   map[string]int
+}
+
+func newAdmission(l Limits) *admission {
+	return &admission{limits: l, byIP: make(map[string]int)}
+}
+
+// SetLimits changes the limits for connections that come from now on. Those that are
+// open stay, even if they are more.
+func (s *Server) SetLimits(l Limits) {
+	s.admission.mu.Lock()
+	defer s.admission.mu.Unlock()
+	s.admission.limits = l
 }
 
 // enter admits a connection from ip, or names the limit that is in its way. Who is
 // admitted leaves with leave.
 func (a *admission) enter(ip string) (limit string, ok bool) {
-	perIP := a.perIP
-	if n, found := a.overrides[ip]; found {
-		perIP = n
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	perIP := a.limits.MaxConnectionsPerIP
+	if n, found := a.limits.ConnectionsOverrides[ip]; found {
+		perIP = n
+	}
 	switch {
-	case a.all >= a.max:
+	case a.all >= a.limits.MaxConnections:
 		return "max.connections", false
 	case a.byIP[ip] >= perIP:
 		return "max.connections.per.ip", false

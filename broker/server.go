@@ -42,7 +42,7 @@ func New(cfg Config, routes *api.Routes, logger *zap.Logger, reg prometheus.Regi
 	}
 	s := &Server{
 		cfg: cfg, routes: routes, logger: logger, complaints: newComplaints(logger),
-		budget: wire.NewBudget(cfg.MaxQueuedBytes), admission: newAdmission(&cfg),
+		budget: wire.NewBudget(cfg.MaxQueuedBytes), admission: newAdmission(cfg.Limits),
 		conns: make(map[*conn]struct{}),
 	}
 	s.metrics = newMetrics(reg, routes, s.budget, cfg.MaxQueuedBytes)

@@ -196,8 +196,11 @@ func CheckDynamic(set map[string]string) error {
 			return protocol.Errorf(protocol.InvalidRequest, "Unknown broker config name: %s", n)
 		}
 	}
-	err := group(func(d *Def) bool { return d.ReadOnly }, "Cannot update these configs dynamically")
+	err := group(func(d *Def) bool { return d.ReadOnly && !slices.Contains(perListener, d.Name) }, "Cannot update these configs dynamically")
 	if err != nil {
+		return err
+	}
+	if err := checkListenerSettings(set); err != nil {
 		return err
 	}
 	for _, n := range names {

@@ -93,7 +93,7 @@ func TestAlterBroker(t *testing.T) {
 		bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [log.retention.hours]", op("log.retention.hours", Set, "5"))
 		bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [num.partitions]", op("num.partitions", Set, "5"))
 		bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [listeners]", op("listeners", Set, "PLAINTEXT://:1"))
-		bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [ssl.keystore.password]", op("ssl.keystore.password", Set, "x"))
+		bad(protocol.InvalidRequest, "These security configs can be dynamically updated only per-listener using the listener prefix: [ssl.keystore.password]", op("ssl.keystore.password", Set, "x"))
 		bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [data.dir]", op("data.dir", Set, "/"))
 		bad(protocol.InvalidRequest, "Invalid value x for configuration log.retention.ms: Not a number of type LONG", op("log.retention.ms", Set, "x"))
 		bad(protocol.InvalidRequest, "Invalid value -1 for configuration message.max.bytes: Value must be at least 0", op("message.max.bytes", Set, "-1"))

@@ -34,16 +34,13 @@ func kafka(t *testing.T, kind string) []row {
 
 // differs names the broker settings that are shown otherwise than by Kafka, and why.
 var differs = map[string]string{
-	"socket.send.buffer.bytes":         "the kernel's own tuning is the default",
-	"socket.receive.buffer.bytes":      "the kernel's own tuning is the default",
-	"listeners":                        "cannot change while the broker runs",
-	"listener.security.protocol.map":   "cannot change while the broker runs",
-	"principal.builder.class":          "cannot change while the broker runs",
-	"cordoned.log.dirs":                "cannot change while the broker runs",
-	"max.connections":                  "cannot change while the broker runs",
-	"max.connections.per.ip":           "cannot change while the broker runs",
-	"max.connections.per.ip.overrides": "cannot change while the broker runs",
-	"config.providers":                 "not built",
+	"socket.send.buffer.bytes":       "the kernel's own tuning is the default",
+	"socket.receive.buffer.bytes":    "the kernel's own tuning is the default",
+	"listeners":                      "cannot change while the broker runs",
+	"listener.security.protocol.map": "cannot change while the broker runs",
+	"principal.builder.class":        "cannot change while the broker runs",
+	"cordoned.log.dirs":              "cannot change while the broker runs",
+	"config.providers":               "not built",
 }
 
 // refusedAnyway: security settings are read-only until they are built.

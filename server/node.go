@@ -42,7 +42,8 @@ type node struct {
 }
 
 // network is the broker package's view of the settings.
-func network(s *settings.Settings) broker.Config {
+// now are the settings in force, with what was changed before the start.
+func network(s *settings.Settings, now *config.Broker) broker.Config {
 	b := s.Broker()
 	cfg := broker.DefaultConfig()
 	cfg.Listeners = nil
@@ -56,14 +57,22 @@ func network(s *settings.Settings) broker.Config {
 	}
 	cfg.SendBuffer = int(b.Int("socket.send.buffer.bytes"))
 	cfg.ReceiveBuffer = int(b.Int("socket.receive.buffer.bytes"))
-	cfg.MaxConnections = int(b.Int("max.connections"))
-	cfg.MaxConnectionsPerIP = int(b.Int("max.connections.per.ip"))
-	// The settings were validated: the text parses.
-	cfg.ConnectionsOverrides, _ = config.ConnectionOverrides(b.String("max.connections.per.ip.overrides"))
+	cfg.Limits = limits(now)
 	// The listeners leave time for the parts that stop after them.
 	cfg.Drain = min(cfg.Drain, max(time.Duration(b.Int("shutdown.timeout.ms"))*time.Millisecond/2, time.Second))
 	cfg.MaxIdle = time.Duration(b.Int("connections.max.idle.ms")) * time.Millisecond
 	return cfg
+}
+
+// limits are the bounds of connections, which can change while the broker runs.
+func limits(b *config.Broker) broker.Limits {
+	// The settings were validated: the text parses.
+	overrides, _ := config.ConnectionOverrides(b.String("max.connections.per.ip.overrides"))
+	return broker.Limits{
+		MaxConnections:       int(b.Int("max.connections")),
+		MaxConnectionsPerIP:  int(b.Int("max.connections.per.ip")),
+		ConnectionsOverrides: overrides,
+	}
 }
 
 // routes is the table of what this broker answers.

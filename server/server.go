@@ -118,8 +118,12 @@ func (n *node) assemble(ctx context.Context) error {
 	if n.identity, err = n.newIdentity(b); err != nil {
 		return err
 	}
-	n.network, err = broker.New(network(n.settings), n.routes(b), n.logger.Named("broker"), n.registry)
+	n.network, err = broker.New(network(n.settings, n.catalog.Broker()), n.routes(b), n.logger.Named("broker"), n.registry)
 	if err != nil {
+		return err
+	}
+	// Nothing serves yet, so no change can come between the settings read and this.
+	if err := n.catalog.Listen(ctx, catalog.Listener{Broker: func(b *config.Broker) { n.network.SetLimits(limits(b)) }}); err != nil {
 		return err
 	}
 	n.http = n.newHTTP(b)

@@ -191,6 +191,47 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+// A change of the broker's settings is judged by what they are and by what they become,
+// in all layers.
+func TestAlterBrokerTogether(t *testing.T) {
+	f := open(t, nil)
+	all, own := metadata.Resource{Type: catalog.TypeBroker}, metadata.Resource{Type: catalog.TypeBroker, Name: "1"}
+	const none = "requirement failed: max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set."
+	zero := []config.Op{set("max.connections.per.ip", "0")}
+	is(t, f.Alter(t.Context(), own, zero, false), protocol.InvalidRequest, none)
+	if err := f.Alter(t.Context(), all, []config.Op{set("max.connections.per.ip.overrides", "127.0.0.1:9")}, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Alter(t.Context(), own, zero, false); err != nil {
+		t.Fatal(err)
+	}
+	gone := []config.Op{{Name: "max.connections.per.ip.overrides", Kind: config.Delete}}
+	is(t, f.Alter(t.Context(), all, gone, false), protocol.InvalidRequest, none)
+	f.reopen(t, 6)
+	if b := f.Broker(); b.Int("max.connections.per.ip") != 0 || b.String("max.connections.per.ip.overrides") != "127.0.0.1:9" {
+		t.Error("the settings did not survive")
+	}
+}
+
+func TestClientMetrics(t *testing.T) {
+	f := open(t, nil)
+	sub := metadata.Resource{Type: catalog.TypeClientMetrics, Name: "s"}
+	if err := f.Alter(t.Context(), sub, []config.Op{set("interval.ms", "1000")}, false); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen(t, 6)
+	entries, err := f.Describe(sub, []string{"interval.ms"})
+	if err != nil || len(entries) != 1 || *entries[0].Value != "1000" || entries[0].Source != config.SourceClientMetrics {
+		t.Errorf("%+v, %v", entries, err)
+	}
+	if err := f.Replace(t.Context(), sub, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Snapshot().Configured(catalog.TypeClientMetrics); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestGroups(t *testing.T) {
 	f := open(t, nil)
 	group := metadata.Resource{Type: catalog.TypeGroup, Name: "g"}

@@ -95,8 +95,12 @@ func (c *Catalog) alterBroker(ctx context.Context, r metadata.Resource, validate
 		r = c.brokerOwn() // one spelling of the number
 	}
 	current := c.Snapshot().sets[r]
-	set, err := config.AlterBroker(current, ops(current), own)
-	if err != nil || validateOnly {
+	changes := ops(current)
+	set, err := config.AlterBroker(current, changes, own)
+	if err != nil {
+		return err
+	}
+	if err := c.checkBroker(r, set, changes); err != nil || validateOnly {
 		return err
 	}
 	if err := c.store(ctx, r, current, set); err != nil {
@@ -104,6 +108,19 @@ func (c *Catalog) alterBroker(ctx context.Context, r metadata.Resource, validate
 	}
 	c.refresh()
 	return nil
+}
+
+// checkBroker holds the rules over what the broker's settings become.
+func (c *Catalog) checkBroker(r metadata.Resource, set map[string]string, ops []config.Op) error {
+	cluster, own := c.Snapshot().sets[brokerDefault], set
+	if r == brokerDefault {
+		cluster, own = set, c.Snapshot().sets[c.brokerOwn()]
+	}
+	changed := make([]string, len(ops))
+	for i := range ops {
+		changed[i] = ops[i].Name
+	}
+	return config.CheckChange(c.Broker(), c.o.Broker.With(cluster, own), changed)
 }
 
 func (c *Catalog) alterGroup(ctx context.Context, r metadata.Resource, validateOnly bool, ops func(map[string]string) []config.Op) error {
