@@ -34,7 +34,7 @@ func brokerLogs() []Def {
 		def("message.max.bytes", Int, "1048588", atLeast(0),
 			"max.message.bytes of topics that set none: the largest batch a producer may send, in bytes.").acts().dynamic(),
 		def("log.segment.bytes", Int, "1073741824", atLeast(1048576),
-			"segment.bytes of topics that set none.").later().dynamic(),
+			"segment.bytes of topics that set none.").acts().dynamic(),
 		def("log.roll.hours", Int, "168", atLeast(1),
 			"segment.ms of topics that set none, in hours; log.roll.ms comes before it.").later(),
 		unset("log.roll.ms", Long, anything,

@@ -33,7 +33,7 @@ type Topic struct {
 	MaxCompactionLagMs     int64
 	MinCleanableDirtyRatio float64
 
-	// SegmentBytes and SegmentMs bound the segments that merging writes.
+	// SegmentBytes is above any batch that is taken; SegmentMs is only remembered.
 	SegmentBytes int32
 	SegmentMs    int64
 

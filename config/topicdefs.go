@@ -102,8 +102,8 @@ func topicRecords() []Def {
 func topicSegments() []Def {
 	return []Def{
 		def("segment.bytes", Int, "1073741824", atLeast(1048576),
-			"Size in bytes at which Kafka starts a new segment file. Here segments are shared between partitions and sealed by the journal's volume size and age; the value will bound the segments that merging writes.").
-			from(as("log.segment.bytes")).later(),
+			"Size in bytes at which Kafka starts a new segment file. Here segments are shared between partitions and sealed by the journal's volume size and age; as in Kafka, a batch that is larger than this is refused.").
+			from(as("log.segment.bytes")).acts(),
 		def("segment.ms", Long, "604800000", atLeast(1),
 			"Age in milliseconds at which Kafka starts a new segment even if it is small. Here the journal's volumes decide, and this will bound merged segments.").
 			from(as("log.roll.ms"), Synonym{"log.roll.hours", hourMs}).later(),
