@@ -103,8 +103,9 @@ type produceParser struct {
 	now     int64 // ms
 	timeout int32 // ms
 	txnID   *string
-	refusal error // for the whole request
-	named   seenTopic
+	refusal error     // for the whole request
+	named   seenTopic // of the topic at hand
+	handles Handles   // likewise
 }
 
 func (q *produceParser) parse() error {
@@ -139,7 +140,7 @@ func (q *produceParser) topic() {
 	rules := record.Rules{}
 	if topic != nil {
 		rules = topic.Config.Rules(q.request.Version, q.now)
-		q.named = q.seen.topic(topic.ID, topic.Partitions)
+		q.named, q.handles = q.seen.topic(topic.ID, topic.Partitions), q.Log.Handles(topic.ID)
 	}
 	least := 8
 	if f.Flexible {
@@ -219,7 +220,7 @@ func (q *produceParser) append(topic *catalog.Topic, index int32, rules *record.
 	if length <= 0 {
 		return protocol.Errorf(protocol.InvalidRecord, "no record batch for partition %d", index)
 	}
-	p, err := q.Log.Partition(q.ctx, pack.PartitionID{Topic: topic.ID, Partition: index}, q.Node.leaderEpoch(topic))
+	p, err := q.handle(topic, index)
 	if err != nil {
 		return err
 	}
@@ -245,6 +246,16 @@ func (q *produceParser) append(topic *catalog.Topic, index int32, rules *record.
 	}
 	q.app.Append(q.ctx, ticket, slot, p, batch)
 	return nil
+}
+
+// handle finds a partition's log.
+func (q *produceParser) handle(topic *catalog.Topic, index int32) (Partition, error) {
+	if q.handles != nil {
+		if p, ok := q.handles.Loaded(index); ok {
+			return p, nil
+		}
+	}
+	return q.Log.Partition(q.ctx, pack.PartitionID{Topic: topic.ID, Partition: index}, q.Node.leaderEpoch(topic))
 }
 
 // head looks at a batch's header, to refuse what can be refused before it is read,

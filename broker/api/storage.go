@@ -45,6 +45,8 @@ type Watcher interface {
 // in memory in its place.
 type Log interface {
 	Partition(ctx context.Context, id pack.PartitionID, leaderEpoch int32) (Partition, error)
+	// Handles finds many partitions of a topic; nil if none is loaded.
+	Handles(topic pack.TopicID) Handles
 	NewAppender() Appender
 	NewWatcher() Watcher
 	Read(ctx context.Context, p Partition, req log.ReadRequest) (log.ReadResult, error)
@@ -53,6 +55,11 @@ type Log interface {
 	DropTopic(id pack.TopicID)
 	// Size is how many bytes a partition's batches take as they are stored.
 	Size(ctx context.Context, id pack.PartitionID) (int64, error)
+}
+
+// Handles are the partitions of one topic that are loaded; see log.Handles.
+type Handles interface {
+	Loaded(partition int32) (Partition, bool)
 }
 
 // OverLog makes the real log a Log.
@@ -66,6 +73,20 @@ func (r realLog) Partition(ctx context.Context, id pack.PartitionID, leaderEpoch
 		return nil, err
 	}
 	return p, nil
+}
+
+func (r realLog) Handles(topic pack.TopicID) Handles {
+	if h := r.l.Handles(topic); h != nil {
+		return realHandles{h}
+	}
+	return nil
+}
+
+type realHandles struct{ h *log.Handles }
+
+func (r realHandles) Loaded(partition int32) (Partition, bool) {
+	p := r.h.Loaded(partition)
+	return p, p != nil
 }
 
 func (r realLog) NewAppender() Appender { return realAppender{r.l.NewAppender()} }

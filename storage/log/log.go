@@ -196,6 +196,9 @@ func (l *Log) kickCommitter() {
 	}
 }
 
+// Handles returns the handles of a topic's partitions, nil if none was asked for yet.
+func (l *Log) Handles(topic pack.TopicID) *Handles { return l.parts.of(topic) }
+
 // Partition returns the handle of a partition, loading its state on first use. The
 // topic must exist; leaderEpoch is this process's. UNKNOWN_TOPIC_OR_PARTITION once
 // the topic was dropped.

@@ -23,10 +23,10 @@ type Partition struct {
 	// cost is in the memory. state, deleted, inPack and group are guarded by log.mu.
 	id          pack.PartitionID
 	leaderEpoch int32
-	group       int32           // its place in the builder of the pack inPack
-	inPack      uint64          // the last pack that holds a batch of it (batchPack.number)
-	state       partition.State // what is appended, durable or not
+	group       int32  // its place in the builder of the pack inPack
+	inPack      uint64 // the last pack that holds a batch of it (batchPack.number)
 	deleted     bool
+	state       partition.State // what is appended, durable or not
 	log         *Log
 
 	unstable atomic.Int64 // first offset of the oldest transaction open in the durable state, or MaxInt64

@@ -2,6 +2,7 @@ package log
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/pack"
@@ -11,30 +12,63 @@ import (
 // finding one of thousands touches little memory. The catalog bounds the numbers.
 type registry struct {
 	mu      sync.RWMutex
-	topics  map[pack.TopicID][]place
+	topics  map[pack.TopicID]*Handles
 	dropped map[pack.TopicID]struct{} // since the start; ids are never reused
 	n       int
 	log     *Log
 }
 
-// place is a partition's place in its topic.
-type place struct {
-	handle *Partition // nil: there is none
-	usable bool       // its state is loaded
+// Handles are the partitions of one topic, for callers that need many of them.
+type Handles struct {
+	all []*Partition // by number, nil: there is none; guarded by registry.mu
+	// loaded are those that are ready, read without a lock. The list is replaced when
+	// it has to grow.
+	loaded atomic.Pointer[[]atomic.Pointer[Partition]]
+}
+
+// Loaded returns the handle of a partition if it is there and ready, else nil: then
+// Log.Partition loads it. Appends to a handle of a topic that was dropped meanwhile are
+// refused.
+func (h *Handles) Loaded(number int32) *Partition {
+	if list := h.loaded.Load(); list != nil && int(number) < len(*list) {
+		return (*list)[number].Load()
+	}
+	return nil
+}
+
+// put adds a handle that is ready. The caller holds registry.mu.
+func (h *Handles) put(p *Partition) {
+	list := h.loaded.Load()
+	if list == nil || int(p.id.Partition) >= len(*list) {
+		bigger := make([]atomic.Pointer[Partition], len(h.all))
+		if list != nil {
+			for i := range *list {
+				bigger[i].Store((*list)[i].Load())
+			}
+		}
+		list = &bigger
+		h.loaded.Store(list)
+	}
+	(*list)[p.id.Partition].Store(p)
 }
 
 func (r *registry) init(l *Log) {
 	r.log = l
-	r.topics = make(map[pack.TopicID][]place)
+	r.topics = make(map[pack.TopicID]*Handles)
 	r.dropped = make(map[pack.TopicID]struct{})
+}
+
+// of returns a topic's handles, nil if none was asked for yet.
+func (r *registry) of(topic pack.TopicID) *Handles {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.topics[topic]
 }
 
 // loaded returns the handle if it is there and ready.
 func (r *registry) loaded(id pack.PartitionID) *Partition {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if list := r.topics[id.Topic]; int(id.Partition) < len(list) && list[id.Partition].usable {
-		return list[id.Partition].handle
+	if h := r.of(id.Topic); h != nil {
+		return h.Loaded(id.Partition)
 	}
 	return nil
 }
@@ -47,31 +81,35 @@ func (r *registry) claim(id pack.PartitionID, leaderEpoch int32) (p *Partition, 
 	if _, ok := r.dropped[id.Topic]; ok {
 		return nil, false, protocol.UnknownTopicOrPartition
 	}
-	list := r.topics[id.Topic]
-	if missing := int(id.Partition) + 1 - len(list); missing > 0 {
-		list = append(list, make([]place, missing)...)
-		r.topics[id.Topic] = list
+	h := r.topics[id.Topic]
+	if h == nil {
+		h = &Handles{}
+		r.topics[id.Topic] = h
 	}
-	at := &list[id.Partition]
-	if at.handle != nil {
-		return at.handle, false, nil
+	if missing := int(id.Partition) + 1 - len(h.all); missing > 0 {
+		h.all = append(h.all, make([]*Partition, missing)...)
+		h.all = h.all[:cap(h.all)]
 	}
-	at.handle = &Partition{id: id, leaderEpoch: leaderEpoch, log: r.log, ready: make(chan struct{})}
+	if p := h.all[id.Partition]; p != nil {
+		return p, false, nil
+	}
+	p = &Partition{id: id, leaderEpoch: leaderEpoch, log: r.log, ready: make(chan struct{})}
+	h.all[id.Partition] = p
 	r.n++
-	return at.handle, true, nil
+	return p, true, nil
 }
 
 // settle says that p is loaded, or forgets it if it could not be.
 func (r *registry) settle(p *Partition, loaded bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := r.topics[p.id.Topic]
-	if int(p.id.Partition) >= len(list) || list[p.id.Partition].handle != p {
-		return // dropped meanwhile
-	}
-	at := &list[p.id.Partition]
-	if at.usable = loaded; !loaded {
-		at.handle = nil
+	h := r.topics[p.id.Topic]
+	switch {
+	case h == nil: // dropped meanwhile
+	case loaded:
+		h.put(p)
+	default:
+		h.all[p.id.Partition] = nil
 		r.n--
 	}
 }
@@ -82,9 +120,11 @@ func (r *registry) drop(topic pack.TopicID) []*Partition {
 	defer r.mu.Unlock()
 	r.dropped[topic] = struct{}{}
 	var out []*Partition
-	for _, at := range r.topics[topic] {
-		if at.handle != nil {
-			out = append(out, at.handle)
+	if h := r.topics[topic]; h != nil {
+		for _, p := range h.all {
+			if p != nil {
+				out = append(out, p)
+			}
 		}
 	}
 	delete(r.topics, topic)
@@ -96,10 +136,10 @@ func (r *registry) drop(topic pack.TopicID) []*Partition {
 func (r *registry) each(fn func(*Partition)) {
 	r.mu.RLock()
 	all := make([]*Partition, 0, r.n)
-	for _, list := range r.topics {
-		for _, at := range list {
-			if at.handle != nil {
-				all = append(all, at.handle)
+	for _, h := range r.topics {
+		for _, p := range h.all {
+			if p != nil {
+				all = append(all, p)
 			}
 		}
 	}

@@ -120,6 +120,9 @@ func (l *Log) Partition(_ context.Context, id pack.PartitionID, epoch int32) (ap
 	return p, nil
 }
 
+// Handles implements api.Log: handlers have to ask for each partition.
+func (l *Log) Handles(pack.TopicID) api.Handles { return nil }
+
 // NewAppender implements api.Log.
 func (l *Log) NewAppender() api.Appender { return appender{l} }
 
