@@ -96,29 +96,70 @@ func section(b *strings.Builder, title string, t *Table, keep func(*Def) bool) {
 
 func compatibilityDoc() string {
 	var b strings.Builder
-	b.WriteString("# Settings of Kafka that do not act\n\nThis page is made from the definitions in `config`; change them there and run `go test ./config -update`.\n\n" +
-		"All settings of Kafka 4.4 are known, typed, validated and described with their defaults. These do nothing yet, or nothing ever:\n\n" +
-		"- *stored, not acting yet*: the value is kept and shown, and the work that makes it act follows.\n" +
-		"- *no effect*: it steers machinery that StreamHouse does not have.\n" +
-		"- *refused*: it asks for something whose absence must not go unnoticed; a value other than the default stops the start.\n\n" +
-		"The log says once when a topic sets one, and at the start when the broker is given one.\n")
+	b.WriteString(compatibilityHead)
 	for _, part := range []struct {
 		title string
 		table *Table
-	}{{"Topics", Topics()}, {"Groups", Groups()}, {"Brokers", Brokers()}} {
-		fmt.Fprintf(&b, "\n## %s\n\n| name | effect | what it is |\n|---|---|---|\n", part.title)
+	}{{"Topics", Topics()}, {"Groups", Groups()}, {"Client metrics subscriptions", ClientMetrics()}, {"Brokers", Brokers()}} {
+		fmt.Fprintf(&b, "\n## %s\n\n", part.title)
+		if acting := actingNames(part.table); acting != "" {
+			fmt.Fprintf(&b, "These act, as [configuration.md](configuration.md) says: %s.\n\n", acting)
+		}
+		b.WriteString("| name | effect | what it is | why it may be ignored |\n|---|---|---|---|\n")
 		if part.table == Topics() {
-			b.WriteString("| `cleanup.policy=compact` | stored, not acting yet | Compaction of topics follows; the delete policy acts. |\n")
+			b.WriteString("| `cleanup.policy=compact` | stored, not acting yet | Compaction of topics follows; the delete policy acts. | readers see older records of a key too |\n")
 		}
 		for _, d := range part.table.All() {
 			if d.Effect != Acts {
-				fmt.Fprintf(&b, "| `%s` | %s | %s |\n", d.Name, d.Effect, escape(d.Doc))
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", d.Name, d.Effect, escape(d.Doc), whyText(d))
 			}
 		}
 	}
 	b.WriteString(compatibilityTail)
 	return b.String()
 }
+
+// actingNames lists the settings of a table that act.
+func actingNames(t *Table) string {
+	var names []string
+	for _, d := range t.All() {
+		if d.Effect == Acts {
+			names = append(names, "`"+d.Name+"`")
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func whyText(d *Def) string {
+	if d.Effect == Refused {
+		return "it may not: the start says so"
+	}
+	return whySafe(d.Name)
+}
+
+// TestSafe: whatever is accepted without effect says why that loses nothing.
+func TestSafe(t *testing.T) {
+	for _, table := range []*Table{Topics(), Groups(), ClientMetrics(), Brokers()} {
+		for _, d := range table.All() {
+			if (d.Effect == NoEffect || d.Effect == Later) && whySafe(d.Name) == "" {
+				t.Errorf("%s: no reason", d.Name)
+			}
+		}
+	}
+}
+
+const compatibilityHead = `# Kafka's settings, one by one
+
+This page is made from the definitions in ` + "`config`" + `; change them there and run ` + "`go test ./config -update`" + `.
+
+All settings of Kafka 4.4 are known, typed, validated and described with their defaults. Each of them acts, or is one of these:
+
+- *stored, not acting yet*: the value is kept and shown, and the work that makes it act follows.
+- *no effect*: it steers machinery that StreamHouse does not have.
+- *refused*: it asks for something whose absence must not go unnoticed; a value other than the default stops the start.
+
+The log says once when a topic sets one that does not act, and at the start when the broker is given one.
+`
 
 const compatibilityTail = `
 ## What is answered otherwise than by Kafka
