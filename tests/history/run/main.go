@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,7 +16,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/streamhouse/streamhouse/tests/history"
@@ -49,13 +52,14 @@ func command(ctx context.Context, args []string, out io.Writer) (sound bool, err
 	flags.IntVar(&o.TxnVersion, "txn-version", 0, "1 for transactions as before KIP-890; 0 for what the broker offers")
 	length := flags.Duration("for", 10*time.Second, "how long to load the broker")
 	keep := flags.String("history", "", "file that takes the history; a temporary one if empty")
+	anomalies := flags.String("anomalies", "", "folder that takes a file for each anomaly: what it is, and its events as lines of the history")
 	old := flags.String("check", "", "judge this history and load nothing")
 	transactions := flags.Bool("transactions", true, "run transactions")
 	if err := flags.Parse(args); err != nil {
 		return errors.Is(err, flag.ErrHelp), err
 	}
 	if *old != "" {
-		return judge(*old, out)
+		return judge(*old, *anomalies, out)
 	}
 	if !*transactions {
 		o = o.WithoutTransactions()
@@ -76,7 +80,7 @@ func command(ctx context.Context, args []string, out io.Writer) (sound bool, err
 	if err := record(ctx, path, o, *length); err != nil {
 		return false, err
 	}
-	return judge(path, out)
+	return judge(path, *anomalies, out)
 }
 
 // record loads a broker and writes the history to a file.
@@ -91,10 +95,15 @@ func record(ctx context.Context, path string, o workload.Options, length time.Du
 }
 
 // judge reads a history and prints what it shows.
-func judge(path string, out io.Writer) (sound bool, err error) {
+func judge(path, anomalies string, out io.Writer) (sound bool, err error) {
 	v, err := verdict(path)
 	if err != nil {
 		return false, err
+	}
+	if anomalies != "" {
+		if err := write(anomalies, v.Anomalies); err != nil {
+			return false, err
+		}
 	}
 	for _, a := range slices.Concat(v.Notes, v.Anomalies) {
 		fmt.Fprintln(out, a)
@@ -104,6 +113,28 @@ func judge(path string, out io.Writer) (sound bool, err error) {
 		fmt.Fprintf(out, "%s: %d\n", kind, v.Found[kind])
 	}
 	return len(v.Anomalies) == 0, nil
+}
+
+// write makes a file of each anomaly.
+func write(folder string, anomalies []check.Anomaly) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for i, a := range anomalies {
+		text := []byte(a.Summary + "\n")
+		for _, e := range a.Events {
+			line, err := json.Marshal(e)
+			if err != nil {
+				return err
+			}
+			text = append(append(text, line...), '\n')
+		}
+		name := fmt.Sprintf("%02d-%s.jsonl", i+1, strings.ReplaceAll(string(a.Kind), " ", "-"))
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func verdict(path string) (check.Verdict, error) {

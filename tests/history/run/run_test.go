@@ -196,7 +196,14 @@ func TestCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.Reset()
-	if sound, err := command(ctx, []string{"-check", broken}, &again); err != nil || sound || !strings.Contains(again.String(), "phantom") {
+	if sound, err := command(ctx, []string{"-check", broken, "-anomalies", filepath.Join(filepath.Dir(path), "found")}, &again); err != nil || sound || !strings.Contains(again.String(), "phantom") {
 		t.Fatalf("%v, %v\n%s", sound, err, again.String())
+	}
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "found", "*-phantom.jsonl"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("no file of the anomaly: ", err)
+	}
+	if text, err := os.ReadFile(files[0]); err != nil || !strings.Contains(string(text), `"op":"poll"`) {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
