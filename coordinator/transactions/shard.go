@@ -83,9 +83,12 @@ func (s *shard) status() protocol.Code {
 func (s *shard) Run(ctx context.Context) {
 	for s.load(ctx) {
 		s.work(ctx)
-		if ctx.Err() != nil {
-			break
+		select {
+		case <-ctx.Done():
+		case <-time.After(loadRetryMin): // the journal needs a moment, too
+			continue
 		}
+		break
 	}
 	s.stop()
 }
