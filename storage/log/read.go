@@ -258,6 +258,7 @@ func (r *reading) part1(h *handle, e pack.Extent) (more bool, err error) {
 		if err := r.add(h, pos, bytes); err != nil {
 			return false, err
 		}
+		r.at = entries[to-1].LastOffset() + 1
 	}
 	if to == len(entries) {
 		r.at = e.LastOffset + 1

@@ -1,0 +1,383 @@
+package log
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/protocol/record"
+	"github.com/streamhouse/streamhouse/storage/buffer"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// txnBatch is a transactional batch of one record with the guard g.
+func txnBatch(producer int64, seq int32, g Guard) Batch {
+	b := batch(producer, seq, 1, 50)
+	b.Bytes[22] |= 0x10
+	record.SetMaxTimestamp(b.Bytes, b.Header.MaxTimestamp, false)
+	h, err := record.ParseHeader(b.Bytes)
+	if err != nil {
+		panic(err)
+	}
+	b.Header, b.Guard = h, g
+	return b
+}
+
+// markerBatch is an end marker in producer epoch 0.
+func markerBatch(producer int64, commit bool, coordinator int32) Batch {
+	m := record.EndMarker{Commit: commit, CoordinatorEpoch: coordinator}
+	buf := buffer.Get(record.MarkerSize)
+	record.AppendMarker(buf.Bytes()[:0], producer, 0, m, 5000)
+	h, err := record.ParseHeader(buf.Bytes())
+	if err != nil {
+		panic(err)
+	}
+	return Batch{Buf: buf, Bytes: buf.Bytes(), Header: h, Marker: &m}
+}
+
+// must appends a batch and expects it to become durable at an offset.
+func (r *rig) must(p *Partition, b Batch, offset int64) {
+	r.t.Helper()
+	if res := <-r.send(p, b); res.Err != nil || res.BaseOffset != offset {
+		r.t.Fatalf("%+v, want offset %d", res, offset)
+	}
+}
+
+// begin appends the first batch of a transaction, confirmed.
+func (r *rig) begin(p *Partition, producer int64, seq int32, offset int64) {
+	r.t.Helper()
+	_, g := p.TransactionGuard(producer, 0)
+	r.must(p, txnBatch(producer, seq, g), offset)
+}
+
+// atomic appends batches in one pack and returns what became of each.
+func (r *rig) atomic(batches ...AtomicBatch) []Result {
+	done := make(chan []Result, 1)
+	a := r.log.NewAppender()
+	defer a.Close()
+	a.AppendAtomic(context.Background(), NewTicket(len(batches), func(t *Ticket) { done <- t.Results() }), batches)
+	return <-done
+}
+
+// committed reads with isolation level read_committed from an offset on: where the
+// batches begin, and what was aborted.
+func (r *rig) committed(p *Partition, from int64) (offsets []int64, aborted []Aborted) {
+	r.t.Helper()
+	res, err := r.log.Read(context.Background(), p, ReadRequest{Offset: from, MaxBytes: 1 << 20, AtLeastOne: true, Committed: true})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer res.Release()
+	for i := range res.Chunks {
+		for b, err := range record.Batches(res.Chunks[i].Mem) {
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			offsets = append(offsets, b.Header.BaseOffset)
+		}
+	}
+	return offsets, res.Aborted
+}
+
+func TestReadCommitted(t *testing.T) {
+	r := newRig(t, newScriptedJournal(1))
+	p := r.partition(0)
+	r.must(p, batch(-1, 0, 1, 10), 0)
+	r.begin(p, 1, 0, 1)
+	r.begin(p, 2, 0, 2)
+	check := func(from, stable int64, offsets []int64, aborted ...Aborted) {
+		t.Helper()
+		if b := p.Bounds(); b.LastStable != stable {
+			t.Fatalf("last stable offset %d, want %d", b.LastStable, stable)
+		}
+		got, list := r.committed(p, from)
+		if !reflect.DeepEqual(got, offsets) || len(list) != len(aborted) || len(list) > 0 && !reflect.DeepEqual(list, aborted) || list == nil {
+			t.Fatalf("from %d: batches at %v, aborted %+v; want %v, %+v", from, got, list, offsets, aborted)
+		}
+	}
+	check(0, 1, []int64{0})
+	r.must(p, markerBatch(2, false, 0), 3)
+	check(0, 1, []int64{0})
+	r.must(p, batch(-1, 0, 1, 10), 4)
+	r.must(p, markerBatch(1, true, 0), 5)
+	check(0, 6, []int64{0, 1, 2, 3, 4, 5}, Aborted{2, 2})
+	check(3, 6, []int64{3, 4, 5}, Aborted{2, 2})
+	check(4, 6, []int64{4, 5})
+	r.begin(p, 1, 1, 6)
+	if low, err := r.log.DeleteRecords(context.Background(), p, 7); err != nil || low != 7 {
+		t.Fatal(low, err)
+	}
+	check(7, 7, nil) // the log start lifts it
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	r.store.starts = map[pack.PartitionID]int64{}
+	r.start()
+	p = r.partition(0)
+	check(2, 6, []int64{2, 3, 4, 5}, Aborted{2, 2})
+	if open, _ := p.TransactionGuard(1, 0); !open {
+		t.Error("the transaction is not open after a restart")
+	}
+	r.must(p, txnBatch(1, 2, 0), 7)
+	r.must(p, markerBatch(1, false, 0), 8)
+	check(3, 9, []int64{3, 4, 5, 6, 7, 8}, Aborted{2, 2}, Aborted{1, 6})
+}
+
+// A transaction's end is seen when it is durable, and whoever waits is woken by it.
+func TestLastStableOffsetRisesWithTheMarker(t *testing.T) {
+	j := newScriptedJournal(1)
+	var gate chan struct{}
+	j.before = func(uint64) error {
+		if gate != nil {
+			<-gate
+		}
+		return nil
+	}
+	r := newRig(t, j)
+	p := r.partition(0)
+	r.begin(p, 1, 0, 0)
+	w := r.log.NewWatcher()
+	defer w.Close()
+	w.Add(p, 3)
+	w.Drain(nil)
+	select {
+	case <-w.Wake():
+	default:
+	}
+	gate = make(chan struct{})
+	ended := r.send(p, markerBatch(1, true, 0))
+	select {
+	case <-w.Wake():
+		t.Fatal("woken before the marker is durable")
+	case <-time.After(10 * time.Millisecond):
+	}
+	if b := p.Bounds(); b.LastStable != 0 {
+		t.Fatalf("last stable offset %d before the marker is durable", b.LastStable)
+	}
+	close(gate)
+	<-w.Wake()
+	if b := p.Bounds(); b.LastStable != 2 {
+		t.Fatalf("last stable offset %d", b.LastStable)
+	}
+	if tags := w.Drain(nil); !reflect.DeepEqual(tags, []int{3}) {
+		t.Fatalf("tags %v", tags)
+	}
+	if res := <-ended; res.Err != nil {
+		t.Fatal(res.Err)
+	}
+}
+
+func TestGuard(t *testing.T) {
+	r := newRig(t, newScriptedJournal(1))
+	p, other := r.partition(0), r.partition(1)
+	refused := func(b Batch, want error) {
+		t.Helper()
+		if res := <-r.send(p, b); !errors.Is(res.Err, want) {
+			t.Fatalf("%+v, want %v", res, want)
+		}
+	}
+	refused(txnBatch(1, 0, 0), protocol.InvalidTxnState)
+	open, g := p.TransactionGuard(1, 0)
+	if open || g == 0 {
+		t.Fatalf("%v, %d", open, g)
+	}
+	// The marker of another producer, or of another partition, does not matter.
+	r.must(p, markerBatch(2, false, 0), 0)
+	r.must(other, markerBatch(1, false, 0), 0)
+	r.must(p, txnBatch(1, 0, g), 1)
+	if open, _ := p.TransactionGuard(1, 0); !open {
+		t.Fatal("no transaction is open")
+	}
+	if open, _ := p.TransactionGuard(1, 1); open {
+		t.Fatal("a transaction is open in an epoch without one")
+	}
+	r.must(p, txnBatch(1, 1, 0), 2) // continues
+	_, g = p.TransactionGuard(1, 0)
+	r.must(p, markerBatch(1, true, 0), 3)
+	refused(txnBatch(1, 2, g), protocol.InvalidTxnState)
+	_, g = p.TransactionGuard(1, 0)
+	r.must(p, txnBatch(1, 2, g), 4)
+}
+
+// What the guard stood for may have been in the pack that failed: the batch is refused as
+// if it had been there too, although its own partition lost nothing.
+func TestGuardIsVoidAfterAFailure(t *testing.T) {
+	j := newScriptedJournal(1)
+	fail := make(chan error, 1)
+	j.before = func(uint64) error {
+		select {
+		case err := <-fail:
+			return err
+		default:
+			return nil
+		}
+	}
+	r := newRig(t, j)
+	p, coordinator := r.partition(0), r.partition(1)
+	_, g := p.TransactionGuard(1, 0)
+	fail <- errors.New("no effect")
+	if res := <-r.send(coordinator, batch(-1, 0, 1, 10)); !errors.Is(res.Err, protocol.KafkaStorageError) {
+		t.Fatal(res)
+	}
+	r.usable(coordinator)
+	if res := <-r.send(p, txnBatch(1, 0, g)); !errors.Is(res.Err, protocol.KafkaStorageError) {
+		t.Fatalf("%+v", res)
+	}
+	_, g = p.TransactionGuard(1, 0)
+	r.must(p, txnBatch(1, 0, g), 0)
+}
+
+// usable waits until the log takes appends again.
+func (r *rig) usable(p *Partition) {
+	r.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		res := <-r.send(p, batch(-1, 0, 1, 10))
+		if res.Err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatal(res.Err)
+		}
+	}
+}
+
+func TestAppendAtomic(t *testing.T) {
+	j := newScriptedJournal(1)
+	r := newRig(t, j)
+	a, b, c := r.partition(0), r.partition(1), r.partition(2)
+	r.begin(a, 1, 0, 0)
+	r.begin(b, 1, 0, 0)
+	own := batch(-1, 0, 1, 10)
+	own.Coordinator = true
+	before := r.log.durable
+	for i, res := range r.atomic(AtomicBatch{a, markerBatch(1, true, 5)}, AtomicBatch{b, markerBatch(1, true, 5)}, AtomicBatch{c, own}) {
+		if res.Err != nil || res.BaseOffset != int64(1-i/2) {
+			t.Errorf("batch %d: %+v", i, res)
+		}
+	}
+	h, err := pack.DecodeHeader(j.packs[before+1])
+	if err != nil || h.Entries != 3 || h.Flags&pack.FlagAtomic == 0 {
+		t.Errorf("pack %+v, %v", h, err)
+	}
+	if a.Bounds().LastStable != 2 || b.Bounds().LastStable != 2 {
+		t.Errorf("%+v, %+v", a.Bounds(), b.Bounds())
+	}
+}
+
+// If one is refused none is appended.
+func TestAppendAtomicIsRefusedAsAWhole(t *testing.T) {
+	held := buffer.InUse()
+	r := newRig(t, newScriptedJournal(1))
+	a, b := r.partition(0), r.partition(1)
+	r.begin(a, 1, 0, 0)
+	r.begin(b, 1, 0, 0)
+	r.begin(b, 2, 0, 1)
+	r.must(b, markerBatch(2, true, 7), 2)
+	gone := r.partition(2)
+	gone.log.mu.Lock()
+	gone.deleted = true
+	gone.log.mu.Unlock()
+	for _, c := range []struct {
+		name    string
+		at      int // slot at fault, -1: all
+		err     error
+		batches []AtomicBatch
+	}{
+		{"an older coordinator", 1, protocol.TransactionCoordinatorFenced, []AtomicBatch{{a, markerBatch(1, true, 7)}, {b, markerBatch(2, true, 6)}}},
+		{"a partition that is gone", 0, protocol.UnknownTopicOrPartition, []AtomicBatch{{gone, markerBatch(1, true, 7)}, {b, markerBatch(1, true, 7)}}},
+		{"a client's batch", 1, protocol.InvalidRequest, []AtomicBatch{{a, markerBatch(1, true, 7)}, {b, batch(3, 0, 1, 10)}}},
+		{"one producer twice", 1, protocol.InvalidRequest, []AtomicBatch{{a, markerBatch(1, true, 7)}, {a, markerBatch(1, true, 7)}}},
+		{"too many bytes", -1, protocol.InvalidRequest, []AtomicBatch{{a, large(AtomicBytesMax)}, {b, markerBatch(1, true, 7)}}},
+		{"an unconfirmed batch of a coordinator", 1, protocol.InvalidTxnState, []AtomicBatch{{a, markerBatch(1, true, 7)}, {b, coordinators(txnBatch(4, 0, 0))}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for i, res := range r.atomic(c.batches...) {
+				want := c.err
+				if c.at >= 0 && i != c.at {
+					want = protocol.OperationNotAttempted
+				}
+				if !errors.Is(res.Err, want) {
+					t.Errorf("batch %d: %v, want %v", i, res.Err, want)
+				}
+			}
+			r.must(r.partition(9), batch(-1, 0, 1, 10), r.partition(9).Bounds().HighWatermark)
+			if x, y := a.Bounds(), b.Bounds(); x.HighWatermark != 1 || x.LastStable != 0 || y.HighWatermark != 3 || y.LastStable != 0 {
+				t.Errorf("something was appended: %+v, %+v", x, y)
+			}
+		})
+	}
+	if n := buffer.InUse(); n != held {
+		t.Errorf("%d bytes of buffers are still held", n-held)
+	}
+	many := make([]AtomicBatch, AtomicBatchesMax+1)
+	for i := range many {
+		many[i] = AtomicBatch{a, markerBatch(int64(i), true, 7)}
+	}
+	for _, res := range r.atomic(many...) {
+		if !errors.Is(res.Err, protocol.InvalidRequest) {
+			t.Fatalf("too many batches: %v", res.Err)
+		}
+	}
+}
+
+func coordinators(b Batch) Batch { b.Coordinator = true; return b }
+
+// large is a batch of a coordinator with a payload of n bytes.
+func large(n int) Batch { return coordinators(batch(-1, 0, 1, n)) }
+
+// A failed pack takes the whole append along, also if it was written and only the reply
+// was lost; what it ended is open again.
+func TestAppendAtomicFailsAsAWhole(t *testing.T) {
+	for _, failure := range []error{errors.New("no effect"), errAfterEffect} {
+		t.Run(fmt.Sprint(failure), func(t *testing.T) {
+			j := newScriptedJournal(1)
+			fail := make(chan error, 1)
+			j.before = func(uint64) error {
+				select {
+				case err := <-fail:
+					return err
+				default:
+					return nil
+				}
+			}
+			r := newRig(t, j)
+			a, b, c := r.partition(0), r.partition(1), r.partition(2)
+			r.begin(a, 1, 0, 0)
+			r.begin(b, 1, 0, 0)
+			end := func() []AtomicBatch {
+				return []AtomicBatch{{a, markerBatch(1, false, 5)}, {b, markerBatch(1, false, 5)}, {c, large(10)}}
+			}
+			fail <- failure
+			for i, res := range r.atomic(end()...) {
+				if !errors.Is(res.Err, protocol.KafkaStorageError) {
+					t.Errorf("batch %d: %+v", i, res)
+				}
+			}
+			r.usable(r.partition(9))
+			for _, p := range []*Partition{a, b} {
+				if open, _ := p.TransactionGuard(1, 0); !open || p.Bounds().LastStable != 0 || p.Bounds().HighWatermark != 1 {
+					t.Errorf("partition %d: open %v, %+v", p.id.Partition, open, p.Bounds())
+				}
+			}
+			if err := r.stop(); err != nil {
+				t.Fatal(err)
+			}
+			r.start()
+			a, b, c = r.partition(0), r.partition(1), r.partition(2)
+			for i, res := range r.atomic(end()...) {
+				if res.Err != nil {
+					t.Errorf("batch %d again: %+v", i, res)
+				}
+			}
+			for _, p := range []*Partition{a, b} {
+				if _, aborted := r.committed(p, 0); !reflect.DeepEqual(aborted, []Aborted{{1, 0}}) {
+					t.Errorf("aborted %+v", aborted)
+				}
+			}
+		})
+	}
+}
