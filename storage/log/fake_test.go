@@ -174,14 +174,14 @@ func (topics) LeaderEpoch(pack.TopicID) (int32, bool) { return 3, true }
 
 // rig is a log over a scripted journal.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	journal *scriptedJournal
 	store   *store
 	log     *Log
 	stop    func() error
 }
 
-func newRig(t *testing.T, j *scriptedJournal) *rig {
+func newRig(t testing.TB, j *scriptedJournal) *rig {
 	t.Helper()
 	r := &rig{t: t, journal: j, store: &store{starts: map[pack.PartitionID]int64{}}}
 	r.start()
