@@ -22,8 +22,19 @@ func (c *Core) DeleteRecords(ctx context.Context, r *Request) (kmsg.Response, er
 		want := &req.Topics[i]
 		out := kmsg.NewDeleteRecordsResponseTopic()
 		out.Topic = want.Topic
-		out.Partitions = make([]kmsg.DeleteRecordsResponseTopicPartition, len(want.Partitions))
+		out.Partitions = make([]kmsg.DeleteRecordsResponseTopicPartition, 0, len(want.Partitions))
+		repeated := twice(want.Partitions, func(p *kmsg.DeleteRecordsRequestTopicPartition) int32 { return p.Partition })
 		for j := range want.Partitions {
+			// Of a partition that is named twice, the last one counts.
+			if repeated[want.Partitions[j].Partition] {
+				last := j + 1
+				for last < len(want.Partitions) && want.Partitions[last].Partition != want.Partitions[j].Partition {
+					last++
+				}
+				if last < len(want.Partitions) {
+					continue
+				}
+			}
 			o := kmsg.NewDeleteRecordsResponseTopicPartition()
 			o.Partition = want.Partitions[j].Partition
 			start, err := c.deleteRecords(ctx, c.Catalog.ByName(want.Topic), &want.Partitions[j])
@@ -31,7 +42,7 @@ func (c *Core) DeleteRecords(ctx context.Context, r *Request) (kmsg.Response, er
 				start = -1
 			}
 			o.LowWatermark, o.ErrorCode = start, int16(codeOf(err))
-			out.Partitions[j] = o
+			out.Partitions = append(out.Partitions, o)
 		}
 		resp.Topics = append(resp.Topics, out)
 	}
@@ -40,7 +51,7 @@ func (c *Core) DeleteRecords(ctx context.Context, r *Request) (kmsg.Response, er
 
 func (c *Core) deleteRecords(ctx context.Context, t *Topic, want *kmsg.DeleteRecordsRequestTopicPartition) (int64, error) {
 	switch {
-	case t == nil:
+	case t == nil, want.Partition < 0, want.Partition >= t.Partitions:
 		return -1, protocol.UnknownTopicOrPartition
 	case t.Internal:
 		return -1, protocol.InvalidTopicException

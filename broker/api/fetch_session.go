@@ -97,7 +97,7 @@ func (c *FetchSessions) context(ctx context.Context, req *kmsg.FetchRequest, now
 		set.update(req)
 		return &fetchContext{
 			cache: c, set: set, now: now, byID: req.Version >= 13,
-			create: epoch == epochInitial && set.len() > 0,
+			create: epoch == epochInitial,
 		}, protocol.None
 	}
 	return c.step(ctx, req, now)
@@ -277,7 +277,7 @@ func (s *fetchSet) update(req *kmsg.FetchRequest) {
 			key.partition = a.Partition
 			p := s.put(key)
 			p.offset, p.maxBytes = a.FetchOffset, a.PartitionMaxBytes
-			p.leaderEpoch, p.lastEpoch = a.CurrentLeaderEpoch, a.LastFetchedEpoch
+			p.leaderEpoch, p.lastEpoch = max(a.CurrentLeaderEpoch, -1), a.LastFetchedEpoch // negative: none
 			if req.Version < 9 {
 				p.leaderEpoch = -1
 			}

@@ -168,6 +168,7 @@ func TestFetchLimits(t *testing.T) {
 // TestFetchErrors: what a partition can be refused for.
 func TestFetchErrors(t *testing.T) {
 	b := apitest.Start(t, apitest.Options{})
+	b.Node.StartEpoch = 3 // two leaders were before this one
 	topic := b.Topic("t", 1, nil)
 	for range 3 {
 		produce(t, b, topic, 0, batchOf(1, 10))
@@ -194,7 +195,7 @@ func TestFetchErrors(t *testing.T) {
 		if version < 9 {
 			continue
 		}
-		for epoch, code := range map[int32]protocol.Code{5: protocol.UnknownLeaderEpoch, -2: protocol.FencedLeaderEpoch} {
+		for epoch, code := range map[int32]protocol.Code{5: protocol.UnknownLeaderEpoch, 1: protocol.FencedLeaderEpoch, 2: protocol.None, -2: protocol.None} {
 			p, resp := one(version, func(p *kmsg.FetchRequestTopicPartition) { p.CurrentLeaderEpoch = epoch })
 			if p.ErrorCode != int16(code) {
 				t.Errorf("v%d: epoch %d: %v", version, epoch, protocol.Code(p.ErrorCode))

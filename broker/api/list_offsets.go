@@ -50,20 +50,26 @@ func (c *Core) ListOffsets(ctx context.Context, r *Request) (kmsg.Response, erro
 		repeated := twice(want.Partitions, func(p *kmsg.ListOffsetsRequestTopicPartition) int32 { return p.Partition })
 		out := kmsg.NewListOffsetsResponseTopic()
 		out.Topic = want.Topic
-		out.Partitions = make([]kmsg.ListOffsetsResponseTopicPartition, len(want.Partitions))
+		out.Partitions = make([]kmsg.ListOffsetsResponseTopicPartition, 0, len(want.Partitions))
 		for j := range want.Partitions {
 			p := &want.Partitions[j]
+			again, first := repeated[p.Partition]
+			if !first {
+				continue // one answer for all of them
+			}
 			if r.Version < 4 {
 				p.CurrentLeaderEpoch = -1
 			}
 			o := kmsg.NewListOffsetsResponseTopicPartition()
 			o.Partition, o.OldStyleOffsets = p.Partition, []int64{}
 			err := error(protocol.InvalidRequest)
-			if !repeated[p.Partition] {
+			if again {
+				delete(repeated, p.Partition)
+			} else {
 				err = c.offsetFor(ctx, r.Version, topic, p, req.IsolationLevel == 1, &o)
 			}
 			o.ErrorCode = int16(codeOf(err))
-			out.Partitions[j] = o
+			out.Partitions = append(out.Partitions, o)
 		}
 		resp.Topics = append(resp.Topics, out)
 	}

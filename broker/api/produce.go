@@ -140,6 +140,7 @@ func (q *produceParser) topic() {
 	rules := record.Rules{}
 	if topic != nil {
 		rules = topic.Config.Rules(q.request.Version, q.now)
+		rules.Topic = topic.Name
 		q.named, q.handles = q.seen.topic(topic.ID, topic.Partitions), q.Log.Handles(topic.ID)
 	}
 	least := 8
@@ -170,10 +171,10 @@ func (q *produceParser) resolve() (*catalog.Topic, answerTopic, error) {
 		at.name = name
 	}
 	switch {
+	case topic == nil: // before what is wrong with the whole request, as in Kafka
+		return nil, at, unknown
 	case q.refusal != nil:
 		return topic, at, q.refusal
-	case topic == nil:
-		return nil, at, unknown
 	case topic.Internal && q.request.ClientID != adminClient:
 		return topic, at, protocol.InvalidTopicException
 	}
@@ -193,9 +194,10 @@ func (q *produceParser) partition(topic *catalog.Topic, rules *record.Rules, ref
 		return
 	}
 	end := f.In.Left() - max(length, 0)
-	if refusal == nil && (index < 0 || index >= topic.Partitions) {
+	if topic != nil && (index < 0 || index >= topic.Partitions) {
 		refusal = protocol.UnknownTopicOrPartition
 	}
+	rules.Partition = index
 	if refusal == nil && q.seen.add(q.named, index) {
 		f.Err = f.In.Skip(max(length, 0))
 		f.Tags()
@@ -206,7 +208,7 @@ func (q *produceParser) partition(topic *catalog.Topic, rules *record.Rules, ref
 		refusal = q.append(topic, index, rules, length, ticket, slot)
 	}
 	if refusal != nil {
-		ticket.Fail(slot, refusal)
+		ticket.Finish(slot, refused(refusal))
 	}
 	if f.Err == nil {
 		f.Err = f.In.Skip(f.In.Left() - end)
@@ -226,7 +228,7 @@ func (q *produceParser) append(topic *catalog.Topic, index int32, rules *record.
 	}
 	size, err := q.head(topic, rules, length)
 	if err != nil || q.f.Err != nil {
-		return err
+		return judge(err, p)
 	}
 	buf, b, err := q.f.In.Take(size)
 	if err != nil {
@@ -236,7 +238,7 @@ func (q *produceParser) append(topic *catalog.Topic, index int32, rules *record.
 	batch, err := q.check(topic, rules, buf, b, length-size)
 	if err != nil {
 		batch.Buf.Release()
-		return err
+		return judge(err, p)
 	}
 	if batch.Header.Transactional() {
 		if err := q.confirm(topic, index, p, &batch); err != nil {
@@ -268,7 +270,7 @@ func (q *produceParser) head(topic *catalog.Topic, rules *record.Rules, length i
 	}
 	size, err := record.Extent(head, length)
 	if err != nil {
-		return 0, err
+		return 0, unreadable{err}
 	}
 	h, err := record.ParseHeader(head)
 	if err != nil {
@@ -291,7 +293,7 @@ func (q *produceParser) check(topic *catalog.Topic, rules *record.Rules, buf *bu
 			return batch, err
 		}
 		if err := record.CheckTail(rest, tail); err != nil {
-			return batch, err
+			return batch, unreadable{err}
 		}
 	}
 	info, err := record.Validate(b, rules, nil)

@@ -123,9 +123,18 @@ func (p *answerPart) result() *log.Result { return &p.ticket.Results()[p.slot] }
 func (a *produceAnswer) encode(e *encoder) {
 	version := a.request.Version
 	parts, moved := a.parts, false
-	e.array(len(a.topics))
+	named := 0
+	for i := range a.topics {
+		if a.topics[i].parts > 0 {
+			named++
+		}
+	}
+	e.array(named) // a topic of which nothing was asked is not in the answer
 	for i := range a.topics {
 		t := &a.topics[i]
+		if t.parts == 0 {
+			continue
+		}
 		if version >= 13 {
 			e.uuid(t.id)
 		} else {
@@ -180,7 +189,7 @@ func recordErrors(e *encoder, err error) {
 	var batch *record.BatchError
 	if !errors.As(err, &batch) {
 		e.array(0)
-		e.nullable(messageOf(err))
+		e.nullable(refusalText(err))
 		return
 	}
 	e.array(len(batch.Records))
@@ -189,5 +198,5 @@ func recordErrors(e *encoder, err error) {
 		e.nullable(&batch.Records[i].Message)
 		e.noTags()
 	}
-	e.nullable(messageOf(err))
+	e.nullable(refusalText(err))
 }

@@ -1,6 +1,10 @@
 package record
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/streamhouse/streamhouse/protocol"
+)
 
 // The smallest size a batch of any format may declare (a v0 message), and the part of a
 // batch that shows its size and magic.
@@ -54,14 +58,15 @@ func frame(head []byte, total int) (size int, magic int8, err error) {
 	}
 	declared := int32(binary.BigEndian.Uint32(head[8:]))
 	if declared < minDeclared {
-		return 0, 0, corrupt("record batch declares %d bytes", declared)
+		return 0, 0, &BatchError{Err: protocol.Errorf(protocol.CorruptMessage,
+			"Record size %d is less than the minimum record overhead (14)", declared)}
 	}
 	if total < magicEnd {
 		return 0, 0, nil
 	}
 	magic = int8(head[magicAt])
 	if magic < 0 || magic > 2 {
-		return 0, 0, corrupt("record batch has magic %d", magic)
+		return 0, 0, &BatchError{Err: protocol.Errorf(protocol.CorruptMessage, "Invalid magic found in record: %d", magic)}
 	}
 	if int64(declared)+prefixSize > int64(total) {
 		return 0, magic, nil

@@ -16,6 +16,9 @@ const NoTimestamp = -1
 // Rules are what a batch from a client must keep to. They are made once per topic and
 // request; Validate does not change them.
 type Rules struct {
+	// Topic and Partition are named in texts.
+	Topic     string
+	Partition int32
 	// ProduceVersion is the version of the request; zstd came with 7.
 	ProduceVersion int16
 	// Now is the broker's clock, ms. It becomes the largest timestamp when LogAppendTime
@@ -51,8 +54,8 @@ type Info struct {
 	Recompress bool
 }
 
-// BatchError is a refusal that names single records, for the record_errors of a Produce
-// response (v8 and later, KIP-467).
+// BatchError is a refusal whose text the client is shown, with single records for the
+// record_errors of a Produce response if there are any (v8 and later, KIP-467).
 type BatchError struct {
 	Err     *protocol.Error
 	Records []RecordError // the first maxRecordErrors at most

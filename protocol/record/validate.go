@@ -153,7 +153,7 @@ func (r *Rules) recordErrors(b []byte, h *Header, s *Scratch) error {
 	count, badTime := 0, false
 	t := newTally(h, true)
 	t.visit = func(delta int32, timestamp int64, nullKey bool) bool {
-		message, isTime := r.recordFault(h, timestamp, nullKey)
+		message, isTime := r.recordFault(h, delta, timestamp, nullKey)
 		if message == "" {
 			return true
 		}
@@ -178,26 +178,28 @@ func (r *Rules) recordErrors(b []byte, h *Header, s *Scratch) error {
 
 // recordFault returns what is wrong with a record, "" for nothing, and whether it is its
 // timestamp.
-func (r *Rules) recordFault(h *Header, timestamp int64, nullKey bool) (message string, isTime bool) {
+func (r *Rules) recordFault(h *Header, delta int32, timestamp int64, nullKey bool) (message string, isTime bool) {
 	switch {
 	case r.Compacted && nullKey:
-		return "Compacted topic cannot accept message without key", false
+		return fmt.Sprintf("Compacted topic cannot accept message without key in topic partition %s-%d", r.Topic, r.Partition), false
 	case r.LogAppendTime && h.LogAppendTime():
 		return "Producer should not set timestamp type to LogAppendTime", true
 	case !r.LogAppendTime && timestamp != NoTimestamp && r.outOfRange(timestamp):
-		return fmt.Sprintf("Timestamp %d is out of range: it should be within [%d, %d]",
-			timestamp, r.Now-r.TimestampBeforeMax, r.Now+r.TimestampAfterMax), true
+		return fmt.Sprintf("Timestamp %d of message with offset %d is out of range. The timestamp should be within [%d, %d]",
+			timestamp, delta, r.Now-r.TimestampBeforeMax, r.Now+r.TimestampAfterMax), true
 	}
 	return "", false
 }
 
 func firstThree(list []RecordError) string {
-	var sb strings.Builder
+	sb := new(strings.Builder)
+	sb.WriteByte('[')
 	for i, e := range list[:min(len(list), 3)] {
 		if i > 0 {
-			sb.WriteString("; ")
+			sb.WriteString(", ")
 		}
-		fmt.Fprintf(&sb, "record %d: %s", e.BatchIndex, e.Message)
+		fmt.Fprintf(sb, "RecordError(batchIndex=%d, message='%s')", e.BatchIndex, e.Message)
 	}
+	sb.WriteByte(']')
 	return sb.String()
 }

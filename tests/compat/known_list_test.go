@@ -4,6 +4,17 @@ package compat
 const (
 	kafkaErrs  = "Kafka fails inside (UNKNOWN_SERVER_ERROR); the request is at fault, and clients do not retry this"
 	oneReplica = "accepted, since durability does not come from copies; `replication.factor.strict=true` answers as Kafka does"
+	brokenData = "the data of the batch is at fault, where Kafka fails inside (UNKNOWN_SERVER_ERROR); clients do not retry this"
+	zstdFirst  = "Kafka looks at the version that zstd needs first; the batch is refused in either case"
+	onceEach   = "an answer for each time the topic is named; Kafka puts them into one, and clients name a topic once"
+	noTxn      = "the batch belongs to no transaction; Kafka says that its transactional id is not authorised, which it lacks"
+	horizon    = "the bit is the log cleaner's; Kafka stores it as it comes"
+	wholeOnly  = "whole batches; Kafka cuts the last one at the limit, and clients drop what was cut"
+	grouping   = "Kafka lists partitions with an error apart, under their topic once more"
+	noRoom     = "a limit below zero counts as none, where Kafka fails inside (UNKNOWN_SERVER_ERROR)"
+	isolation  = "an isolation level that does not exist reads uncommitted, where Kafka fails inside (UNKNOWN_SERVER_ERROR)"
+	noEpoch    = "there is no epoch below -1; Kafka answers with the number itself"
+	deletedMax = "the record was deleted; Kafka still shows it"
 	collision  = "Kafka looks for names that collide among topics that exist, and lets two of one request pass; they collide all the same"
 )
 
@@ -26,4 +37,51 @@ var knownDifferences = []known{
 	{"create", "collide with each other", "7", "Topics[1].TopicID", `"none"`, collision},
 	{"cluster", "topics, empty name", "0", "Topics[0].AuthorizedOperations", `3576`, kafkaErrs},
 	{"cluster", "topics, empty name", "0", "Topics[0].ErrorCode", `17`, kafkaErrs},
+	{"produce", "topic twice", "3-4", "Topics", `[{"Partitions":[{"BaseOffset":"+1","CurrentLeader":{"LeaderEpoch":-1,"LeaderID":-1},"ErrorCode":0,"ErrorMessage":null,"E... (449 bytes, CRC 33aef8ab)`, onceEach},
+	{"produce", "topic twice", "5-12", "Topics", `[{"Partitions":[{"BaseOffset":"+1","CurrentLeader":{"LeaderEpoch":-1,"LeaderID":-1},"ErrorCode":0,"ErrorMessage":null,"E... (447 bytes, CRC 1e2f1adc)`, onceEach},
+	{"produce", "topic twice", "13", "Topics", `[{"Partitions":[{"BaseOffset":"+1","CurrentLeader":{"LeaderEpoch":-1,"LeaderID":-1},"ErrorCode":0,"ErrorMessage":null,"E... (451 bytes, CRC c76ea7f2)`, onceEach},
+	{"produce", "codec 5", "5-6", "Topics[0].Partitions[0].LogStartOffset", `0`, zstdFirst},
+	{"produce", "codec 5", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, brokenData},
+	{"produce", "codec gzip without data", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, brokenData},
+	{"produce", "codec snappy without data", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, brokenData},
+	{"produce", "codec lz4 without data", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, brokenData},
+	{"produce", "codec zstd without data", "7-13", "Topics[0].Partitions[0].ErrorCode", `87`, brokenData},
+	{"produce", "transactional batch without producer", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, noTxn},
+	{"produce", "transactional batch without producer", "5-13", "Topics[0].Partitions[0].LogStartOffset", `0`, noTxn},
+	{"produce", "delete horizon", "3-13", "Topics[0].Partitions[0].BaseOffset", `-1`, horizon},
+	{"produce", "delete horizon", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, horizon},
+	{"fetch", "good and unknown", "13-18", "Topics", `[{"Partitions":[{"AbortedTransactions":null,"CurrentLeader":{"LeaderEpoch":-1,"LeaderID":-1},"DivergingEpoch":{"EndOffse... (1137 bytes, CRC ea4f2d44)`, grouping},
+	{"fetch", "room for one batch", "4-18", "Topics[0].Partitions[0].RecordBatches", `["offset 0 epoch 0 magic 2 attributes 0 records 1 bytes 5070 crc 9e7ea539"]`, wholeOnly},
+	{"fetch", "negative room", "4-18", "Topics[0].Partitions[0].ErrorCode", `0`, noRoom},
+	{"fetch", "negative room", "4-18", "Topics[0].Partitions[0].HighWatermark", `2`, noRoom},
+	{"fetch", "negative room", "4-18", "Topics[0].Partitions[0].LastStableOffset", `2`, noRoom},
+	{"fetch", "negative room", "4-18", "Topics[0].Partitions[0].RecordBatches", `["offset 0 epoch 0 magic 2 attributes 0 records 1 bytes 5070 crc 9e7ea539"]`, noRoom},
+	{"fetch", "negative room", "5-18", "Topics[0].Partitions[0].LogStartOffset", `0`, noRoom},
+	{"fetch", "isolation 2", "4-12", "Topics[0].Partitions[0].AbortedTransactions", `null`, isolation},
+	{"fetch", "isolation 2", "4-12", "Topics[0].Partitions[0].ErrorCode", `0`, isolation},
+	{"fetch", "isolation 2", "4-12", "Topics[0].Partitions[0].HighWatermark", `5`, isolation},
+	{"fetch", "isolation 2", "4-12", "Topics[0].Partitions[0].LastStableOffset", `5`, isolation},
+	{"fetch", "isolation 2", "4-12", "Topics[0].Partitions[0].RecordBatches", `["offset 0 epoch 0 magic 2 attributes 0 records 3 bytes 85 crc 2d1a827f","offset 3 epoch 0 magic 2 attributes 0 records ... (145 bytes, CRC d4286f73)`, isolation},
+	{"fetch", "isolation 2", "5-12", "Topics[0].Partitions[0].LogStartOffset", `0`, isolation},
+	{"fetch", "isolation 2", "7-18", "ErrorCode", `0`, isolation},
+	{"fetch", "isolation 2", "13-18", "Topics", `[{"Partitions":[{"AbortedTransactions":null,"CurrentLeader":{"LeaderEpoch":-1,"LeaderID":-1},"DivergingEpoch":{"EndOffse... (489 bytes, CRC b5be760b)`, isolation},
+	{"fetch", "isolation -1", "4-12", "Topics[0].Partitions[0].AbortedTransactions", `null`, isolation},
+	{"fetch", "isolation -1", "4-12", "Topics[0].Partitions[0].ErrorCode", `0`, isolation},
+	{"fetch", "isolation -1", "4-12", "Topics[0].Partitions[0].HighWatermark", `5`, isolation},
+	{"fetch", "isolation -1", "4-12", "Topics[0].Partitions[0].LastStableOffset", `5`, isolation},
+	{"fetch", "isolation -1", "4-12", "Topics[0].Partitions[0].RecordBatches", `["offset 0 epoch 0 magic 2 attributes 0 records 3 bytes 85 crc 2d1a827f","offset 3 epoch 0 magic 2 attributes 0 records ... (145 bytes, CRC d4286f73)`, isolation},
+	{"fetch", "isolation -1", "5-12", "Topics[0].Partitions[0].LogStartOffset", `0`, isolation},
+	{"fetch", "isolation -1", "7-18", "ErrorCode", `0`, isolation},
+	{"fetch", "isolation -1", "13-18", "Topics", `[{"Partitions":[{"AbortedTransactions":null,"CurrentLeader":{"LeaderEpoch":-1,"LeaderID":-1},"DivergingEpoch":{"EndOffse... (489 bytes, CRC b5be760b)`, isolation},
+	{"offsets", "latest, isolation 2", "2-11", "Topics[0].Partitions[0].ErrorCode", `0`, isolation},
+	{"offsets", "latest, isolation 2", "2-11", "Topics[0].Partitions[0].Offset", `4`, isolation},
+	{"offsets", "latest, isolation 2", "4-11", "Topics[0].Partitions[0].LeaderEpoch", `0`, isolation},
+	{"offsets", "latest, isolation -1", "2-11", "Topics[0].Partitions[0].ErrorCode", `0`, isolation},
+	{"offsets", "latest, isolation -1", "2-11", "Topics[0].Partitions[0].Offset", `4`, isolation},
+	{"offsets", "latest, isolation -1", "4-11", "Topics[0].Partitions[0].LeaderEpoch", `0`, isolation},
+	{"epochs", "negative", "2-4", "Topics[0].Partitions[0].EndOffset", `-1`, noEpoch},
+	{"epochs", "negative", "2-4", "Topics[0].Partitions[0].LeaderEpoch", `-1`, noEpoch},
+	{"delete-records", "max timestamp of all", "11", "Topics[0].Partitions[0].LeaderEpoch", `-1`, deletedMax},
+	{"delete-records", "max timestamp of all", "11", "Topics[0].Partitions[0].Offset", `-1`, deletedMax},
+	{"delete-records", "max timestamp of all", "11", "Topics[0].Partitions[0].Timestamp", `-1`, deletedMax},
 }

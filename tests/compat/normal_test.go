@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,13 +33,13 @@ var ignoredIn = map[int16]map[string]string{
 
 // unordered are, by API key, the lists whose order is that of a hash map in Kafka.
 var unordered = map[int16][]string{
-	3: {"Topics"}, 11: {"Members"}, 15: {"Members"}, 16: {"Groups"}, 19: {"Topics"}, 20: {"Topics"}, 37: {"Topics"},
+	0: {"Topics", "Partitions"}, 3: {"Topics"}, 11: {"Members"}, 15: {"Members"}, 16: {"Groups"}, 19: {"Topics"}, 20: {"Topics"}, 37: {"Topics"},
 }
 
 // order is what an unordered list is sorted by: names, then everything.
 func order(v any) string {
 	m, _ := v.(map[string]any)
-	return fmt.Sprint(m["Topic"], m["TopicID"], m["Group"], m["MemberID"], m["InstanceID"], v)
+	return fmt.Sprint(m["Topic"], m["TopicID"], m["Partition"], m["Group"], m["MemberID"], m["InstanceID"], v)
 }
 
 // normal turns a response into plain data without what differs by nature.
@@ -53,8 +54,35 @@ func (w *world) normal(c *testCase, resp kmsg.Response, lane int16) (any, error)
 	if err := decoder.Decode(&tree); err != nil {
 		return nil, err
 	}
+	if resp.Key() == 0 {
+		w.relative(tree)
+	}
 	n := &normaliser{world: w, key: resp.Key(), lane: fmt.Sprintf("-v%d-", lane), ignore: c.ignore}
 	return n.walk("", tree), nil
+}
+
+// relative turns the offsets that a Produce was given into steps from the last ones of
+// their partitions, so that cases do not depend on how many came before them.
+func (w *world) relative(tree any) {
+	topics, _ := tree.(map[string]any)["Topics"].([]any)
+	for i := range topics {
+		t := topics[i].(map[string]any)
+		name := fmt.Sprint(t["Topic"])
+		if id, ok := uuid(t["TopicID"]); ok && w.ids[id] != "" {
+			name = w.ids[id]
+		}
+		parts, _ := t["Partitions"].([]any)
+		for j := range parts {
+			p := parts[j].(map[string]any)
+			base, err := p["BaseOffset"].(json.Number).Int64()
+			if err != nil || base < 0 {
+				continue
+			}
+			key := fmt.Sprintf("BaseOffset %s/%v", name, p["Partition"])
+			p["BaseOffset"] = fmt.Sprintf("%+d", base-w.values[key])
+			w.values[key] = base
+		}
+	}
 }
 
 type normaliser struct {
@@ -101,6 +129,8 @@ func (n *normaliser) walk(name string, v any) any {
 
 var (
 	uuids   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	longAgo = regexp.MustCompile(`-92233\d{14}`) // what the longest time before now is
+	millis  = regexp.MustCompile(`\b1[789]\d{11}\b`)
 	wordy64 = regexp.MustCompile(`[A-Za-z0-9_-]{22}`)
 )
 
@@ -111,6 +141,14 @@ func (n *normaliser) text(s string) string {
 	for id, name := range n.members {
 		s = strings.ReplaceAll(s, id, "member "+name)
 	}
+	s = longAgo.ReplaceAllString(s, "LONG AGO")
+	s = millis.ReplaceAllStringFunc(s, func(ms string) string {
+		i, err := strconv.ParseInt(ms, 10, 64)
+		if err == nil && time.Since(time.UnixMilli(i)).Abs() < 3*time.Hour {
+			return "NOW"
+		}
+		return ms
+	})
 	s = uuids.ReplaceAllString(s, "UUID")
 	return wordy64.ReplaceAllStringFunc(s, func(id string) string {
 		raw, err := base64.RawURLEncoding.DecodeString(id)

@@ -11,4 +11,11 @@ var suites = []suite{
 	{name: "delete", cases: deleteCases},
 	{name: "partitions", cases: partitionCases},
 	{name: "cluster", cases: clusterCases},
+	{name: "produce", cases: produceCases},
+	{name: "idempotence", cases: idempotenceCases},
+	{name: "fetch", cases: fetchCases},
+	{name: "sessions", cases: sessionCases},
+	{name: "offsets", cases: offsetCases},
+	{name: "epochs", cases: epochCases},
+	{name: "delete-records", cases: deleteRecordCases},
 }

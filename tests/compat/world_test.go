@@ -209,6 +209,11 @@ func (w *world) lane(c *testCase, lane int16) (got any, ok bool, err error) {
 
 func (w *world) answered(c *testCase, lane int16, resp kmsg.Response) (any, bool, error) {
 	w.learn(resp)
+	if made, ok := resp.(*kmsg.CreateTopicsResponse); ok && c.name == "setup" {
+		if err := w.settle(made); err != nil {
+			return nil, false, err
+		}
+	}
 	codes(reflect.ValueOf(resp).Elem(), func(code int16) { note(w.produced, resp.Key(), code, c.name) })
 	if c.keep != nil {
 		c.keep(w, lane, resp)
@@ -228,6 +233,40 @@ func (w *world) producedBy(suite string) map[int16]map[int16]map[string]bool {
 		}
 	}
 	return out
+}
+
+// settle waits until every partition of new topics answers.
+func (w *world) settle(made *kmsg.CreateTopicsResponse) error {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.Version, req.ReplicaID = 1, -1
+	for _, m := range made.Topics {
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = m.Topic
+		for number := range m.NumPartitions {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.Timestamp = number, -1
+			t.Partitions = append(t.Partitions, p)
+		}
+		req.Topics = append(req.Topics, t)
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(again) {
+		resp, err := w.call("", req)
+		if err != nil {
+			return err
+		}
+		missing := 0
+		codes(reflect.ValueOf(resp).Elem(), func(code int16) {
+			if code != 0 {
+				missing++
+			}
+		})
+		if missing == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d new partitions do not answer", missing)
+		}
+	}
 }
 
 func connection(c *testCase, lane int16) string {
