@@ -12,7 +12,9 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/coordinator"
+	"github.com/streamhouse/streamhouse/coordinator/transactions"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/features"
 	"github.com/streamhouse/streamhouse/metadata/producerid"
 	"github.com/streamhouse/streamhouse/server/httpd"
 	"github.com/streamhouse/streamhouse/server/logging"
@@ -30,15 +32,19 @@ type node struct {
 	registry *prometheus.Registry
 	now      func() time.Time
 
-	catalog  *catalog.Catalog
-	log      *log.Log
-	groups   *coordinator.Coordinator
-	upkeep   *upkeep.Upkeep
-	debt     *upkeep.Debt // of internal topics
-	identity *api.Node
-	network  *broker.Server
-	http     *httpd.Server
-	ready    atomic.Bool
+	catalog *catalog.Catalog
+	log     *log.Log
+	groups  *coordinator.Coordinator
+	// transactions uses groups, which outlive it.
+	transactions *transactions.Coordinator
+	producers    *producerid.Allocator
+	features     *features.Levels
+	upkeep       *upkeep.Upkeep
+	debt         *upkeep.Debt // of internal topics
+	identity     *api.Node
+	network      *broker.Server
+	http         *httpd.Server
+	ready        atomic.Bool
 }
 
 // network is the broker package's view of the settings.
@@ -79,7 +85,7 @@ func limits(b *config.Broker) broker.Limits {
 func (n *node) routes(b *config.Broker) *api.Routes {
 	t := &api.Routes{}
 	storage := api.OverLog(n.log)
-	t.Add(int16(kmsg.Produce), api.Route{Stream: &api.Producer{Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now}})
+	t.Add(int16(kmsg.Produce), api.Route{Stream: &api.Producer{Topics: n.catalog, Log: storage, Transactions: n.transactions, Node: n.identity, Now: n.now}})
 	fetch := &api.Fetcher{
 		Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now,
 		Sessions:  api.NewFetchSessions(int(b.Int("max.incremental.fetch.session.cache.slots"))),
@@ -87,11 +93,16 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 		MaxMemory: b.Int("request.memory.bytes"),
 	}
 	t.Add(int16(kmsg.Fetch), api.Route{Framer: fetch.Fetch})
-	groups := &api.Groups{Coordinator: n.groups, Topics: n.catalog, Node: n.identity, NewUUID: newUUID}
+	groups := &api.Groups{
+		Coordinator: n.groups, Transactions: n.transactions, TransactionIDs: n.transactions,
+		Topics: n.catalog, Node: n.identity, NewUUID: newUUID,
+	}
 	groups.Routes(t)
+	transactional := &api.Transactional{Coordinator: n.transactions, Topics: n.catalog}
+	transactional.Routes(t)
 	core := &api.Core{
 		Node: n.identity, Routes: t, Catalog: n.catalog, Log: storage,
-		ProducerIDs: producerid.New(n.stores.meta), Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
+		ProducerIDs: n.producers, Transactions: n.transactions, Features: n.features, Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
 	}
 	core.Register(t)
 	return t

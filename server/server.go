@@ -17,8 +17,11 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/coordinator"
+	"github.com/streamhouse/streamhouse/coordinator/transactions"
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/features"
+	"github.com/streamhouse/streamhouse/metadata/producerid"
 	"github.com/streamhouse/streamhouse/server/httpd"
 	"github.com/streamhouse/streamhouse/server/logging"
 	"github.com/streamhouse/streamhouse/server/settings"
@@ -77,6 +80,7 @@ func Run(ctx context.Context, set *settings.Settings, logger *zap.Logger, ready 
 		{"upkeep", n.upkeep.Run},
 		{"housekeeping", n.housekeep},
 		{"group coordinator", n.groups.Run},
+		{"transaction coordinator", n.transactions.Run},
 		{"listeners", func(ctx context.Context) error {
 			n.ready.Store(true)
 			logger.Info("broker is ready", zap.Int32("node", b.NodeID), zap.String("cluster", stores.start.ClusterID),
@@ -103,12 +107,13 @@ func (n *node) assemble(ctx context.Context) error {
 		return err
 	}
 	n.debt = upkeep.NewDebt()
-	opts := coordinator.OptionsFrom(b)
-	opts.Logger = n.logger.Named("groups")
-	n.groups = coordinator.New(opts, coordinator.CatalogTopics(n.catalog, n.stores.start.Epoch), coordinator.Throttled(coordinator.StorageLog(n.log), n.debt), n.registry)
+	if err := n.coordinators(ctx, b); err != nil {
+		return err
+	}
 	if err := n.catalog.Listen(ctx, catalog.Listener{Deleted: func(t *catalog.Topic) {
 		n.log.DropTopic(t.ID)
 		n.groups.TopicDeleted()
+		n.transactions.TopicDeleted()
 	}}); err != nil {
 		return err
 	}
@@ -127,6 +132,24 @@ func (n *node) assemble(ctx context.Context) error {
 		return err
 	}
 	n.http = n.newHTTP(b)
+	return nil
+}
+
+// coordinators makes those of groups and transactions.
+func (n *node) coordinators(ctx context.Context, b *config.Broker) (err error) {
+	topics := coordinator.CatalogTopics(n.catalog, n.stores.start.Epoch)
+	opts := coordinator.OptionsFrom(b)
+	opts.Logger = n.logger.Named("groups")
+	n.groups = coordinator.New(opts, topics, coordinator.Throttled(coordinator.StorageLog(n.log), n.debt), n.registry)
+
+	if n.features, err = features.Open(ctx, n.stores.meta); err != nil {
+		return err
+	}
+	n.producers = producerid.New(n.stores.meta)
+	txns := transactions.OptionsFrom(b)
+	txns.Logger = n.logger.Named("transactions")
+	txns.Level = func() int16 { return n.features.Level(features.Transaction) }
+	n.transactions = transactions.New(txns, topics, transactions.StorageLog(n.log, n.debt), n.groups, n.producers, n.registry)
 	return nil
 }
 

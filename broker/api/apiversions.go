@@ -41,7 +41,7 @@ func (c *Core) ApiVersions(_ context.Context, r *Request) (kmsg.Response, error)
 	for _, spec := range c.Routes.Specs() {
 		resp.ApiKeys = append(resp.ApiKeys, apiKey(&spec))
 	}
-	addFeatures(resp, r.Version)
+	c.addFeatures(resp, r.Version)
 	return resp, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/features"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
@@ -24,10 +25,13 @@ type Core struct {
 	Catalog     *catalog.Catalog
 	Log         Log
 	ProducerIDs ProducerIDs
-	Dir         LogDir
-	Loggers     Loggers
-	Now         func() time.Time
-	Logger      *zap.Logger
+	// Transactions gives producers with a transactional id their ids.
+	Transactions TransactionCoordinator
+	Features     *features.Levels
+	Dir          LogDir
+	Loggers      Loggers
+	Now          func() time.Time
+	Logger       *zap.Logger
 }
 
 // refuse puts an error into an answer's fields. What clients only see as an unknown
@@ -71,6 +75,9 @@ func (c *Core) registerAdmin(t *Routes) {
 	t.Handle(protocol.KeyDescribeQuorum, c.DescribeQuorum)
 	t.Handle(protocol.KeyUpdateFeatures, c.UpdateFeatures)
 	t.Handle(protocol.KeyUnregisterBroker, c.UnregisterBroker)
+	t.Handle(protocol.KeyAddRaftVoter, c.AddRaftVoter)
+	t.Handle(protocol.KeyRemoveRaftVoter, c.RemoveRaftVoter)
+	t.Handle(protocol.KeyUnregisterController, c.UnregisterController)
 }
 
 // The ACL operations that exist for a topic and for the cluster, as bits. Without an

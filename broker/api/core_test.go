@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamhouse/streamhouse/broker/api/apitest"
+	"github.com/streamhouse/streamhouse/coordinator/transactions"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -44,11 +45,15 @@ func TestApiVersions(t *testing.T) {
 		if keys[0] != [2]int16{0, 13} || keys[1] != [2]int16{4, 18} || keys[18] != [2]int16{0, 5} {
 			t.Errorf("%v", keys)
 		}
-		if _, ok := keys[26]; ok {
+		if _, ok := keys[52]; ok {
 			t.Error("an API that is not built is there")
 		}
 		if version >= 3 {
-			if len(resp.SupportedFeatures) != 1 || len(resp.FinalizedFeatures) != 1 || resp.FinalizedFeaturesEpoch < 0 {
+			supported := 2
+			if version < 4 {
+				supported = 1 // one that begins at level 0 is not shown
+			}
+			if len(resp.SupportedFeatures) != supported || len(resp.FinalizedFeatures) != 2 || resp.FinalizedFeaturesEpoch < 0 {
 				t.Errorf("features %+v %+v %d", resp.SupportedFeatures, resp.FinalizedFeatures, resp.FinalizedFeaturesEpoch)
 			}
 			for _, bad := range []string{"", "-a", "a b", "a-"} {
@@ -298,7 +303,8 @@ func TestOffsetForLeaderEpoch(t *testing.T) {
 }
 
 func TestInitProducerID(t *testing.T) {
-	b := apitest.Start(t, apitest.Options{})
+	x := &apitest.Coordinator{}
+	b := apitest.Start(t, apitest.Options{Coordinator: x})
 	seen := map[int64]bool{}
 	versions(t, protocol.KeyInitProducerId, func(t *testing.T, version int16) {
 		c := b.Dial()
@@ -311,16 +317,33 @@ func TestInitProducerID(t *testing.T) {
 			}
 			seen[r.ProducerID] = true
 		}
-		for _, id := range []string{"", "tx"} {
-			req.TransactionalID = &id
-			r := c.Call(req).(*kmsg.InitProducerIDResponse)
-			is(t, "transactional id "+id, r.ErrorCode, protocol.InvalidRequest)
-			if r.ProducerID != -1 || r.ProducerEpoch != -1 {
-				t.Errorf("%+v", r)
-			}
+		id, had := "tx", "{-1 -1}"
+		req.TransactionalID, req.TransactionTimeoutMillis = &id, 77
+		req.ProducerID, req.ProducerEpoch = 5, 6
+		if version >= 3 {
+			had = "{5 6}"
+		}
+		x.Code, x.Next = protocol.None, transactions.Producer{ID: 8, Epoch: 9}
+		if r := c.Call(req).(*kmsg.InitProducerIDResponse); r.ErrorCode != 0 || r.ProducerID != 8 || r.ProducerEpoch != 9 {
+			t.Errorf("%+v", r)
+		}
+		if got, want := x.Last(), "init tx 77 "+had; got != want {
+			t.Errorf("asked %q, want %q", got, want)
+		}
+		x.Code, x.Next = protocol.ProducerFenced, transactions.Producer{ID: -1, Epoch: -1}
+		want := protocol.ProducerFenced
+		if version < 4 {
+			want = protocol.InvalidProducerEpoch
+		}
+		r := c.Call(req).(*kmsg.InitProducerIDResponse)
+		is(t, "fenced", r.ErrorCode, want)
+		if r.ProducerID != -1 || r.ProducerEpoch != -1 {
+			t.Errorf("%+v", r)
 		}
 		if version >= 3 {
-			req.TransactionalID, req.ProducerID = nil, 5
+			req.ProducerEpoch = -1
+			is(t, "id without epoch", c.Call(req).(*kmsg.InitProducerIDResponse).ErrorCode, protocol.InvalidRequest)
+			req.TransactionalID = nil
 			is(t, "id without epoch", c.Call(req).(*kmsg.InitProducerIDResponse).ErrorCode, protocol.InvalidRequest)
 		}
 	})

@@ -10,14 +10,12 @@ package api
 //	v5     error code TRANSACTION_ABORTABLE (KIP-890)
 //	v6     type 2, share group state (KIP-932)
 //
-// Deliberately not done: types 1 and 2 get INVALID_REQUEST with a message until this
-// broker has transactions and share groups; a code that clients retry would make
-// them hang. Unlike Kafka the internal topic exists when the first answer leaves, so
+// Deliberately not done: type 2 gets INVALID_REQUEST with a message until this broker has
+// share groups; a code that clients retry would make them hang. Unlike Kafka the internal topic exists when the first answer leaves, so
 // that it is not COORDINATOR_NOT_AVAILABLE.
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -30,7 +28,7 @@ const (
 	coordinatorShare       = 2
 )
 
-// FindCoordinator answers which broker coordinates groups.
+// FindCoordinator answers which broker coordinates groups and transactions.
 func (g *Groups) FindCoordinator(ctx context.Context, r *Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.FindCoordinatorRequest)
 	resp := kmsg.NewPtrFindCoordinatorResponse()
@@ -63,6 +61,11 @@ func (g *Groups) coordinatorOf(ctx context.Context, r *Request, kind int8, key s
 	return c
 }
 
+// malformedRequest is what Kafka says where it has nothing of its own to say about an
+// invalid request.
+const malformedRequest = "This most likely occurs because of a request being malformed by the client library or " +
+	"the message was sent to an incompatible broker. See the broker logs for more details."
+
 func (g *Groups) findCoordinator(ctx context.Context, kind int8, key string) (protocol.Code, string) {
 	switch kind {
 	case coordinatorGroup:
@@ -72,10 +75,14 @@ func (g *Groups) findCoordinator(ctx context.Context, kind int8, key string) (pr
 		}
 		return code, "The group coordinator is not available."
 	case coordinatorTransaction:
-		return protocol.InvalidRequest, "This broker does not support transactions."
+		code := g.TransactionIDs.Find(ctx, key)
+		if code == protocol.None {
+			return code, ""
+		}
+		return code, "The transaction coordinator is not available."
 	case coordinatorShare:
 		return protocol.InvalidRequest, "This broker does not support share groups."
 	default:
-		return protocol.InvalidRequest, fmt.Sprintf("Unknown coordinator type %d.", kind)
+		return protocol.InvalidRequest, malformedRequest
 	}
 }

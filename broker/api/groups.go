@@ -12,8 +12,10 @@ import (
 type Groups struct {
 	Coordinator  *coordinator.Coordinator
 	Transactions Transactions
-	Topics       Directory
-	Node         *Node
+	// TransactionIDs finds the coordinator of a transactional id.
+	TransactionIDs TransactionFinder
+	Topics         Directory
+	Node           *Node
 	// NewUUID makes a random UUID in text form; member ids end in one.
 	NewUUID func() string
 }

@@ -138,11 +138,21 @@ func withGroups(t *testing.T, found bool, test func(h *groupHouse)) {
 		synctest.Wait()
 		n := 0
 		test(&groupHouse{t: t, log: l, Groups: &Groups{
-			Coordinator: c, Topics: groupDirectory{}, Transactions: &joins{},
+			Coordinator: c, Topics: groupDirectory{}, Transactions: &joins{}, TransactionIDs: transactionIDs{},
 			Node:    &Node{ID: 7, Advertised: map[string]Endpoint{"PLAINTEXT": {"broker.example", 9093}, "OTHER": {"other.example", 1}}},
 			NewUUID: func() string { n++; return fmt.Sprint("uuid", n) },
 		}})
 	})
+}
+
+// transactionIDs has a coordinator for all ids but "away".
+type transactionIDs struct{}
+
+func (transactionIDs) Find(_ context.Context, id string) protocol.Code {
+	if id == "away" {
+		return protocol.CoordinatorNotAvailable
+	}
+	return protocol.None
 }
 
 // call sends a request of a version through the wire's encoding, to the handler that

@@ -35,9 +35,29 @@ func TestFindCoordinator(t *testing.T) {
 	})
 }
 
+func TestFindTransactionCoordinator(t *testing.T) {
+	for v := int16(1); v <= 6; v++ {
+		withGroups(t, true, func(h *groupHouse) {
+			req := kmsg.NewPtrFindCoordinatorRequest()
+			for _, want := range []protocol.Code{protocol.None, protocol.CoordinatorNotAvailable} {
+				key := map[protocol.Code]string{protocol.None: "there", protocol.CoordinatorNotAvailable: "away"}[want]
+				req.CoordinatorType, req.CoordinatorKey, req.CoordinatorKeys = 1, key, []string{key}
+				r := call[*kmsg.FindCoordinatorResponse](h, v, req)
+				got, node := r.ErrorCode, r.NodeID
+				if v >= 4 {
+					got, node = r.Coordinators[0].ErrorCode, r.Coordinators[0].NodeID
+				}
+				if code(got) != want || (node == 7) != (want == protocol.None) {
+					t.Errorf("v%d %s: %+v", v, key, r)
+				}
+			}
+		})
+	}
+}
+
 // Clients must not be told to try again for what this broker does not have.
 func TestFindCoordinatorOfOtherTypes(t *testing.T) {
-	for _, kind := range []int8{1, 2, 3, -1} {
+	for _, kind := range []int8{2, 3, -1} {
 		for v := int16(1); v <= 6; v++ {
 			withGroups(t, true, func(h *groupHouse) {
 				req := kmsg.NewPtrFindCoordinatorRequest()

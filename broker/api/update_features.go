@@ -14,8 +14,8 @@ import (
 //	1  kinds of upgrade, validation only (KIP-778)
 //	2  no result per feature: it is all or nothing
 //
-// Levels are fixed: the one that is in force is accepted, any other is refused with the
-// code and text that Kafka has for it.
+// The level of metadata.version is fixed: the one that is in force is accepted, any other
+// is refused with the code and text that Kafka has for it.
 
 // The kinds of upgrade.
 const (
@@ -25,10 +25,11 @@ const (
 )
 
 // UpdateFeatures judges a change of feature levels: one that fails makes all fail.
-func (c *Core) UpdateFeatures(_ context.Context, r *Request) (kmsg.Response, error) {
+func (c *Core) UpdateFeatures(ctx context.Context, r *Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.UpdateFeaturesRequest)
 	resp := kmsg.NewPtrUpdateFeaturesResponse()
 	resp.Results = []kmsg.UpdateFeaturesResponseResult{}
+	changes := map[string]int16{}
 	for i := range req.FeatureUpdates {
 		u := &req.FeatureUpdates[i]
 		kind := u.UpgradeType
@@ -44,6 +45,18 @@ func (c *Core) UpdateFeatures(_ context.Context, r *Request) (kmsg.Response, err
 		done, none := kmsg.NewUpdateFeaturesResponseResult(), "NONE"
 		done.Feature, done.ErrorMessage = u.Feature, &none
 		resp.Results = append(resp.Results, done)
+		if f := findFeature(u.Feature); f.movable {
+			changes[u.Feature] = u.MaxVersionLevel
+		}
+	}
+	if len(changes) == 0 || (r.Version >= 1 && req.ValidateOnly) {
+		return resp, nil
+	}
+	ctx, cancel := within(ctx, req.TimeoutMillis)
+	defer cancel()
+	if err := c.Features.Set(ctx, changes); err != nil {
+		c.refuse(&resp.ErrorCode, &resp.ErrorMessage, err)
+		resp.Results = []kmsg.UpdateFeaturesResponseResult{}
 	}
 	return resp, nil
 }
@@ -65,12 +78,12 @@ func (c *Core) judgeLevel(name string, level int16, kind int8) string {
 		return bad("Local controller %d does not support this feature.", c.Node.ID)
 	case level < f.min || level > f.max:
 		return bad("Local controller %d only supports versions %d-%d", c.Node.ID, f.min, f.max)
-	case level == f.level:
+	case level == c.level(f):
 		return ""
-	case level < f.level && kind == upgradeOnly:
+	case level < c.level(f) && kind == upgradeOnly:
 		return bad("Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.")
-	case name != featureMetadata:
-		return bad("The level of this feature is fixed in this broker.")
+	case f.movable:
+		return ""
 	case kind == downgradeSafe:
 		return fmt.Sprintf("Unsupported metadata.version downgrade from %d to %d. "+
 			"Refusing to perform the requested downgrade because it might delete metadata information.", f.level, level)

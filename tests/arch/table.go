@@ -51,6 +51,8 @@ var Rules = []Rule{
 		"adapters of the journal port and their suite; the file journal knows no bucket"},
 	{"metadata/catalog", []string{"config", "metadata", "protocol", "storage/pack"},
 		"topics and their settings in memory, over the store's port and not over a store"},
+	{"metadata/features", []string{"metadata"},
+		"finalised levels, over the store's port and not over a store"},
 	{"metadata/...", []string{"metadata/...", "protocol", "storage/pack"},
 		"adapters of the store's port and their suite"},
 
@@ -71,11 +73,11 @@ var Rules = []Rule{
 	// Services: from the wire to the log, never to where bytes lie.
 	{"broker/wire", []string{"protocol", "protocol/record", "storage/buffer"},
 		"frames: how requests are read and replies written, before anybody acts on them"},
-	{"broker/api", []string{"broker/wire", "config", "coordinator", "coordinator/group", "coordinator/transactions", "coordinator/txn", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
+	{"broker/api", []string{"broker/wire", "config", "coordinator", "coordinator/group", "coordinator/transactions", "coordinator/txn", "metadata", "metadata/catalog", "metadata/features", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
 		"one file per API key: a request becomes a call of the log, a coordinator or the catalog"},
 	{"broker", []string{"broker/api", "broker/wire", "config", "protocol", "protocol/record", "storage/buffer", "storage/log"},
 		"listeners and connections: they route requests and know no storage behind the log"},
-	{"broker/api/apitest", []string{"broker/...", "config", "metadata/...", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
+	{"broker/api/apitest", []string{"broker/...", "config", "coordinator/transactions", "coordinator/txn", "metadata/...", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
 		"a broker over a log in memory, for tests of handlers on the wire"},
 	{"server/settings", []string{"config", "storage/bucket"},
 		"flags, variables and file become settings; a bucket's URL is checked by its own rules"},

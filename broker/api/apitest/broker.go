@@ -15,6 +15,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/features"
 	"github.com/streamhouse/streamhouse/metadata/mem"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/pack"
@@ -26,6 +27,7 @@ type Broker struct {
 	Server   *broker.Server
 	Log      *Log
 	Catalog  *catalog.Catalog
+	Features *features.Levels
 	Node     *api.Node
 	Routes   *api.Routes
 	Sessions *api.FetchSessions
@@ -47,6 +49,9 @@ type Options struct {
 	Storage api.Log // in place of Log
 	// Transactions confirms transactional batches; without it there is no transaction.
 	Transactions api.Transactions
+	// Coordinator answers the other requests of transactions; without it all are
+	// answered NOT_COORDINATOR.
+	Coordinator *Coordinator
 }
 
 // producerIDs counts.
@@ -100,14 +105,19 @@ func Start(t testing.TB, o Options) *Broker {
 		o.Logger = zap.NewNop()
 	}
 	ctx := context.Background()
+	store := mem.New(time.Now)
+	levels, err := features.Open(ctx, store)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cat, err := catalog.Open(ctx, catalog.Options{
-		Store: mem.New(time.Now), StartEpoch: 1, Broker: config.NewBroker(1, o.Static), Brokers: 1, Log: o.Logger,
+		Store: store, StartEpoch: 1, Broker: config.NewBroker(1, o.Static), Brokers: 1, Log: o.Logger,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := &Broker{
-		t: t, Log: NewLog(), Catalog: cat, Registry: prometheus.NewRegistry(), Routes: &api.Routes{},
+		t: t, Log: NewLog(), Catalog: cat, Features: levels, Registry: prometheus.NewRegistry(), Routes: &api.Routes{},
 		Node:     &api.Node{ID: 1, ClusterID: "abcdefghijklmnopqrstuv", StartEpoch: 1, Advertised: map[string]api.Endpoint{}},
 		Sessions: api.NewFetchSessions(max(o.Slots, 1)),
 	}
@@ -151,10 +161,16 @@ func (b *Broker) routes(o *Options) {
 		MaxBytes: 55 << 20, MaxMemory: 64 << 20, Now: time.Now,
 	}
 	b.Routes.Add(protocol.KeyFetch, api.Route{Framer: fetcher.Fetch})
+	if o.Coordinator == nil {
+		o.Coordinator = &Coordinator{Transactions: Transactions{Code: protocol.NotCoordinator}}
+	}
 	if !o.NoCore {
 		core := &api.Core{Node: b.Node, Routes: b.Routes, Catalog: b.Catalog, Log: storage, ProducerIDs: &producerIDs{},
+			Transactions: o.Coordinator, Features: b.Features,
 			Dir: logDir{}, Loggers: &loggers{levels: map[string]string{"root": "INFO"}}, Now: time.Now, Logger: zap.NewNop()}
 		core.Register(b.Routes)
+		transactional := &api.Transactional{Coordinator: o.Coordinator, Topics: b.Catalog}
+		transactional.Routes(b.Routes)
 	}
 	if o.Routes != nil {
 		o.Routes(b.Routes)
