@@ -42,6 +42,12 @@ test: build cross ## every test; installs what is missing, or says what to insta
 	go test -p 1 -count=1 -timeout 30m -short -race $(UNIT)
 	go test -p 1 -count=1 -timeout 60m ./tests/...
 
+.PHONY: acceptance
+acceptance: ## every client over every storage, those that take long to build too, then all of it against Apache Kafka
+	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance
+	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance -broker kafka
+	go test -p 1 -count=1 -timeout 30m ./tests/tools -broker kafka
+
 .PHONY: bench
 bench: ## measure against Apache Kafka; BENCH='-only NAME -rounds 1' for a part
 	go run ./tests/bench $(BENCH)

@@ -15,7 +15,10 @@ type place struct {
 // record once, at its acknowledged offset, in order, with its content.
 func (s *scenario) checkRecords(t *testing.T) {
 	t.Helper()
-	s.checkPlaces(t, content)
+	if s.content == nil {
+		s.content = content
+	}
+	s.checkPlaces(t, s.content)
 }
 
 // checkPlaces is checkRecords for records with the given content.
@@ -104,6 +107,23 @@ func content(n int) (key, value *string) {
 		value = &s
 	}
 	return key, value
+}
+
+// keyOrValue is content for clients that do not send a record without both.
+func keyOrValue(n int) (key, value *string) {
+	key, value = content(n)
+	if key == nil {
+		v := fmt.Sprintf("välue-%d", n)
+		value = &v
+	}
+	return key, value
+}
+
+// withValue is content for clients that tell the number of a record by its value.
+func withValue(n int) (key, value *string) {
+	key, _ = content(n)
+	v := fmt.Sprintf("välue-%d", n)
+	return key, &v
 }
 
 func equal(a, b *string) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }

@@ -10,8 +10,9 @@ import (
 )
 
 var (
-	broker = flag.String("broker", string(peers.StreamHouse), "which broker to start: streamhouse or kafka")
-	race   = flag.Bool("race-broker", true, "build the broker with the race detector")
+	broker     = flag.String("broker", string(peers.StreamHouse), "which broker to start: streamhouse or kafka")
+	race       = flag.Bool("race-broker", true, "build the broker with the race detector")
+	acceptance = flag.Bool("acceptance", false, "every client over every storage, and those that take minutes to build")
 )
 
 func TestMain(m *testing.M) {
@@ -19,40 +20,124 @@ func TestMain(m *testing.M) {
 	os.Exit(peers.Main(m))
 }
 
-func TestFranzGo(t *testing.T) {
-	t.Parallel()
-	binary := filepath.Join(peers.Folder(t), "franz")
-	build := peers.Command{Path: "go", Args: []string{"build", "-o", binary, "./franz"}}
-	if _, err := build.Run(t.Context(), ""); err != nil {
-		t.Fatal(err)
+var allCodecs = []string{"none", "gzip", "snappy", "lz4", "zstd"}
+
+// clients is every client with a program under this folder. docs/compatibility.md has
+// them as a table.
+var clients = []client{
+	{name: "franz", title: "franz-go (kgo, kadm)", version: "1.22.2", codecs: allCodecs, everywhere: true, install: goProgram("franz", ".")},
+	{name: "python", title: "confluent-kafka for Python (librdkafka)", version: "2.16.0", codecs: allCodecs, everywhere: true,
+		install: pythonProgram("python/client.py", "confluent-kafka==2.16.0")},
+	{name: "node", title: "kafkajs", version: "2.2.4", codecs: []string{"none", "gzip"}, everywhere: true,
+		install: nodeProgram("node/client.js", "kafkajs@2.2.4")},
+	{name: "java44", title: "Apache Kafka's Java client", version: "4.4.0", codecs: allCodecs, install: javaProgram("4.4.0")},
+	{name: "java39", title: "Apache Kafka's Java client", version: "3.9.1", codecs: allCodecs, install: javaProgram("3.9.1")},
+	{name: "java28", title: "Apache Kafka's Java client", version: "2.8.2", codecs: allCodecs, install: javaProgram("2.8.2")},
+	{name: "sarama", title: "IBM sarama", version: "1.61.1", codecs: allCodecs, install: goProgram("sarama", "sarama")},
+	{name: "kafkago", title: "segmentio/kafka-go", version: "0.4.51", codecs: allCodecs, install: goProgram("kafkago", "kafkago")},
+	{name: "kafkapython", title: "kafka-python", version: "3.0.12", codecs: allCodecs, content: keyOrValue,
+		install: pythonProgram("kafkapython/client.py", "kafka-python==3.0.12", "crc32c", "lz4", "python-snappy", "zstandard")},
+	{name: "kcat", title: "kcat (librdkafka 2.0.2)", version: "1.7.1", codecs: allCodecs, content: withValue, makesNoTopics: true,
+		install: kcatProgram},
+}
+
+// TestClients runs every client's program through the story that all of them share.
+func TestClients(t *testing.T) {
+	for _, c := range clients {
+		if c.slow && !*acceptance {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.command = c.install(t)
+			c.run(t)
+		})
 	}
-	client{name: "franz", codecs: []string{"none", "gzip", "snappy", "lz4", "zstd"},
-		command: func(mode string, args ...string) peers.Command {
+}
+
+// commandOf makes the command line of a mode of a program.
+type commandOf = func(mode string, args ...string) peers.Command
+
+// goProgram builds a program whose folder is a package of the module in folder module:
+// what only one client needs stays out of the broker's own dependencies.
+func goProgram(name, module string) func(t *testing.T) commandOf {
+	return func(t *testing.T) commandOf {
+		t.Helper()
+		binary := filepath.Join(peers.Folder(t), name)
+		args := []string{"build", "-o", binary, "."}
+		if module == "." {
+			args[3] = "./" + name
+		}
+		args = append([]string{"-C", module}, args...)
+		build := peers.Command{Path: "go", Args: append([]string{args[2], args[0], args[1]}, args[3:]...)}
+		if _, err := build.Run(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		return func(mode string, args ...string) peers.Command {
 			return peers.Command{Path: binary, Args: append([]string{mode}, args...)}
-		}}.run(t)
+		}
+	}
 }
 
-func TestConfluentKafkaForPython(t *testing.T) {
-	t.Parallel()
-	python, err := peers.Python(t.Context())
-	if err != nil {
-		t.Fatal(err)
+func pythonProgram(path, distribution string, beside ...string) func(t *testing.T) commandOf {
+	return func(t *testing.T) commandOf {
+		t.Helper()
+		python, err := peers.Python(t.Context(), distribution, beside...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(mode string, args ...string) peers.Command {
+			return peers.Command{Path: python, Args: append([]string{path, mode}, args...)}
+		}
 	}
-	client{name: "python", codecs: []string{"none", "gzip", "snappy", "lz4", "zstd"},
-		command: func(mode string, args ...string) peers.Command {
-			return peers.Command{Path: python, Args: append([]string{"python/client.py", mode}, args...)}
-		}}.run(t)
 }
 
-func TestKafkaJS(t *testing.T) {
-	t.Parallel()
-	dir, err := peers.Node(t.Context())
-	if err != nil {
+func nodeProgram(path, pkg string, env ...string) func(t *testing.T) commandOf {
+	return func(t *testing.T) commandOf {
+		t.Helper()
+		dir, err := peers.Node(t.Context(), pkg, env...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(mode string, args ...string) peers.Command {
+			return peers.Command{Path: "node", Args: append([]string{path, mode}, args...),
+				Env: []string{"CLIENT_DIR=" + dir, "KAFKAJS_NO_PARTITIONER_WARNING=1"}}
+		}
+	}
+}
+
+// javaProgram compiles java/Client.java against a version of the Java client.
+func javaProgram(version string) func(t *testing.T) commandOf {
+	return func(t *testing.T) commandOf {
+		t.Helper()
+		java, err := peers.KafkaClients(t.Context(), version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		classes := peers.Folder(t)
+		compile := peers.Command{Path: "javac", Args: []string{"-cp", java.ClassPath(), "-d", classes, "java/Client.java"}}
+		if _, err := compile.Run(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		return func(mode string, args ...string) peers.Command {
+			c := java.Command("Client", 192, append([]string{mode}, args...)...)
+			for i, a := range c.Args {
+				if a == java.ClassPath() {
+					c.Args[i] = classes + ":" + a
+				}
+			}
+			return c
+		}
+	}
+}
+
+// kcatProgram is a script around the system's kcat.
+func kcatProgram(t *testing.T) commandOf {
+	t.Helper()
+	if err := peers.Programs(t.Context(), "kcat", "python3"); err != nil {
 		t.Fatal(err)
 	}
-	client{name: "node", codecs: []string{"none", "gzip"},
-		command: func(mode string, args ...string) peers.Command {
-			return peers.Command{Path: "node", Args: append([]string{"node/client.js", mode}, args...),
-				Env: []string{"KAFKAJS_DIR=" + dir, "KAFKAJS_NO_PARTITIONER_WARNING=1"}}
-		}}.run(t)
+	return func(mode string, args ...string) peers.Command {
+		return peers.Command{Path: "python3", Args: append([]string{"kcat/client.py", mode}, args...)}
+	}
 }

@@ -1,10 +1,11 @@
-// Package clients runs the clients that people use against the broker: franz-go,
-// librdkafka (through confluent-kafka for Python), kafkajs and Apache Kafka's own Java
-// tools. Each produces with every codec it has, consumes in a group that is rebalanced,
-// and lives through restarts of the broker, one of them a kill.
+// Package clients runs the clients that people use against the broker (clients_test.go
+// lists them), and Apache Kafka's own Java tools. Each produces with every codec it has,
+// consumes in a group that is rebalanced, and lives through restarts of the broker, one
+// of them a kill.
 //
-// franz/, python/ and node/ are small programs that do as they are told, so that all
-// judgement is in this package, once. A program's arguments are a mode, the bootstrap
+// Each client has a folder with a small program that does as it is told, so that all
+// judgement is in this package, once. Those in Go that need more than the broker does are
+// modules of their own. A program's arguments are a mode, the bootstrap
 // address, the topic and, for consume, the group:
 //
 //   - admin makes the topic with six partitions and one setting, and reads both back;
@@ -17,7 +18,8 @@
 // "key":..,"value":..}; "produced" after each command; "assigned" with all partitions
 // that the member now owns; "done" at the end, or "error" with the reason.
 //
-// Each test runs over every storage: file journal and folder, file journal and S3,
-// object journal in S3 (-storage S3 picks by name). They run against Apache Kafka as well
+// Three clients and the tools run over every storage: file journal and folder, file
+// journal and S3, object journal in S3 (-storage S3 picks by name); with -acceptance all
+// do. A client that cannot be installed fails with the reason. The tests run against Apache Kafka as well
 // (-broker kafka), which shows that what they ask for is what Kafka does.
 package clients

@@ -17,11 +17,19 @@ const (
 	patience   = 90 * time.Second
 )
 
-// client is one of the small programs: how to run it and what it can compress with.
+// client is one of the small programs.
 type client struct {
-	name    string
-	command func(mode string, args ...string) peers.Command
-	codecs  []string
+	name       string
+	title      string // of the client, for the page
+	version    string
+	codecs     []string                     // what it can compress with
+	everywhere bool                         // over every storage in the ordinary test too
+	slow       bool                         // takes minutes to build: only in acceptance
+	install    func(t *testing.T) commandOf // or fails the test with the reason
+	command    commandOf
+	// makesNoTopics: it has no such call, and the runner makes the topic.
+	makesNoTopics bool
+	content       func(n int) (key, value *string) // of its records; content if nil
 }
 
 // produceCommand is a line for a producing program.
@@ -44,12 +52,15 @@ type scenario struct {
 	commands int
 }
 
-// run is the story that every client has to live through, over every storage.
-func (c client) run(t *testing.T) { overStorages(t, c.story) }
+// run is the story that every client has to live through.
+func (c client) run(t *testing.T) { overStorages(t, c.everywhere, c.story) }
 
 func (c client) story(t *testing.T, o peers.Options) {
 	s := &scenario{client: c, topic: c.name + "-topic", group: c.name + "-group"}
 	s.broker = peers.Start(t, o)
+	if c.makesNoTopics {
+		makeTopic(t, s.broker.Addr(), s.topic)
+	}
 	s.start(t, "admin").finish(t)
 	s.producer = s.start(t, "produce")
 
@@ -215,6 +226,18 @@ func checkCommits(t *testing.T, addr, topic, group string, records int) {
 	})
 	if total != int64(records) {
 		t.Errorf("the topic's partitions end at %d in sum, %d records were sent", total, records)
+	}
+}
+
+func makeTopic(t *testing.T, addr, topic string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if _, err := kadm.NewClient(cl).CreateTopic(peers.Context(t, patience), partitions, 1, nil, topic); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -43,6 +43,19 @@ func KafkaTools(ctx context.Context) (Java, error) {
 		"org.apache.kafka:kafka_2.13:"+KafkaToolsVersion)
 }
 
+// KafkaClients installs the jars of the Java client in one of its versions, with the
+// codecs it does not bring itself, and the compiler that programs of tests need.
+func KafkaClients(ctx context.Context, version string) (Java, error) {
+	if err := Programs(ctx, "javac"); err != nil {
+		return Java{}, err
+	}
+	return jars(ctx, "kafka-clients-"+version, "org.apache.kafka:kafka-clients:"+version,
+		"com.fasterxml.jackson.core:jackson-databind:2.19.0")
+}
+
+// ClassPath is what the java command takes as -cp.
+func (j Java) ClassPath() string { return filepath.Join(j.dir, "lib") + "/*" }
+
 func jars(ctx context.Context, name string, artifacts ...string) (Java, error) {
 	artifacts = append(artifacts,
 		"org.apache.logging.log4j:log4j-slf4j-impl:"+log4jVersion,
@@ -101,6 +114,6 @@ func (j Java) options(heapMiB int) []string {
 	return []string{
 		fmt.Sprintf("-Xmx%dm", heapMiB), "-Djava.awt.headless=true",
 		"-Dlog4j2.configurationFile=" + filepath.Join(j.dir, "log4j2.yaml"),
-		"-cp", filepath.Join(j.dir, "lib") + "/*",
+		"-cp", j.ClassPath(),
 	}
 }

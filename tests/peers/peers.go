@@ -25,8 +25,6 @@ const (
 	KafkaVersion      = "4.4.0"
 	KafkaToolsVersion = "4.3.1"
 	log4jVersion      = "2.24.3"
-	confluentVersion  = "2.16.0"
-	kafkajsVersion    = "2.2.4"
 )
 
 // CacheDir is where the parts are installed: $STREAMHOUSE_TEST_CACHE, or

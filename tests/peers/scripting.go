@@ -3,12 +3,13 @@ package peers
 import (
 	"context"
 	"path/filepath"
+	"strings"
 )
 
-// Python installs a virtual environment with librdkafka's Python client and returns its
-// interpreter.
-func Python(ctx context.Context) (interpreter string, err error) {
-	dir, err := install("python-confluent-kafka-"+confluentVersion, func(dir string) error {
+// Python installs a virtual environment with one package of PyPI, NAME==VERSION and what
+// it needs beside it, and returns its interpreter.
+func Python(ctx context.Context, distribution string, beside ...string) (interpreter string, err error) {
+	dir, err := install("python-"+strings.ReplaceAll(distribution, "==", "-"), func(dir string) error {
 		if err := Programs(ctx, "python3"); err != nil {
 			return err
 		}
@@ -23,24 +24,26 @@ func Python(ctx context.Context) (interpreter string, err error) {
 				return err
 			}
 		}
-		_, err := run(ctx, dir, filepath.Join(dir, "env/bin/python"), "-m", "pip", "install", "-q",
-			"confluent-kafka=="+confluentVersion)
+		_, err := run(ctx, dir, filepath.Join(dir, "env/bin/python"),
+			append([]string{"-m", "pip", "install", "-q", distribution}, beside...)...)
 		return err
 	})
 	return filepath.Join(dir, "env/bin/python"), err
 }
 
-// Node installs kafkajs and returns the folder whose node_modules has it.
-func Node(ctx context.Context) (dir string, err error) {
+// Node installs a package of npm, NAME@VERSION, with scripts of its own run under the
+// given variables, and returns the folder whose node_modules has it.
+func Node(ctx context.Context, pkg string, env ...string) (dir string, err error) {
 	if err := Programs(ctx, "node"); err != nil {
 		return "", err
 	}
-	return install("node-kafkajs-"+kafkajsVersion, func(dir string) error {
+	name := strings.NewReplacer("@", "-", "/", "-").Replace(strings.TrimPrefix(pkg, "@"))
+	return install("node-"+name, func(dir string) error {
 		if err := Programs(ctx, "npm"); err != nil {
 			return err
 		}
-		_, err := run(ctx, dir, "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", dir,
-			"kafkajs@"+kafkajsVersion)
+		_, err := Command{Path: "npm", Env: env, Args: []string{
+			"install", "--silent", "--no-audit", "--no-fund", "--prefix", dir, pkg}}.Run(ctx, "")
 		return err
 	})
 }

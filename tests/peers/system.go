@@ -17,6 +17,7 @@ var debianPackages = map[string]string{
 	"python3": "python3",
 	"gcc":     "gcc",
 	"javac":   "default-jdk-headless",
+	"kcat":    "kcat",
 }
 
 // Programs makes sure that system programs are on the path: it installs what is missing

@@ -4,7 +4,7 @@
 
 const readline = require('node:readline')
 const { createRequire } = require('node:module')
-const { Kafka, CompressionTypes, logLevel } = createRequire(process.env.KAFKAJS_DIR + '/')('kafkajs')
+const { Kafka, CompressionTypes, logLevel } = createRequire(process.env.CLIENT_DIR + '/')('kafkajs')
 
 const emit = (event) => process.stdout.write(JSON.stringify(event) + '\n')
 const text = (data) => (data === null || data === undefined ? null : data.toString())
