@@ -187,8 +187,8 @@ var specs = [...]Spec{
 	KeyShareGroupDescribe:                    {Key: KeyShareGroupDescribe, Name: "ShareGroupDescribe", Min: 1, Max: 1, Advertised: 1, Flexible: 0},
 	KeyShareFetch:                            {Key: KeyShareFetch, Name: "ShareFetch", Min: 1, Max: 2, Advertised: 1, Flexible: 0},
 	KeyShareAcknowledge:                      {Key: KeyShareAcknowledge, Name: "ShareAcknowledge", Min: 1, Max: 2, Advertised: 1, Flexible: 0},
-	KeyAddRaftVoter:                          {Key: KeyAddRaftVoter, Name: "AddRaftVoter", Min: 0, Max: 1, Advertised: 0, Flexible: 0},
-	KeyRemoveRaftVoter:                       {Key: KeyRemoveRaftVoter, Name: "RemoveRaftVoter", Min: 0, Max: 0, Advertised: 0, Flexible: 0},
+	KeyAddRaftVoter:                          {Key: KeyAddRaftVoter, Name: "AddRaftVoter", Min: 0, Max: 1, Advertised: 0, Flexible: 0, Served: true},
+	KeyRemoveRaftVoter:                       {Key: KeyRemoveRaftVoter, Name: "RemoveRaftVoter", Min: 0, Max: 0, Advertised: 0, Flexible: 0, Served: true},
 	KeyUpdateRaftVoter:                       {Key: KeyUpdateRaftVoter, Name: "UpdateRaftVoter", Min: 0, Max: 0, Advertised: 0, Flexible: 0},
 	KeyInitializeShareGroupState:             {Key: KeyInitializeShareGroupState, Name: "InitializeShareGroupState", Min: 0, Max: 0, Advertised: 0, Flexible: 0},
 	KeyReadShareGroupState:                   {Key: KeyReadShareGroupState, Name: "ReadShareGroupState", Min: 0, Max: 0, Advertised: 0, Flexible: 0},
@@ -201,5 +201,5 @@ var specs = [...]Spec{
 	KeyAlterShareGroupOffsets:                {Key: KeyAlterShareGroupOffsets, Name: "AlterShareGroupOffsets", Min: 0, Max: 0, Advertised: 0, Flexible: 0},
 	KeyDeleteShareGroupOffsets:               {Key: KeyDeleteShareGroupOffsets, Name: "DeleteShareGroupOffsets", Min: 0, Max: 0, Advertised: 0, Flexible: 0},
 	KeyStreamsGroupTopologyDescriptionUpdate: {Key: KeyStreamsGroupTopologyDescriptionUpdate, Name: "StreamsGroupTopologyDescriptionUpdate", Min: 0, Max: 0, Advertised: 0, Flexible: 0},
-	KeyUnregisterController:                  {Key: KeyUnregisterController, Name: "UnregisterController", Min: 0, Max: 0, Advertised: 0, Flexible: 0},
+	KeyUnregisterController:                  {Key: KeyUnregisterController, Name: "UnregisterController", Min: 0, Max: 0, Advertised: 0, Flexible: 0, Served: true},
 }

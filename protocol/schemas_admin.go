@@ -82,4 +82,24 @@ var adminSchemas = map[int16]*layout{
 	KeyListConfigResources: {size: int(unsafe.Sizeof(kmsg.ListConfigResourcesRequest{})), fields: []field{
 		since(1, arrayOf(int8s)), // types
 	}},
+	KeyAddRaftVoter: {size: int(unsafe.Sizeof(kmsg.AddRaftVoterRequest{})), fields: []field{
+		all(nullString), // cluster id
+		all(int32s),     // timeout
+		all(int32s),     // voter
+		all(uuid),       // its directory
+		all(array(unsafe.Sizeof(kmsg.AddRaftVoterRequestListener{}),
+			all(str),    // name
+			all(str),    // host
+			all(int16s), // port
+		)),
+		since(1, boolean), // answer when it is committed
+	}},
+	KeyRemoveRaftVoter: {size: int(unsafe.Sizeof(kmsg.RemoveRaftVoterRequest{})), fields: []field{
+		all(nullString), // cluster id
+		all(int32s),     // voter
+		all(uuid),       // its directory
+	}},
+	KeyUnregisterController: {size: int(unsafe.Sizeof(kmsg.UnregisterControllerRequest{})), fields: []field{
+		all(int32s), // controller
+	}},
 }
