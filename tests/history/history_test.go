@@ -62,6 +62,12 @@ func TestManyClientsWriteAtOnce(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if n := w.Done("a", Fault); n != each {
+		t.Errorf("%d of one client's", n)
+	}
+	if n := w.Done("", Fault); n != clients*each {
+		t.Errorf("%d of all clients'", n)
+	}
 	events, err := Read(&text)
 	if err != nil || len(events) != clients*each {
 		t.Fatal(len(events), err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -18,7 +19,14 @@ type Writer struct {
 	buffer  *bufio.Writer
 	encoder *json.Encoder
 	count   int64
+	done    map[done]int
 	err     error // the first failure; Close returns it
+}
+
+// done is an operation of a client that ended well.
+type done struct {
+	client string
+	op     Op
 }
 
 // NewWriter begins a run: its clock stands at 0 now.
@@ -26,7 +34,7 @@ func NewWriter(w io.Writer) *Writer {
 	buffer := bufio.NewWriterSize(w, 256<<10)
 	encoder := json.NewEncoder(buffer)
 	encoder.SetEscapeHTML(false)
-	return &Writer{began: time.Now(), buffer: buffer, encoder: encoder}
+	return &Writer{began: time.Now(), buffer: buffer, encoder: encoder, done: map[done]int{}}
 }
 
 // Now is the run's clock, in ns. It is monotonic.
@@ -44,6 +52,22 @@ func (w *Writer) Add(e Event) {
 		w.err = w.encoder.Encode(e)
 	}
 	w.count++
+	if e.Outcome == OK {
+		w.done[done{e.Client, e.Op}]++
+	}
+}
+
+// Done counts operations with outcome ok so far, of all clients whose names begin so.
+func (w *Writer) Done(clients string, op Op) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for d, times := range w.done {
+		if d.op == op && strings.HasPrefix(d.client, clients) {
+			n += times
+		}
+	}
+	return n
 }
 
 // Close writes the last line and everything that is buffered. Nothing may be added

@@ -259,6 +259,7 @@ func TestCommits(t *testing.T) {
 		{"went back", new(story).commit(5).commit(7).answer(5), []Kind{CommitBack}},
 		{"gone", new(story).commit(5).answer(-1), []Kind{CommitBack}},
 		{"an answer taken back", new(story).commit(5).commit(7, outcome(history.Unknown)).answer(7).answer(5), []Kind{CommitBack}},
+		{"given up and late", new(story).commit(5, outcome(history.Unknown)).commit(7).answer(7).answer(5), nil},
 		{"asked while it is committed", new(story).commit(5).commit(7).answer(5, since(1)), nil},
 		{"made up", new(story).commit(5).answer(6), []Kind{CommitPhantom}},
 		{"answered before it was committed", new(story).answer(5).commit(5), []Kind{CommitPhantom}},

@@ -66,7 +66,9 @@ func (c *checker) effectOf(i int, e *history.Event) (effect, bool) {
 }
 
 // answers judges the answers for one group and partition, given all effects. Those that
-// did not ask for stable offsets may miss what a transaction has just committed.
+// did not ask for stable offsets may miss what a transaction has just committed. A
+// commit that its client gave up may lie in a dead connection's buffer and take effect
+// after a later one.
 func (c *checker) answers(k groupPlace, effects []effect, answers []int) {
 	earliest := map[int64]int64{-1: -1} // by offset: the first moment that explains an answer
 	for _, f := range effects {
@@ -80,8 +82,17 @@ func (c *checker) answers(k groupPlace, effects []effect, answers []int) {
 			c.anomaly(CommitPhantom, fmt.Sprintf("group %s, %v: %d, which nobody had committed", k.group, k.place, e.Offset), i)
 		}
 	}
+	late := map[int64]int64{} // by offset: since when a commit of unknown outcome may take effect
+	for _, f := range effects {
+		if from, ok := late[f.offset]; !f.certain && (!ok || f.from < from) {
+			late[f.offset] = f.from
+		}
+	}
 	for _, stable := range []bool{false, true} {
 		below(c.certainties(effects, answers, stable), func(o, certain observation) {
+			if from, ok := late[o.value]; ok && from < o.end {
+				return
+			}
 			c.anomaly(CommitBack, fmt.Sprintf("group %s, %v: %d, after %d was certain", k.group, k.place, o.value, certain.value), certain.event, o.event)
 		})
 	}

@@ -77,9 +77,13 @@ func load(ctx context.Context, p *Proxy, o workload.Options, length time.Duratio
 	if err := l.Setup(ctx); err != nil {
 		return err
 	}
-	loading, stop := context.WithTimeout(ctx, length)
+	loading, stop := context.WithCancel(ctx)
 	defer stop()
 	var group errgroup.Group
+	group.Go(func() error {
+		defer stop()
+		return l.Enough(loading, length)
+	})
 	if disturb != nil {
 		group.Go(func() error {
 			disturb(loading, p, w)
@@ -88,10 +92,7 @@ func load(ctx context.Context, p *Proxy, o workload.Options, length time.Duratio
 	}
 	err := l.Clients(loading)
 	stop()
-	if err = errors.Join(err, group.Wait()); err != nil {
-		return err
-	}
-	return l.Final(ctx)
+	return errors.Join(err, group.Wait(), l.Final(ctx))
 }
 
 // Cuts cuts all connections again and again, and records it.

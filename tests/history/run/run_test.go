@@ -110,6 +110,27 @@ func TestMutantsInFront(t *testing.T) {
 	}
 }
 
+// Connections are cut under load, again and again; the history has no anomaly.
+func TestCut(t *testing.T) {
+	b := peers.Start(t, peers.Options{Kind: peers.Kind(*broker), Settings: map[string]string{"group.initial.rebalance.delay.ms": "0"}})
+	o := workload.Default(b.Addr())
+	o.Pace, o.Patience, o.TxnTimeout = 5*time.Millisecond, 30*time.Second, 15*time.Second
+	if !transactions(t, b.Addr()) {
+		o = o.WithoutTransactions()
+	}
+	v, failed, err := mutant.Judge(peers.Context(t, *length+3*time.Minute), mutant.Correct{}, o, *length, mutant.Cuts(300*time.Millisecond))
+	if err = errors.Join(failed, err); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range v.Anomalies {
+		t.Errorf("%v", a)
+	}
+	t.Logf("%+v, found %v", v.Counts, v.Found)
+	if n := v.Counts; n.Faults < 5 || n.Acknowledged < 500 || n.Covered < n.Acknowledged/2 {
+		t.Errorf("the load was too thin: %+v", n)
+	}
+}
+
 // The broker is killed under load, again and again; the history has no anomaly.
 func TestKilled(t *testing.T) {
 	const kills = 6

@@ -165,10 +165,11 @@ var errSession = errors.New("transact session is over")
 // and the group's offsets.
 func (l *Load) copier(ctx context.Context, name string, seed uint64) error {
 	p := l.producer(name, seed, 6)
+	t := l.trail(name, l.copyGroup(), history.ReadCommitted)
 	count := 0
 	for ctx.Err() == nil {
-		t := l.trail(name, l.copyGroup(), history.ReadCommitted)
-		options := append(t.options([]topic{l.in}), kgo.TransactionalID(l.Prefix+"-"+name), kgo.TransactionTimeout(l.TxnTimeout), kgo.RequireStableFetchOffsets(),
+		t.rewound() // another session begins where the group's offsets are
+		options := append(t.options([]topic{l.in}), kgo.TransactionalID(l.Prefix+"-"+name), kgo.TransactionTimeout(l.TxnTimeout),
 			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.RecordDeliveryTimeout(l.TxnTimeout))
 		session, err := kgo.NewGroupTransactSession(options...)
 		if err != nil {

@@ -5,6 +5,7 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,6 +45,18 @@ type Options struct {
 	Pace       time.Duration // average pause between a client's steps; 10 ms if zero
 	ValueBytes int           // average size of a record; 100 if zero
 	Settle     time.Duration // how long the final read may stand still; 1 minute if zero
+
+	// Floors are what has to happen before the load ends, however slow the machine is. A
+	// load that does not get there within FloorsMax (2 minutes if zero) fails.
+	Floors    []Floor
+	FloorsMax time.Duration
+}
+
+// Floor is a number of operations with outcome ok.
+type Floor struct {
+	Clients string // whose names begin so
+	Op      history.Op
+	Count   int
 }
 
 // Default is a load of every kind, small enough for one machine beside a broker.
@@ -68,11 +81,15 @@ func (o Options) filled() Options {
 	set(&o.Pace, 10*time.Millisecond)
 	set(&o.Settle, time.Minute)
 	set(&o.Patience, time.Minute)
+	set(&o.FloorsMax, 2*time.Minute)
 	if o.ValueBytes == 0 {
 		o.ValueBytes = 100
 	}
 	return o
 }
+
+// AtLeast is a floor.
+func AtLeast(count int, op history.Op, clients string) Floor { return Floor{clients, op, count} }
 
 // Load is one run of a workload. Its steps are Setup, Clients, Final, in this order; a
 // test that injects faults does so while Clients runs, and records them in the same
@@ -88,19 +105,55 @@ type Load struct {
 // New makes a load that writes to w, which stays the caller's to close.
 func New(o Options, w *history.Writer) *Load { return &Load{Options: o.filled(), w: w} }
 
-// Run loads the broker for some time and reads everything in the end. The history is
-// complete, though not closed, when it returns without error.
+// Run loads the broker for some time, longer if that is not enough for the floors, and
+// reads everything in the end. The history is complete, though not closed, when it
+// returns without error.
 func Run(ctx context.Context, o Options, length time.Duration, w *history.Writer) error {
 	l := New(o, w)
 	if err := l.Setup(ctx); err != nil {
 		return err
 	}
-	loading, stop := context.WithTimeout(ctx, length)
+	loading, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := l.Clients(loading); err != nil {
+	var group errgroup.Group
+	group.Go(func() error {
+		defer stop()
+		return l.Enough(loading, length)
+	})
+	err := l.Clients(loading)
+	stop()
+	if err = errors.Join(err, group.Wait()); err != nil {
 		return err
 	}
 	return l.Final(ctx)
+}
+
+// Enough returns when a load has run for some time and has reached its floors, or ctx
+// has ended.
+func (l *Load) Enough(ctx context.Context, length time.Duration) error {
+	const look = 10 * time.Millisecond
+	pause(ctx, length)
+	for deadline := time.Now().Add(l.FloorsMax); ctx.Err() == nil; pause(ctx, look) {
+		missing := l.missing()
+		if len(missing) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the load is too thin: %v", missing)
+		}
+	}
+	return nil
+}
+
+// missing are the floors that are not reached yet, with what is there.
+func (l *Load) missing() []string {
+	var all []string
+	for _, f := range l.Floors {
+		if n := l.w.Done(f.Clients, f.Op); n < f.Count {
+			all = append(all, fmt.Sprintf("%d of %d times %s by %q", n, f.Count, f.Op, f.Clients))
+		}
+	}
+	return all
 }
 
 // Clients runs all clients until ctx ends, and what they have under way then.

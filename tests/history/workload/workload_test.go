@@ -2,6 +2,8 @@ package workload
 
 import (
 	"bytes"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,46 +14,55 @@ import (
 
 // Every client of a load does its work, and leaves its part of the history.
 func TestEveryClientTakesPart(t *testing.T) {
-	c, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
+	o := Default(fake(t))
+	o.Pace = 2 * time.Millisecond
+	for client, ops := range map[string][]history.Op{
+		"plain-0": {history.Produce}, "plain-1": {history.Produce}, "idempotent-0": {history.Produce},
+		"txn-0":    {history.Begin, history.Produce, history.EndTxn, history.Poll},
+		"copier-0": {history.Begin, history.Produce, history.EndTxn, history.Poll, history.Commit},
+		"member-0": {history.Poll, history.Commit}, "uncommitted-0": {history.Poll}, "committed-0": {history.Poll},
+		"committer-0": {history.Commit, history.Committed}, "watcher-0": {history.Watermarks},
+		"admin-0": {history.CreateTopic, history.Produce, history.DeleteRecords, history.DeleteTopic},
+	} {
+		for _, op := range ops {
+			o.Floors = append(o.Floors, Floor{client, op, 1})
+		}
 	}
-	defer c.Close()
 	var text bytes.Buffer
 	w := history.NewWriter(&text)
-	o := Default(c.ListenAddrs()[0])
-	o.Pace = 2 * time.Millisecond
-	if err := Run(t.Context(), o, 1500*time.Millisecond, w); err != nil {
+	if err := Run(t.Context(), o, 100*time.Millisecond, w); err != nil {
 		t.Fatal(err)
+	}
+	for client, op := range map[string]history.Op{"setup": history.CreateTopic, "final": history.Committed,
+		"final-read_uncommitted": history.Poll, "final-read_committed": history.Poll} {
+		if w.Done(client, op) == 0 {
+			t.Errorf("%s: no %s", client, op)
+		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	events, err := history.Read(&text)
+	if _, err := history.Read(&text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A load that can not reach its floors says so.
+func TestThinLoadFails(t *testing.T) {
+	o := Default(fake(t)).WithoutTransactions()
+	o.Floors, o.FloorsMax = []Floor{{"txn", history.EndTxn, 1}}, 100*time.Millisecond
+	w := history.NewWriter(io.Discard)
+	if err := Run(t.Context(), o, 0, w); err == nil || !strings.Contains(err.Error(), "0 of 1 times end") {
+		t.Fatal(err)
+	}
+}
+
+func fake(t *testing.T) string {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	type did struct {
-		client string
-		op     history.Op
-	}
-	times := map[did]int{}
-	for _, e := range events {
-		if e.Outcome == history.OK {
-			times[did{e.Client, e.Op}]++
-		}
-	}
-	for _, want := range []did{
-		{"setup", history.CreateTopic}, {"plain-0", history.Produce}, {"plain-1", history.Produce}, {"idempotent-0", history.Produce},
-		{"txn-0", history.Begin}, {"txn-0", history.Produce}, {"txn-0", history.EndTxn}, {"txn-0", history.Poll},
-		{"copier-0", history.Poll}, {"copier-0", history.Produce}, {"copier-0", history.Commit}, {"copier-0", history.EndTxn},
-		{"member-0", history.Poll}, {"member-0", history.Commit}, {"uncommitted-0", history.Poll}, {"committed-0", history.Poll},
-		{"committer-0", history.Commit}, {"committer-0", history.Committed}, {"watcher-0", history.Watermarks},
-		{"admin-0", history.CreateTopic}, {"admin-0", history.Produce}, {"admin-0", history.DeleteRecords}, {"admin-0", history.DeleteTopic},
-		{"final", history.Watermarks}, {"final", history.Committed}, {"final-read_uncommitted", history.Poll}, {"final-read_committed", history.Poll},
-	} {
-		if times[want] == 0 {
-			t.Errorf("%s: no %s", want.client, want.op)
-		}
-	}
+	t.Cleanup(c.Close)
+	return c.ListenAddrs()[0]
 }
