@@ -71,7 +71,9 @@ func (r *reading) abortedIn(ctx context.Context, s *metadata.Slice) (stable int6
 	if !has {
 		return s.LastOffset + 1, nil
 	}
-	r.result.Aborted = overlapping(r.result.Aborted, t.Aborted, r.req.Offset, r.at)
+	// A marker below the slice is not there to be read: a lift has taken its place, and
+	// a client that was told of it would drop what the producer committed later.
+	r.result.Aborted = overlapping(r.result.Aborted, t.Aborted, max(r.req.Offset, s.BaseOffset), r.at)
 	return t.LastStable, nil
 }
 

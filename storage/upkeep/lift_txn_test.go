@@ -159,3 +159,33 @@ func TestLiftedMarkerHasItsEntry(t *testing.T) {
 		t.Error("half a marker has an entry")
 	}
 }
+
+// What a lift took the marker of is not listed as aborted any more: a consumer would wait
+// for that marker and drop what the same producer committed later.
+func TestLiftedMarkersAreNotListed(t *testing.T) {
+	kinds(t, func(t *testing.T, k kind) {
+		r := newRig(t, k)
+		ctx := context.Background()
+		id := at(consumers, 0)
+		now := r.clock.Now().UnixMilli()
+		r.produce(id, inTransaction(5, now, "b", "1"))
+		r.produce(id, marker(5, false, now))
+		r.produce(id, plain(now, "a", "1"))
+		r.must(r.upkeep.Lift(ctx))
+		r.produce(id, inTransaction(5, now, "c", "1"))
+		r.produce(id, marker(5, true, now))
+		check := func(when string) {
+			t.Helper()
+			if got, end := r.consume(id, 0, 1<<20); !slices.Equal(got, []int64{2, 3}) || end != 5 {
+				t.Errorf("%s: a consumer gets %v and stands at %d", when, got, end)
+			}
+		}
+		check("in the journal")
+		r.restart()
+		check("after a restart")
+		r.produce(at(orders, 0), plain(now, "x", "1"))
+		r.roll()
+		r.must(r.upkeep.Seal(ctx))
+		check("sealed")
+	})
+}
