@@ -381,3 +381,57 @@ func TestAppendAtomicFailsAsAWhole(t *testing.T) {
 		})
 	}
 }
+
+// recordBatch is a batch of one real record; with a producer, in a transaction.
+func recordBatch(timestamp int64, producer record.Producer, g Guard) Batch {
+	b := record.NewBuilder()
+	b.Producer, b.Transactional = producer, producer.ID >= 0
+	b.Append(timestamp, []byte("key"), []byte("value"))
+	buf := buffer.Get(b.Size())
+	copy(buf.Bytes(), b.Batch())
+	h, err := record.ParseHeader(buf.Bytes())
+	if err != nil {
+		panic(err)
+	}
+	return Batch{Buf: buf, Bytes: buf.Bytes(), Header: h, Guard: g}
+}
+
+// ListOffsets with isolation level read_committed finds the record first and then holds it
+// against the last stable offset, as Kafka does; markers have timestamps like others.
+func TestOffsetForTimeAndTransactions(t *testing.T) {
+	r := newRig(t, newScriptedJournal(1))
+	p := r.partition(0)
+	at := func(timestamp int64, committed bool) int64 {
+		t.Helper()
+		x, ok, err := r.log.OffsetForTime(t.Context(), p, timestamp, committed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			return -1
+		}
+		return x.Offset
+	}
+	r.must(p, recordBatch(1000, record.NoProducer, 0), 0)
+	_, g := p.TransactionGuard(1, 0)
+	r.must(p, recordBatch(1005, record.Producer{ID: 1}, g), 1)
+	for _, c := range []struct {
+		timestamp int64
+		committed bool
+		want      int64
+	}{
+		{1000, true, 0}, {1000, false, 0},
+		{1001, true, -1}, {1001, false, 1},
+		{MaxTimestamp, true, -1}, {MaxTimestamp, false, 1},
+	} {
+		if got := at(c.timestamp, c.committed); got != c.want {
+			t.Errorf("time %d, committed %v: offset %d, want %d", c.timestamp, c.committed, got, c.want)
+		}
+	}
+	r.must(p, markerBatch(1, true, 0), 2) // timestamp 5000
+	for timestamp, want := range map[int64]int64{1001: 1, 1006: 2, MaxTimestamp: 2, 5001: -1} {
+		if got := at(timestamp, true); got != want {
+			t.Errorf("time %d behind the marker: offset %d, want %d", timestamp, got, want)
+		}
+	}
+}
