@@ -48,6 +48,11 @@ acceptance: ## every client over every storage, those that take long to build to
 	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance -broker kafka
 	go test -p 1 -count=1 -timeout 30m ./tests/tools -broker kafka
 
+.PHONY: compat
+compat: ## ask Apache Kafka anew and fail where a recorded answer is stale; then compare ours
+	go test -count=1 -timeout 30m ./tests/compat -run TestAnswers -fresh
+	go test -count=1 -timeout 10m ./tests/compat
+
 .PHONY: bench
 bench: ## measure against Apache Kafka; BENCH='-only NAME -rounds 1' for a part
 	go run ./tests/bench $(BENCH)

@@ -30,7 +30,7 @@ func (g *Groups) DeleteGroups(ctx context.Context, r *Request) (kmsg.Response, e
 	resp.Groups = make([]kmsg.DeleteGroupsResponseGroup, 0, len(ids))
 	for i, id := range ids {
 		e := kmsg.NewDeleteGroupsResponseGroup()
-		e.Group, e.ErrorCode, e.ErrorMessage = id, int16(codes[i]), groupMessage(id, codes[i])
+		e.Group, e.ErrorCode = id, int16(codes[i]) // Kafka has a message for GROUP_DELETION_FAILED only
 		resp.Groups = append(resp.Groups, e)
 	}
 	return resp, nil

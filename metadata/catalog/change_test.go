@@ -274,7 +274,7 @@ func TestDescribe(t *testing.T) {
 		code    protocol.Code
 		message string
 	}{
-		{Type: catalog.TypeTopic, Name: "nope"}: {protocol.UnknownTopicOrPartition, "This server does not host this topic-partition."},
+		{Type: catalog.TypeTopic, Name: "nope"}: {protocol.UnknownTopicOrPartition, ""},
 		{Type: catalog.TypeTopic}:               {protocol.InvalidTopicException, "Topic name is invalid: the empty string is not allowed"},
 		{Type: catalog.TypeBroker, Name: "2"}:   {protocol.InvalidRequest, "Unexpected broker id, expected 1 or empty string, but received 2"},
 		{Type: catalog.TypeBroker, Name: "x"}:   {protocol.InvalidRequest, "Broker id must be an integer, but it is: x"},

@@ -209,7 +209,7 @@ func (c *Catalog) Describe(r metadata.Resource, keys []string) ([]config.Entry, 
 		}
 		t := s.ByName(r.Name)
 		if t == nil {
-			return nil, protocol.Errorf(protocol.UnknownTopicOrPartition, "This server does not host this topic-partition.")
+			return nil, protocol.Errorf(protocol.UnknownTopicOrPartition, "") // an empty message, as Kafka's
 		}
 		return config.DescribeTopic(t.Configs, s.broker, keys), nil
 	case TypeBroker:

@@ -15,6 +15,8 @@ const (
 	isolation  = "an isolation level that does not exist reads uncommitted, where Kafka fails inside (UNKNOWN_SERVER_ERROR)"
 	noEpoch    = "there is no epoch below -1; Kafka answers with the number itself"
 	deletedMax = "the record was deleted; Kafka still shows it"
+	silentHere = "an error for the resource that is named twice; Kafka fails inside and never answers"
+	unknownKey = "a setting that is ignored in silence is worse than none"
 	collision  = "Kafka looks for names that collide among topics that exist, and lets two of one request pass; they collide all the same"
 )
 
@@ -84,4 +86,11 @@ var knownDifferences = []known{
 	{"delete-records", "max timestamp of all", "11", "Topics[0].Partitions[0].LeaderEpoch", `-1`, deletedMax},
 	{"delete-records", "max timestamp of all", "11", "Topics[0].Partitions[0].Offset", `-1`, deletedMax},
 	{"delete-records", "max timestamp of all", "11", "Topics[0].Partitions[0].Timestamp", `-1`, deletedMax},
+	{"alter-configs", "topic twice", "0-2", "", `{"Resources":[{"ErrorCode":42,"ErrorMessage":"Each resource must appear at most once.","ResourceName":"plain","ResourceT... (274 bytes, CRC 6e19beca)`, silentHere},
+	{"alter-configs", "operation 4", "0-1", "Resources[0].ErrorCode", `42`, kafkaErrs},
+	{"alter-configs", "operation 4", "0-1", "Resources[0].ErrorMessage", `"Unknown operations type 4"`, kafkaErrs},
+	{"alter-configs", "operation -1", "0-1", "Resources[0].ErrorCode", `42`, kafkaErrs},
+	{"alter-configs", "operation -1", "0-1", "Resources[0].ErrorMessage", `"Unknown operations type -1"`, kafkaErrs},
+	{"alter-configs", "incremental, broker, unknown key", "0-1", "Resources[0].ErrorCode", `42`, unknownKey},
+	{"alter-configs", "incremental, broker, unknown key", "0-1", "Resources[0].ErrorMessage", `"Unknown broker config name: no.such.key"`, unknownKey},
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -33,7 +34,9 @@ var ignoredIn = map[int16]map[string]string{
 
 // unordered are, by API key, the lists whose order is that of a hash map in Kafka.
 var unordered = map[int16][]string{
-	0: {"Topics", "Partitions"}, 3: {"Topics"}, 11: {"Members"}, 15: {"Members"}, 16: {"Groups"}, 19: {"Topics"}, 20: {"Topics"}, 37: {"Topics"},
+	0: {"Topics", "Partitions"}, 3: {"Topics"}, 8: {"Topics"}, 9: {"Topics", "Partitions"},
+	11: {"Members"}, 15: {"Groups", "Members"}, 16: {"Groups"}, 42: {"Groups"}, 43: {"Topics"}, 47: {"Topics", "Partitions"},
+	19: {"Topics"}, 20: {"Topics"}, 37: {"Topics"},
 }
 
 // order is what an unordered list is sorted by: names, then everything.
@@ -139,7 +142,7 @@ func (n *normaliser) text(s string) string {
 	s = strings.ReplaceAll(s, n.lane, "-vN-")
 	s = strings.ReplaceAll(s, fmt.Sprintf(":%d", n.broker.Port()), ":PORT")
 	for id, name := range n.members {
-		s = strings.ReplaceAll(s, id, "member "+name)
+		s = strings.ReplaceAll(s, id, "member "+strings.ReplaceAll(name, n.lane, "-vN-"))
 	}
 	s = longAgo.ReplaceAllString(s, "LONG AGO")
 	s = millis.ReplaceAllStringFunc(s, func(ms string) string {
@@ -172,6 +175,12 @@ func (n *normaliser) own(name string, v any) (any, bool) {
 		if list, ok := v.([]any); ok && n.key == 19 {
 			n.compared += len(list)
 			return createdConfigs(list), true
+		} else if ok && n.key == 32 {
+			return n.describedConfigs(list), true
+		}
+	case "Documentation":
+		if v != nil {
+			return "some text", true
 		}
 	case "ClusterID":
 		if v == n.cluster {
@@ -268,6 +277,35 @@ func createdConfigs(list []any) any {
 			line += " twice"
 		}
 		out[fmt.Sprint(c["Name"])] = line
+	}
+	return out
+}
+
+// describedConfigs shows the settings of a resource by name, which is how Kafka does not
+// order them.
+func (n *normaliser) describedConfigs(list []any) any {
+	if len(list) == 0 {
+		return "none"
+	}
+	out := make(map[string]any, len(list))
+	for i := range list {
+		c := list[i].(map[string]any)
+		name := fmt.Sprint(c["Name"])
+		delete(c, "Name")
+		if _, again := out[name]; again {
+			name += " again"
+		}
+		shown := n.walk("", c).(map[string]any)
+		synonyms := shown["ConfigSynonyms"]
+		delete(shown, "ConfigSynonyms")
+		line := []string{}
+		for _, field := range slices.Sorted(maps.Keys(shown)) {
+			line = append(line, fmt.Sprintf("%s %s", field, text(shown[field])))
+		}
+		if synonyms != nil {
+			line = append(line, "synonyms "+text(synonyms))
+		}
+		out[name] = strings.Join(line, ", ")
 	}
 	return out
 }

@@ -18,4 +18,12 @@ var suites = []suite{
 	{name: "offsets", cases: offsetCases},
 	{name: "epochs", cases: epochCases},
 	{name: "delete-records", cases: deleteRecordCases},
+	{name: "describe-configs", cases: describeConfigCases},
+	{name: "alter-configs", cases: alterConfigCases},
+	{name: "coordinator", cases: coordinatorCases},
+	{name: "membership", cases: membershipCases},
+	{name: "static", cases: staticCases},
+	{name: "groups", cases: groupCases},
+	{name: "commits", cases: offsetStoreCases},
+	{name: "admin", cases: adminCases},
 }

@@ -197,7 +197,7 @@ func (w *world) lane(c *testCase, lane int16) (got any, ok bool, err error) {
 			return noAnswer, true, nil
 		case err != nil:
 			return nil, false, err
-		case c.until != nil && !c.until(resp):
+		case c.until != nil && !c.until(resp), loading(resp):
 			if time.Now().After(end) {
 				return nil, false, fmt.Errorf("still %+v", resp)
 			}
@@ -205,6 +205,13 @@ func (w *world) lane(c *testCase, lane int16) (got any, ok bool, err error) {
 		}
 		return w.answered(c, lane, resp)
 	}
+}
+
+// loading says whether a coordinator has not loaded the group yet, which clients retry.
+func loading(resp kmsg.Response) bool {
+	found := false
+	codes(reflect.ValueOf(resp).Elem(), func(code int16) { found = found || code == 14 || code == 15 || code == 16 })
+	return found
 }
 
 func (w *world) answered(c *testCase, lane int16, resp kmsg.Response) (any, bool, error) {
