@@ -42,6 +42,8 @@ type Partition struct {
 	next    int64
 	high    int64
 	start   int64
+	stable  int64         // last stable offset, if that is not high
+	aborted []log.Aborted // told of every read_committed read
 }
 
 type stored struct {
@@ -179,14 +181,16 @@ func (l *Log) Read(_ context.Context, ap api.Partition, req log.ReadRequest) (lo
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	res := log.ReadResult{Bounds: p.bounds()}
+	end := p.high
 	if req.Committed {
-		res.Aborted = []log.Aborted{}
+		res.Aborted = append([]log.Aborted{}, p.aborted...)
+		end = res.LastStable
 	}
 	if req.Offset < p.start || req.Offset > p.next {
 		return res, protocol.OffsetOutOfRange
 	}
 	for _, s := range p.batches {
-		if s.header.LastOffset() < req.Offset || s.header.LastOffset() >= p.high {
+		if s.header.LastOffset() < req.Offset || s.header.LastOffset() >= end {
 			continue
 		}
 		if res.Bytes+len(s.bytes) > req.MaxBytes && (res.Bytes > 0 || !req.AtLeastOne) {
@@ -255,7 +259,22 @@ func (l *Log) DropTopic(id pack.TopicID) {
 }
 
 func (p *Partition) bounds() log.Bounds {
-	return log.Bounds{LogStart: p.start, HighWatermark: p.high, LastStable: p.high, LeaderEpoch: p.epoch}
+	stable := p.high
+	if p.stable > 0 {
+		stable = min(stable, p.stable)
+	}
+	return log.Bounds{LogStart: p.start, HighWatermark: p.high, LastStable: stable, LeaderEpoch: p.epoch}
+}
+
+// SetStable sets the last stable offset of a partition, and which aborted transactions
+// read_committed reads of it are told of. Those who watch it are told too. 0: all is
+// stable.
+func (l *Log) SetStable(id pack.PartitionID, offset int64, aborted ...log.Aborted) {
+	l.mu.Lock()
+	p := l.parts[id]
+	p.stable, p.aborted = offset, aborted
+	l.mu.Unlock()
+	l.advanced(p)
 }
 
 // ID implements api.Partition.
