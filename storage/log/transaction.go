@@ -103,14 +103,16 @@ func (p *Partition) settle(seq uint64) {
 	p.unstable.Store(unstable)
 }
 
-// settleAll does so for what was loaded or replayed, which is all durable. The caller
-// is alone with p, or holds log.mu and nobody reads p yet.
+// settleAll does so for what was loaded or replayed, which is all durable. Nobody
+// appends to p yet; a seal may go on.
 func (p *Partition) settleAll() {
-	p.aborted = append(p.aborted, p.state.Settle(math.MaxUint64)...)
-	unstable := p.state.FirstUnstable(math.MaxUint64)
+	aborted, unstable := p.state.Settle(math.MaxUint64), p.state.FirstUnstable(math.MaxUint64)
+	p.mu.Lock()
+	p.aborted = append(p.aborted, aborted...)
+	p.trimAborted()
+	p.mu.Unlock()
 	p.unstable.Store(unstable)
 	p.transactional.Store(unstable != math.MaxInt64)
-	p.trimAborted()
 }
 
 // trimAborted forgets aborted transactions whose markers lie in segments, which list

@@ -87,6 +87,7 @@ func (s *State) begin(p *producer, e *pack.Entry, packSeq uint64) {
 // the producer's epoch. A new epoch begins with sequence 0.
 func (s *State) mark(e *pack.Entry, packSeq, durable uint64) {
 	p := s.producer(e.ProducerID)
+	delete(s.tries, e.ProducerID)
 	newEpoch := e.ProducerEpoch > p.epoch()
 	if packSeq > durable {
 		u := undo{pack: packSeq, producer: e.ProducerID, marked: p.marked, marker: p.marker, stamp: p.stamp}

@@ -282,6 +282,11 @@ func TestUnverifiedIsBounded(t *testing.T) {
 	if len(s.tries) != 0 {
 		t.Error("it came, and is still waited for")
 	}
+	s.Unverified(2, 0, 5)
+	apply(t, &s, markerEntry(1, 2, 0, 9, false), 0, 0)
+	if len(s.tries) != 0 {
+		t.Error("its transaction has ended, and it is still waited for")
+	}
 }
 
 func TestDescribeProducers(t *testing.T) {

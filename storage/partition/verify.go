@@ -29,8 +29,8 @@ type try struct {
 }
 
 // Unverified remembers that a transactional batch was turned away because the
-// coordinator did not confirm it. Until that sequence comes, a producer that the
-// partition does not know may not begin with a higher one: those were sent behind it.
+// coordinator did not confirm it. Until that sequence comes, or the transaction ends, the
+// producer may not begin with a higher one: those were sent behind it.
 // It is no part of the fold. Past 1,024 producers one of them is forgotten.
 //
 // Source: Kafka's VerificationStateEntry.
