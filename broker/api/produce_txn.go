@@ -37,7 +37,7 @@ func (q *produceParser) confirm(topic *catalog.Topic, index int32, p Partition, 
 func unconfirmed(code protocol.Code, version int16) error {
 	told := txn.ProduceCode(code, version)
 	switch {
-	case code == protocol.InvalidTxnState:
+	case told == protocol.InvalidTxnState:
 		return protocol.Errorf(told, "Partition was not added to the transaction")
 	case told == protocol.NotEnoughReplicas:
 		return protocol.Errorf(told,

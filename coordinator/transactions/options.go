@@ -15,7 +15,7 @@ type Options struct {
 	AbortInterval  time.Duration // transaction.abort.timed.out.transaction.cleanup.interval.ms
 	Expiration     time.Duration // transactional.id.expiration.ms
 	ExpireInterval time.Duration // transaction.remove.expired.transaction.cleanup.interval.ms
-	AnswerTimeout  time.Duration // request.timeout.ms: how long an answer waits for the log
+	AnswerTimeout  time.Duration // how long an answer waits for the log
 	BatchMax       int           // bytes of a batch of records; max.message.bytes of the topic
 
 	// IDsMax bounds the transactional ids of this broker, far above sane use.
@@ -50,6 +50,5 @@ func OptionsFrom(b *config.Broker) Options {
 	o.AbortInterval = millis("transaction.abort.timed.out.transaction.cleanup.interval.ms")
 	o.Expiration = millis("transactional.id.expiration.ms")
 	o.ExpireInterval = millis("transaction.remove.expired.transaction.cleanup.interval.ms")
-	o.AnswerTimeout = millis("request.timeout.ms")
 	return o
 }
