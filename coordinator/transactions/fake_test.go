@@ -35,6 +35,7 @@ type fakeLog struct {
 	refuse  func(id pack.PartitionID) error
 	openErr func(id pack.PartitionID) error
 	appends int
+	ends    map[pack.PartitionID]int64 // of what is appended; nil: count anew
 	marks   log.Guard
 	lost    log.Guard
 }
@@ -92,11 +93,7 @@ func next(packs []fakePack, id pack.PartitionID) int64 {
 	for _, p := range packs {
 		for _, b := range p {
 			if b.id == id {
-				h, err := record.ParseHeader(b.data)
-				if err != nil {
-					panic(err)
-				}
-				n = b.offset + int64(h.LastOffsetDelta) + 1
+				n = b.end()
 			}
 		}
 	}
@@ -147,14 +144,12 @@ func (a fakeAppender) Append(_ context.Context, t *log.Ticket, batches []Append)
 	if l.fail != nil {
 		f.err = l.fail(l.appends)
 	}
-	packs := append([]fakePack(nil), l.durable...)
-	for _, o := range l.open {
-		packs = append(packs, o.pack)
-	}
+	l.count()
 	for i := range batches {
 		b, id := &batches[i].Batch, batches[i].Partition.(*fakePartition).id
 		data := append([]byte(nil), b.Bytes...)
-		at := next(append(packs, f.pack), id)
+		at := l.ends[id]
+		l.ends[id] += int64(b.Header.LastOffsetDelta) + 1
 		record.SetOffset(data, at, 0)
 		f.pack = append(f.pack, fakeBatch{id, at, data, b.Marker})
 		b.Buf.Release()
@@ -165,6 +160,33 @@ func (a fakeAppender) Append(_ context.Context, t *log.Ticket, batches []Append)
 	if !held {
 		time.AfterFunc(l.delay, l.settleOne)
 	}
+}
+
+// count finds where the partitions end, with what is on its way.
+func (l *fakeLog) count() {
+	if l.ends != nil {
+		return
+	}
+	l.ends = map[pack.PartitionID]int64{}
+	for _, p := range l.durable {
+		for _, b := range p {
+			l.ends[b.id] = b.end()
+		}
+	}
+	for _, f := range l.open {
+		for _, b := range f.pack {
+			l.ends[b.id] = b.end()
+		}
+	}
+}
+
+// end is the offset behind the batch.
+func (b fakeBatch) end() int64 {
+	h, err := record.ParseHeader(b.data)
+	if err != nil {
+		panic(err)
+	}
+	return b.offset + int64(h.LastOffsetDelta) + 1
 }
 
 // check is what the log refuses at once.
@@ -201,6 +223,7 @@ func (l *fakeLog) settleOne() {
 		over = l.open // what came behind is lost, too
 		l.marks++
 		l.lost = l.marks
+		l.ends = nil
 		for _, f := range over {
 			f.err = err
 		}
@@ -451,6 +474,26 @@ func (l *fakeLog) markers(topic shards.Topic, partition int32) []string {
 		}
 	}
 	return list
+}
+
+// marked counts the partitions of a topic that have markers, which all commit epoch 1.
+func (l *fakeLog) marked(topic shards.Topic) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := map[int32]bool{}
+	for _, p := range l.durable {
+		for _, b := range p {
+			if b.marker == nil || b.id.Topic != topic.ID {
+				continue
+			}
+			h, err := record.ParseHeader(b.data)
+			if err != nil || h.ProducerEpoch != 1 || !b.marker.Commit {
+				panic(fmt.Sprint(err, h, b.marker))
+			}
+			found[b.id.Partition] = true
+		}
+	}
+	return len(found)
 }
 
 func (h *house) markers(topic string, partition int32) string {
