@@ -42,18 +42,13 @@ func setup(topics ...kmsg.CreateTopicsRequestTopic) testCase {
 	return testCase{name: "setup", from: 7, to: 7, request: func(*world, int16) kmsg.Request { return create(false, topics...) }}
 }
 
-// sending is a case whose request is always the same.
-func sending(name string, request func() kmsg.Request) testCase {
-	return testCase{name: name, request: func(*world, int16) kmsg.Request { return request() }}
-}
-
 // since is a case from a version on.
 func (c testCase) since(from int16) testCase {
 	c.from, c.to = from, kafkaVersions[c.request(&world{}, 0).Key()][1]
 	return c
 }
 
-// until is a case up to a version.
+// upTo is a case up to a version.
 func (c testCase) upTo(to int16) testCase {
 	c.from, c.to = kafkaVersions[c.request(&world{}, 0).Key()][0], to
 	return c
