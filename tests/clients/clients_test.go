@@ -12,7 +12,7 @@ import (
 var (
 	broker     = flag.String("broker", string(peers.StreamHouse), "which broker to start: streamhouse or kafka")
 	race       = flag.Bool("race-broker", true, "build the broker with the race detector")
-	acceptance = flag.Bool("acceptance", false, "every client over every storage, and those that take minutes to build")
+	acceptance = flag.Bool("acceptance", false, "every client over every storage, and those that take minutes")
 )
 
 func TestMain(m *testing.M) {
@@ -37,8 +37,13 @@ var clients = []client{
 	{name: "kafkago", title: "segmentio/kafka-go", version: "0.4.51", codecs: allCodecs, install: goProgram("kafkago", "kafkago")},
 	{name: "kafkapython", title: "kafka-python", version: "3.0.12", codecs: allCodecs, content: keyOrValue,
 		install: pythonProgram("kafkapython/client.py", "kafka-python==3.0.12", "crc32c", "lz4", "python-snappy", "zstandard")},
+	{name: "aiokafka", title: "aiokafka", version: "0.14.0", codecs: allCodecs, content: keyOrValue,
+		install: pythonProgram("aiokafka/client.py", "aiokafka==0.14.0", "cramjam")},
 	{name: "kcat", title: "kcat (librdkafka 2.0.2)", version: "1.7.1", codecs: allCodecs, content: withValue, makesNoTopics: true,
 		install: kcatProgram},
+	{name: "platformatic", title: "@platformatic/kafka", version: "1.35.0", codecs: []string{"none", "gzip", "snappy", "lz4"}, // zstd takes a Node.js 22
+		slow:    true, // minutes: it waits for sessions to end after each restart
+		install: nodeProgram("platformatic/client.js", "@platformatic/kafka@1.35.0")},
 }
 
 // TestClients runs every client's program through the story that all of them share.

@@ -24,7 +24,7 @@ type client struct {
 	version    string
 	codecs     []string                     // what it can compress with
 	everywhere bool                         // over every storage in the ordinary test too
-	slow       bool                         // takes minutes to build: only in acceptance
+	slow       bool                         // takes minutes: only in acceptance
 	install    func(t *testing.T) commandOf // or fails the test with the reason
 	command    commandOf
 	// makesNoTopics: it has no such call, and the runner makes the topic.
