@@ -78,7 +78,10 @@ func (l *Load) sendOnce(ctx context.Context, p *producer, conn *wire.Redial, to 
 // for what is under way.
 func (l *Load) idempotent(ctx context.Context, name string, seed uint64) error {
 	p := l.producer(name, seed, 2)
-	codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.SnappyCompression(), kgo.ZstdCompression(), kgo.Lz4Compression()}
+	codecs := []kgo.CompressionCodec{kgo.NoCompression()}
+	if l.Compressed {
+		codecs = append(codecs, kgo.SnappyCompression(), kgo.ZstdCompression(), kgo.Lz4Compression())
+	}
 	client, err := kgo.NewClient(l.options(name, kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(codecs[seed%uint64(len(codecs))]), kgo.ProducerLinger(time.Millisecond),
 		kgo.RecordDeliveryTimeout(l.Patience))...)

@@ -43,6 +43,7 @@ type Options struct {
 	Patience time.Duration
 
 	Pace       time.Duration // average pause between a client's steps; 10 ms if zero
+	Compressed bool          // idempotent producers compress, each in its own way
 	ValueBytes int           // average size of a record; 100 if zero
 	Settle     time.Duration // how long the final read may stand still; 1 minute if zero
 
@@ -62,7 +63,7 @@ type Floor struct {
 // Default is a load of every kind, small enough for one machine beside a broker.
 func Default(addr string) Options {
 	return Options{Addr: addr, Prefix: "history", Topics: 2, Partitions: 3, Plain: 2, Idempotent: 2, Transactional: 3, Copiers: 2,
-		Members: 2, Readers: 1, Committers: 1, Watchers: 1, Admins: 1}
+		Members: 2, Readers: 1, Committers: 1, Watchers: 1, Admins: 1, Compressed: true}
 }
 
 // WithoutTransactions is o for a broker that has none.
