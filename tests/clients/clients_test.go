@@ -30,9 +30,9 @@ var clients = []client{
 		install: pythonProgram("python/client.py", "confluent-kafka==2.16.0")},
 	{name: "node", title: "kafkajs", version: "2.2.4", codecs: []string{"none", "gzip"}, everywhere: true,
 		install: nodeProgram("node/client.js", "kafkajs@2.2.4")},
-	{name: "java44", title: "Apache Kafka's Java client", version: "4.4.0", codecs: allCodecs, install: javaProgram("4.4.0")},
-	{name: "java39", title: "Apache Kafka's Java client", version: "3.9.1", codecs: allCodecs, install: javaProgram("3.9.1")},
-	{name: "java28", title: "Apache Kafka's Java client", version: "2.8.2", codecs: allCodecs, install: javaProgram("2.8.2")},
+	{name: "java44", title: "Apache Kafka's Java client", version: "4.4.0", codecs: allCodecs, demands: true, install: javaProgram("4.4.0")},
+	{name: "java39", title: "Apache Kafka's Java client", version: "3.9.1", codecs: allCodecs, demands: true, install: javaProgram("3.9.1")},
+	{name: "java28", title: "Apache Kafka's Java client", version: "2.8.2", codecs: allCodecs, demands: true, install: javaProgram("2.8.2")},
 	{name: "sarama", title: "IBM sarama", version: "1.61.1", codecs: allCodecs, install: goProgram("sarama", "sarama")},
 	{name: "kafkago", title: "segmentio/kafka-go", version: "0.4.51", codecs: allCodecs, install: goProgram("kafkago", "kafkago")},
 	{name: "kafkapython", title: "kafka-python", version: "3.0.12", codecs: allCodecs, content: keyOrValue,
@@ -120,7 +120,7 @@ func javaProgram(version string) func(t *testing.T) commandOf {
 			t.Fatal(err)
 		}
 		classes := peers.Folder(t)
-		compile := peers.Command{Path: "javac", Args: []string{"-cp", java.ClassPath(), "-d", classes, "java/Client.java"}}
+		compile := peers.Command{Path: "javac", Args: []string{"-cp", java.ClassPath(), "-d", classes, "java/Client.java", "java/Demand.java"}}
 		if _, err := compile.Run(t.Context(), ""); err != nil {
 			t.Fatal(err)
 		}

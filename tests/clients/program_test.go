@@ -21,6 +21,7 @@ type event struct {
 	Key, Value *string
 	Partitions []int32
 	Error      string
+	Case       string `json:"case"`
 }
 
 // program is a running client program. Its events are kept in order.
@@ -186,10 +187,16 @@ func (p *program) end(t *testing.T, term bool) {
 // finish ends the program's input and waits until it has said that it is done.
 func (p *program) finish(t *testing.T) {
 	t.Helper()
+	p.finishWithin(t, time.Minute)
+}
+
+// finishWithin is finish with a bound of its own.
+func (p *program) finishWithin(t *testing.T, bound time.Duration) {
+	t.Helper()
 	if err := p.stdin.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p.wait(t, "its end", time.Minute, func(events []event) bool {
+	p.wait(t, "its end", bound, func(events []event) bool {
 		return len(events) > 0 && events[len(events)-1].Event == "done"
 	})
 }

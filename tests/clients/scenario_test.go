@@ -27,6 +27,7 @@ type client struct {
 	slow       bool                         // takes minutes: only in acceptance
 	install    func(t *testing.T) commandOf // or fails the test with the reason
 	command    commandOf
+	demands    bool // its program has the mode demand
 	// makesNoTopics: it has no such call, and the runner makes the topic.
 	makesNoTopics bool
 	content       func(n int) (key, value *string) // of its records; content if nil

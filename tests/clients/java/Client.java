@@ -69,6 +69,7 @@ public class Client {
                 case "admin": admin(args[1], args[2]); break;
                 case "produce": produce(args[1], args[2]); break;
                 case "consume": consume(args[1], args[2], args[3]); break;
+                case "demand": new Demand(args[1], args[2], args[3]).run(); break;
                 default: throw new IllegalArgumentException(args[0]);
             }
             emit(event("done"));

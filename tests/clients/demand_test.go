@@ -1,0 +1,86 @@
+package clients
+
+import (
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/streamhouse/streamhouse/tests/peers"
+)
+
+// demanded is what a program in mode demand has to print for each case: what it does
+// with the client's less common settings and calls, on a topic of three partitions that
+// takes batches of 12 MiB, and a second one whose name begins with the first's.
+var demanded = map[string]string{
+	// 10 MiB that do not compress, under raised limits: how many came back, and the same?
+	"large record": "1 true",
+	// 100 records a second apart: the offset at 50.5 s, and the number of the record there
+	"seek by time": "51 51",
+	// records that came while the partition was paused, and after
+	"pause and resume": "0 100",
+	// the offset and the metadata that another consumer of the group finds
+	"manual commit": "42 note",
+	// a record that comes while a fetch waits for two minutes
+	"long poll": "1",
+	// the topics, without what they have in common
+	"regex subscription": "[, -more]",
+	// a member that gives up one of three partitions, leaves and comes back by its name
+	"cooperative static members": "a gave up 1, came back to the same: true, b heard 0",
+}
+
+// TestDemands runs the clients' programs in mode demand.
+func TestDemands(t *testing.T) {
+	for _, c := range clients {
+		if !c.demands || c.slow && !*acceptance {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.command = c.install(t)
+			overStorages(t, c.everywhere, c.demand)
+		})
+	}
+}
+
+func (c client) demand(t *testing.T, o peers.Options) {
+	s := &scenario{client: c, topic: c.name + "-topic", group: c.name + "-group"}
+	s.broker = peers.Start(t, o)
+	prepareDemand(t, s.broker.Addr(), s.topic)
+	program := s.start(t, "demand", s.group)
+	program.finishWithin(t, 2*patience)
+	cases := map[string]bool{}
+	for _, e := range program.snapshot() {
+		if e.Event != "case" {
+			continue
+		}
+		cases[e.Case] = true
+		if want := demanded[e.Case]; e.Value == nil || *e.Value != want {
+			t.Errorf("%s: got %q, want %q", e.Case, show(e.Value), want)
+		}
+	}
+	for name := range demanded {
+		if !cases[name] {
+			t.Errorf("%s: not done", name)
+		}
+	}
+}
+
+// prepareDemand makes the topics, with a record in the second.
+func prepareDemand(t *testing.T, addr, topic string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx, admin, limit := peers.Context(t, patience), kadm.NewClient(cl), "12582912"
+	for topic, partitions := range map[string]int32{topic: 3, topic + "-more": 1} {
+		if _, err := admin.CreateTopic(ctx, partitions, 1, map[string]*string{"max.message.bytes": &limit}, topic); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cl.ProduceSync(ctx, &kgo.Record{Topic: topic + "-more", Value: []byte("more")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
