@@ -93,6 +93,9 @@ func AlterGroup(current map[string]string, ops []Op, b *Broker) (map[string]stri
 // validates the result.
 func AlterBroker(current map[string]string, ops []Op, own bool) (map[string]string, error) {
 	next, err := applyAll(brokerTable, current, ops, func(o Op) error {
+		if lookupBroker(o.Name) == nil {
+			return protocol.Errorf(protocol.InvalidConfig, "Unknown config name: %s", o.Name)
+		}
 		verb := "append"
 		if o.Kind == Subtract {
 			verb = "subtract"
@@ -102,10 +105,10 @@ func AlterBroker(current map[string]string, ops []Op, own bool) (map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMinInsync(ops, own); err != nil {
+	if err := CheckDynamic(next); err != nil {
 		return nil, err
 	}
-	return next, CheckDynamic(next)
+	return next, checkMinInsync(ops, own)
 }
 
 // applyAll applies ops in order to a copy of current. notList makes the error for

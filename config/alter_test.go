@@ -100,6 +100,8 @@ func TestAlterBroker(t *testing.T) {
 		bad(protocol.InvalidRequest, "Invalid value foo for configuration log.message.timestamp.type: String must be one of: CreateTime, LogAppendTime",
 			op("log.message.timestamp.type", Set, "foo"))
 		bad(protocol.InvalidConfig, "Config value append is not allowed for config key: log.retention.ms", op("log.retention.ms", Append, "1"))
+		bad(protocol.InvalidConfig, "Unknown config name: foo", op("foo", Append, "1"))
+		bad(protocol.InvalidRequest, "Invalid value 0 for configuration min.insync.replicas: Value must be at least 1", op("min.insync.replicas", Set, "0"))
 		// Kafka takes any name; a name that means nothing would be forgotten in silence.
 		bad(protocol.InvalidRequest, "Unknown broker config name: foo", op("foo", Set, "5"))
 		if own {

@@ -97,6 +97,7 @@ func TestAlterReplicaLogDirs(t *testing.T) {
 				"none": {0: protocol.UnknownTopicOrPartition},
 			}},
 			{[]kmsg.AlterReplicaLogDirsRequestDir{dir(apitest.LogDir, "a", 0), dir("/other", "a", 0)}, map[string]map[int32]protocol.Code{"a": {0: protocol.LogDirNotFound}}},
+			{[]kmsg.AlterReplicaLogDirsRequestDir{dir(apitest.LogDir, "a"), dir(apitest.LogDir, "none")}, map[string]map[int32]protocol.Code{}},
 		} {
 			if got := ask(x.dirs...); !reflect.DeepEqual(got, x.want) {
 				t.Errorf("%+v: %v, want %v", x.dirs, got, x.want)

@@ -14,7 +14,8 @@ import (
 // Kafka answers with NONE; any other dir is LOG_DIR_NOT_FOUND.
 
 // AlterReplicaLogDirs says of each partition whether it can be where it is wanted. If a
-// partition is named for two dirs the later one counts, as in Kafka.
+// partition is named for two dirs the later one counts, and a topic without partitions
+// is not answered, as in Kafka.
 func (c *Core) AlterReplicaLogDirs(_ context.Context, r *Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.AlterReplicaLogDirsRequest)
 	resp := kmsg.NewPtrAlterReplicaLogDirsResponse()
@@ -25,6 +26,9 @@ func (c *Core) AlterReplicaLogDirs(_ context.Context, r *Request) (kmsg.Response
 		dir := &req.Dirs[i]
 		for j := range dir.Topics {
 			name := dir.Topics[j].Topic
+			if len(dir.Topics[j].Partitions) == 0 {
+				continue
+			}
 			at, again := topics[name]
 			if !again {
 				at = len(resp.Topics)

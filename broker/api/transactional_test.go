@@ -249,14 +249,17 @@ func TestTransactionVersionIsLowered(t *testing.T) {
 			}
 			return level, r.FinalizedFeaturesEpoch
 		}
-		set := func(level int16, kind int8, dry bool) protocol.Code {
-			req := kmsg.NewPtrUpdateFeaturesRequest()
-			req.Version, req.ValidateOnly = version, dry
+		update := func(level int16, kind int8) kmsg.UpdateFeaturesRequestFeatureUpdate {
 			u := kmsg.NewUpdateFeaturesRequestFeatureUpdate()
 			u.Feature, u.MaxVersionLevel, u.UpgradeType = features.Transaction, level, kind
-			req.FeatureUpdates = []kmsg.UpdateFeaturesRequestFeatureUpdate{u}
+			return u
+		}
+		ask := func(dry bool, updates ...kmsg.UpdateFeaturesRequestFeatureUpdate) protocol.Code {
+			req := kmsg.NewPtrUpdateFeaturesRequest()
+			req.Version, req.ValidateOnly, req.FeatureUpdates = version, dry, updates
 			return protocol.Code(c.Call(req).(*kmsg.UpdateFeaturesResponse).ErrorCode)
 		}
+		set := func(level int16, kind int8, dry bool) protocol.Code { return ask(dry, update(level, kind)) }
 		if level, _ := shown(); level != 2 {
 			t.Fatal(level)
 		}
@@ -266,6 +269,9 @@ func TestTransactionVersionIsLowered(t *testing.T) {
 		}
 		if code := set(3, 1, false); code != protocol.InvalidUpdateVersion {
 			t.Error("above what is supported:", code)
+		}
+		if code := ask(false, update(1, 1), update(2, 1)); code != protocol.None {
+			t.Error("named twice, and the last change is none:", code)
 		}
 		if version == 0 {
 			return // knows upgrades only
@@ -288,6 +294,15 @@ func TestTransactionVersionIsLowered(t *testing.T) {
 				t.Errorf("level %d in epoch %d, want %d above %d", level, epoch, next.level, before)
 			}
 			before = epoch
+		}
+		if code := set(1, 2, false); code != protocol.None {
+			t.Error(code)
+		}
+		if code := set(2, 2, false); code != protocol.InvalidUpdateVersion {
+			t.Error("raised by a downgrade:", code)
+		}
+		if code := set(2, 1, false); code != protocol.None {
+			t.Error(code)
 		}
 	})
 }

@@ -24,14 +24,18 @@ const (
 	downgradeUnsafe = 3
 )
 
-// UpdateFeatures judges a change of feature levels: one that fails makes all fail.
+// UpdateFeatures judges a change of feature levels: one that fails makes all fail. Of a
+// feature that is named twice the last change counts, as in Kafka.
 func (c *Core) UpdateFeatures(ctx context.Context, r *Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.UpdateFeaturesRequest)
 	resp := kmsg.NewPtrUpdateFeaturesResponse()
 	resp.Results = []kmsg.UpdateFeaturesResponseResult{}
-	changes := map[string]int16{}
+	changes, last := map[string]int16{}, map[string]int{}
 	for i := range req.FeatureUpdates {
-		u := &req.FeatureUpdates[i]
+		last[req.FeatureUpdates[i].Feature] = i
+	}
+	for i := range req.FeatureUpdates {
+		u := &req.FeatureUpdates[last[req.FeatureUpdates[i].Feature]]
 		kind := u.UpgradeType
 		if r.Version == 0 {
 			kind = upgradeOnly // Kafka does not look at version 0's "allow downgrade"
@@ -82,6 +86,8 @@ func (c *Core) judgeLevel(name string, level int16, kind int8) string {
 		return ""
 	case level < c.level(f) && kind == upgradeOnly:
 		return bad("Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.")
+	case level > c.level(f) && kind != upgradeOnly:
+		return bad("Can't downgrade to a newer version.")
 	case f.movable:
 		return ""
 	case kind == downgradeSafe:

@@ -16,6 +16,11 @@ type testCase struct {
 	// from and to are the first and the last lane; both zero are all versions of the
 	// request's API that Kafka 4.4 serves.
 	from, to int16
+	// exact says that lane 0 is meant where both are zero.
+	exact bool
+	// unlisted sends the request to a broker that does not advertise its API, at the
+	// lane's version.
+	unlisted bool
 	// request is the body; the runner sets its version. A name that has to differ by
 	// lane is made with each.
 	request func(w *world, lane int16) kmsg.Request
@@ -84,4 +89,5 @@ var kafkaVersions = map[int16][2]int16{
 	34: {1, 2}, 35: {1, 5}, 37: {0, 3}, 42: {0, 3}, 43: {0, 2}, 44: {0, 1}, 45: {0, 1}, 46: {0, 0},
 	47: {0, 0}, 48: {0, 1}, 49: {0, 1}, 50: {0, 0}, 51: {0, 0}, 55: {0, 2}, 57: {0, 2}, 60: {0, 2},
 	61: {0, 0}, 64: {0, 0}, 65: {0, 0}, 66: {0, 2}, 68: {0, 1}, 69: {0, 1}, 74: {0, 1}, 75: {0, 0},
+	80: {0, 1}, 81: {0, 0}, 94: {0, 0},
 }

@@ -58,7 +58,7 @@ var errorCodes = map[int16]map[int16]string{
 	37: {3: "partitions/unknown topic", 7: "partitions/no time", 37: "partitions/fewer", 39: "partitions/assigned to nobody",
 		42: "partitions/twice", 44: "partitions/too many", 29: noSecurity, 41: oneBroker, 60: oneBroker, 89: notAsked},
 	42: {68: "groups/delete one with a member", 69: "groups/delete unknown", 14: elsewhere, 15: elsewhere, 16: elsewhere, 30: noSecurity},
-	47: {3: "commits/delete", 24: "commits/delete, empty group", 69: elsewhere,
+	47: {3: "commits/delete", 24: "commits/delete, empty group", 69: "kafbat-acts/kafbat UI: delete offsets of no group",
 		86: "commits/delete beside a member", 14: elsewhere, 15: elsewhere, 16: elsewhere, 30: noSecurity},
 }
 

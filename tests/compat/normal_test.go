@@ -34,9 +34,9 @@ var ignoredIn = map[int16]map[string]string{
 
 // unordered are, by API key, the lists whose order is that of a hash map in Kafka.
 var unordered = map[int16][]string{
-	0: {"Topics", "Partitions"}, 3: {"Topics"}, 8: {"Topics"}, 9: {"Topics", "Partitions"},
+	0: {"Topics", "Partitions"}, 2: {"Topics", "Partitions"}, 3: {"Topics"}, 8: {"Topics"}, 9: {"Topics", "Partitions"},
 	11: {"Members"}, 15: {"Groups", "Members"}, 16: {"Groups"}, 42: {"Groups"}, 43: {"Topics"}, 47: {"Topics", "Partitions"},
-	19: {"Topics"}, 20: {"Topics"}, 37: {"Topics"},
+	19: {"Topics"}, 20: {"Topics"}, 37: {"Topics"}, 34: {"Topics", "Partitions"}, 35: {"Topics", "Partitions"}, 61: {"ActiveProducers"},
 }
 
 // order is what an unordered list is sorted by: names, then everything.
@@ -144,6 +144,7 @@ func (n *normaliser) text(s string) string {
 	for id, name := range n.members {
 		s = strings.ReplaceAll(s, id, "member "+strings.ReplaceAll(name, n.lane, "-vN-"))
 	}
+	s = strings.ReplaceAll(s, n.cluster, "own cluster")
 	s = longAgo.ReplaceAllString(s, "LONG AGO")
 	s = millis.ReplaceAllStringFunc(s, func(ms string) string {
 		i, err := strconv.ParseInt(ms, 10, 64)
@@ -198,7 +199,7 @@ func (n *normaliser) own(name string, v any) (any, bool) {
 		if i, err := number.Int64(); err == nil && i > 0 || name == "ProducerID" && i == 0 {
 			return n.named(name, i), true
 		}
-	case "LogAppendTime", "Timestamp", "TimestampMillis":
+	case "LogAppendTime", "Timestamp", "TimestampMillis", "LastTimestamp":
 		if i, err := number.Int64(); err == nil && time.Since(time.UnixMilli(i)).Abs() < time.Hour {
 			return "now", true
 		}

@@ -111,7 +111,7 @@ func (w *world) close() {
 
 // lanes is where a case runs.
 func (w *world) lanes(c *testCase) (from, to int16, err error) {
-	if c.from != 0 || c.to != 0 {
+	if c.exact || c.from != 0 || c.to != 0 {
 		return c.from, c.to, nil
 	}
 	key := c.request(w, 0).Key()
@@ -174,13 +174,9 @@ func (w *world) lane(c *testCase, lane int16) (got any, ok bool, err error) {
 	}
 	for end := time.Now().Add(patience); ; time.Sleep(again) {
 		req := c.request(w, lane)
-		versions, listed := kafkaVersions[req.Key()]
-		if !listed {
-			return nil, false, fmt.Errorf("versions of key %d are not listed", req.Key())
-		}
-		version := min(max(lane, versions[0]), versions[1])
-		if s, ok := w.served[req.Key()]; !ok || version < s[0] || version > s[1] {
-			return nil, false, nil
+		version, ok, err := w.version(c, req.Key(), lane)
+		if !ok || err != nil {
+			return nil, false, err
 		}
 		req.SetVersion(version)
 		req = raw{req, c.patch}
@@ -205,6 +201,21 @@ func (w *world) lane(c *testCase, lane int16) (got any, ok bool, err error) {
 		}
 		return w.answered(c, lane, resp)
 	}
+}
+
+// version is what a request of an API has in a lane; ok is false if the broker does not
+// serve it.
+func (w *world) version(c *testCase, key, lane int16) (version int16, ok bool, err error) {
+	if c.unlisted {
+		return lane, true, nil
+	}
+	versions, listed := kafkaVersions[key]
+	if !listed {
+		return 0, false, fmt.Errorf("versions of key %d are not listed", key)
+	}
+	version = min(max(lane, versions[0]), versions[1])
+	served, ok := w.served[key]
+	return version, ok && version >= served[0] && version <= served[1], nil
 }
 
 // loading says whether a coordinator has not loaded the group yet, which clients retry.
