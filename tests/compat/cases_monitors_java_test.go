@@ -2,9 +2,8 @@ package compat
 
 import "github.com/twmb/franz-go/pkg/kmsg"
 
-// kafbat UI (kafbat/kafka-ui at ab8c9ce, Java client 7.9.5-ccs, which is 3.9), by what it
-// scrapes and by page.
-var kafbat = tool{"kafbat UI", map[int16]int16{
+// kafbat UI, by what it scrapes and by page.
+var kafbat = tool{"kafbat UI", "kafbat/kafka-ui 1.5.0 (ab8c9ce)", "Java 3.9 (7.9.5-ccs)", map[int16]int16{
 	0: 11, 1: 17, 2: 9, 3: 12, 8: 9, 9: 9, 10: 6, 15: 5, 16: 5, 18: 4, 19: 7, 20: 6, 21: 2, 22: 5, 29: 3, 32: 4, 33: 2,
 	34: 2, 35: 4, 37: 3, 42: 2, 44: 1, 45: 0, 46: 0, 47: 0, 48: 1, 55: 2, 60: 1, 61: 0, 69: 0, 75: 0,
 }}
@@ -12,7 +11,7 @@ var kafbat = tool{"kafbat UI", map[int16]int16{
 var kafbatReads = []testCase{
 	kafbat.asks("connect, api versions", apiVersions("apache-kafka-java", "7.9.5-ccs")),
 	kafbat.asks("connect, cluster", describeCluster(1, false, false)),
-	kafbat.asks("connect, broker config", brokerConfigs(false, false, "delete.topic.enable", "inter.broker.protocol.version", "auto.create.topics.enable")),
+	kafbat.asks("connect, broker config", allBrokerConfigs(false, false)),
 	kafbat.asks("connect, features", metadataLevel("apache-kafka-java", "7.9.5-ccs")),
 	kafbat.asks("connect, acls", acls),
 	kafbat.asks("scrape, cluster", describeCluster(1, true, false)),
@@ -75,8 +74,8 @@ func (l *levelResponse) MarshalJSON() ([]byte, error) {
 	return []byte(`{"metadata.version":` + text(level) + `}`), nil
 }
 
-// AKHQ (tchiotludo/akhq at 91aa445, Java client 3.6.2), by page.
-var akhq = tool{"AKHQ", map[int16]int16{
+// AKHQ, by page.
+var akhq = tool{"AKHQ", "tchiotludo/akhq 0.25.1 (91aa445)", "Java 3.6.2", map[int16]int16{
 	0: 9, 1: 15, 2: 8, 3: 12, 8: 8, 9: 8, 10: 4, 15: 5, 16: 4, 18: 3, 19: 7, 20: 6, 21: 2, 29: 3, 32: 4, 33: 2,
 	35: 4, 37: 3, 42: 2, 44: 1, 47: 0, 60: 0,
 }}
@@ -85,7 +84,7 @@ var akhqReads = cases([]testCase{
 	akhq.asks("connect, api versions", apiVersions("apache-kafka-java", "3.6.2")),
 	akhq.asks("nodes, cluster", describeCluster(1, false, false)),
 	akhq.asks("nodes, log dirs", logDirsOf(nil)).without(dirsOnly...),
-	akhq.asks("node, configs", brokerConfigs(false, false, "log.retention.ms", "num.partitions", "log.segment.bytes", "compression.type", "num.io.threads")),
+	akhq.asks("node, configs", allBrokerConfigs(false, false)),
 	akhq.asks("topics, list", allMetadata(true)),
 	akhq.asks("topics, describe", metadata(false, monitorTopicNames()...)),
 	akhq.asks("topics, begin", allOffsets(0, 1)),

@@ -2,10 +2,9 @@ package compat
 
 import "github.com/twmb/franz-go/pkg/kmsg"
 
-// kminion 2.3.5 (redpanda-data/kminion at 4f3867a, franz-go 1.20.6 with kmsg 1.12.0), by
-// collector. Its group lags come from OffsetFetch (adminApi) or from reading
+// kminion, by collector. kmsg is 1.12.0. Its group lags come from OffsetFetch (adminApi) or from reading
 // __consumer_offsets (offsetsTopic).
-var kminion = tool{"kminion", map[int16]int16{
+var kminion = tool{"kminion", "redpanda-data/kminion 2.3.5 (4f3867a)", "franz-go 1.20.6", map[int16]int16{
 	0: 13, 1: 18, 2: 10, 3: 13, 8: 9, 9: 9, 10: 6, 11: 9, 12: 4, 13: 5, 14: 5, 15: 6, 16: 5, 18: 4, 19: 7,
 	22: 5, 32: 4, 35: 4, 37: 3, 42: 2, 45: 1,
 }}
@@ -35,9 +34,8 @@ func perGroup(one func(group string) testCase) (all []testCase) {
 	return all
 }
 
-// Redpanda Console 3 (redpanda-data/console at 12ba56d, franz-go 1.21.2 with kmsg 1.13.1
-// and kadm 1.18.0), by page.
-var console = tool{"Console", map[int16]int16{
+// Redpanda Console, by page. kmsg is 1.13.1, kadm 1.18.0.
+var console = tool{"Console", "redpanda-data/console 3.10.0 (12ba56d)", "franz-go 1.21.2", map[int16]int16{
 	0: 13, 1: 18, 2: 11, 3: 13, 8: 10, 9: 10, 10: 6, 15: 6, 16: 5, 18: 4, 19: 7, 20: 6, 21: 2, 22: 5, 24: 5, 26: 5,
 	29: 3, 32: 4, 35: 4, 37: 3, 42: 2, 44: 1, 45: 1, 46: 0, 47: 0, 48: 1, 50: 0,
 }}
@@ -46,8 +44,7 @@ var consoleReads = []testCase{
 	console.asks("endpoint compatibility, api versions", apiVersions("RPConsole", "v3.0.0")),
 	console.asks("overview, metadata", allMetadata(false)),
 	console.asks("overview, api versions", apiVersions("kgo", "v1.21.2")),
-	console.asks("overview, broker config", brokerConfigs(true, true, "log.retention.ms", "num.partitions", "message.max.bytes",
-		"auto.create.topics.enable", "log.cleanup.policy", "log.retention.hours", "delete.topic.enable", "group.max.session.timeout.ms")),
+	console.asks("overview, broker config", allBrokerConfigs(true, true)),
 	console.asks("brokers, log dirs", logDirsOf(nil)).without(dirsOnly...),
 	console.asks("topics, configs", topicConfigs(true, true)),
 	console.asks("topics, log dirs", logDirsOf(map[string]int32{"orders": 3, "payments": 2, "state": 1})).without(dirsOnly...),

@@ -2,9 +2,9 @@ package compat
 
 import "fmt"
 
-// kafka_exporter 1.9 (danielqsj/kafka_exporter at 953e2f1, sarama 1.45.2 set to 2.0.0 as
-// it is by default), by metric. It asks for each partition apart.
-var exporter = tool{"kafka_exporter", map[int16]int16{2: 3, 3: 6, 9: 4, 15: 0, 16: 0}}
+// kafka_exporter, by metric, its client set to 2.0.0 as it is by default. It asks for each
+// partition apart.
+var exporter = tool{"kafka_exporter", "danielqsj/kafka_exporter 1.9.0 (953e2f1)", "sarama 1.45.2 at 2.0.0", map[int16]int16{2: 3, 3: 6, 9: 4, 15: 0, 16: 0}}
 
 var exporterReads = cases([]testCase{
 	exporter.asks("brokers and topic partitions, metadata", allMetadata(false)),
@@ -26,9 +26,8 @@ func exporterOffsets() (all []testCase) {
 	return all
 }
 
-// Burrow (linkedin/Burrow at ced55ba, sarama 1.46.1 set to 2.0.0 as in its example), which
-// reads __consumer_offsets to its end and follows it.
-var burrow = tool{"Burrow", map[int16]int16{1: 8, 2: 3, 3: 6, 16: 2}}
+// Burrow, its client set to 2.0.0 as in its example, which reads __consumer_offsets to its end and follows it.
+var burrow = tool{"Burrow", "linkedin/Burrow 1.9.5 (ced55ba)", "sarama 1.46.1 at 2.0.0", map[int16]int16{1: 8, 2: 3, 3: 6, 16: 2}}
 
 var burrowReads = []testCase{
 	burrow.asks("cluster, metadata", allMetadata(false)),
@@ -41,4 +40,4 @@ var burrowReads = []testCase{
 }
 
 // monitorCases are what all tools read, one after the other: none of it changes anything.
-var monitorCases = cases(monitorWorld, kminionReads, exporterReads, burrowReads, consoleReads, kafbatReads, akhqReads)
+var monitorCases = cases(monitorWorld, kminionReads, exporterReads, burrowReads, consoleReads, kafbatReads, akhqReads, cruiseReads)

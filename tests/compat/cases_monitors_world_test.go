@@ -258,11 +258,11 @@ func monitorTopicNames() (names []string) {
 	return names
 }
 
-// tool is what a client library sends at most, by API key; without an entry the
-// broker's own highest version.
+// tool is a monitor or UI, and the source that was read. versions are what its client
+// library sends at most, by API key; without an entry the broker's own highest.
 type tool struct {
-	name     string
-	versions map[int16]int16
+	name, source, client string
+	versions             map[int16]int16
 }
 
 // asks is one request of the tool, at the version that its client negotiates with Kafka

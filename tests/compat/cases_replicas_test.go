@@ -86,6 +86,17 @@ func moveRow(topic string, partitions ...int32) kmsg.ListPartitionReassignmentsR
 	return t
 }
 
+// whereItIs moves replicas to the folder that the broker has.
+func whereItIs(topic string, partitions ...int32) func(*world, int16) kmsg.Request {
+	return func(w *world, lane int16) kmsg.Request {
+		dir := ""
+		if w.broker != nil {
+			dir = w.broker.Data()
+		}
+		return moveReplica(dir, topic, partitions...)(w, lane)
+	}
+}
+
 // dirMoves moves replicas to several folders.
 func dirMoves(parts ...func(*world, int16) kmsg.Request) func(*world, int16) kmsg.Request {
 	return func(w *world, lane int16) kmsg.Request {
@@ -121,6 +132,11 @@ var replicaCases = cases([]testCase{
 	{name: "replica, no partitions", request: moveReplica("/nowhere", "log")},
 	{name: "replica, known and unknown topic", request: dirMoves(moveReplica("/nowhere", "log", 0), moveReplica("/nowhere", "nowhere", 0))},
 	{name: "replica, null folder", request: moveReplica(null, "log", 0)},
+	{name: "replica, where it is", request: whereItIs("log", 0)},
+	{name: "replica, where it is, and unknown ones", request: whereItIs("log", 0, 9, -1)},
+	{name: "replica, of an unknown topic where others are", request: whereItIs("nowhere", 0)},
+	{name: "replica, of an illegal topic where others are", request: whereItIs("bad name!", 0)},
+	{name: "replica, here and elsewhere", request: dirMoves(whereItIs("log", 0), moveReplica("/nowhere", "log", 0))},
 
 	{name: "moved, partition twice", request: moving(true, "log", move{0, []int32{1}}, move{0, []int32{1}})},
 	{name: "moved, topic twice", request: movingBoth(moving(true, "log", move{0, []int32{1}}), moving(true, "log", move{1, []int32{1}}))},

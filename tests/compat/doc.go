@@ -8,6 +8,10 @@
 //	go test ./tests/compat -run TestAnswers/fetch -record     asks Kafka and writes them
 //	go test ./tests/compat -run TestAnswers -fresh            asks Kafka; stale ones fail
 //	go test ./tests/compat -run TestPage -update              the list in docs/compatibility.md
+//	go test ./tests/compat -run TestMonitors -update          its table of monitors and UIs
+//
+// A few suites replay what monitors and UIs ask (cases_monitors_*_test.go), each request
+// at the version that the tool's client negotiates.
 //
 // Ids, addresses and times are replaced by names (normal_test.go); the few fields that
 // are not compared are named there or in their case, and counted. A difference is a

@@ -21,6 +21,7 @@ var knownInAdmin = []known{
 	{"monitors", "kafbat UI: scrape, log dirs", "4", "Dirs[0].Topics[1].Partitions[0].Size", `1188`, oneRecordLess},
 	{"monitors", "kafbat UI: scrape, latest offsets", "9", "Topics[1].Partitions[0].Offset", `9`, oneRecordLess},
 	{"monitors", "AKHQ: nodes, log dirs", "4", "Dirs[0].Topics[1].Partitions[0].Size", `1188`, oneRecordLess},
+	{"monitors", "Cruise Control: cluster model and disk failures, log dirs", "4", "Dirs[0].Topics[1].Partitions[0].Size", `1188`, oneRecordLess},
 	{"monitors", "AKHQ: topics, end", "8", "Topics[1].Partitions[0].Offset", `9`, oneRecordLess},
 	{"quorum", "voter added, no listener", "0-1", "ErrorCode", `35`, fixedQuorum},
 	{"quorum", "voter added, no listener", "0-1", "ErrorMessage", `"Cluster doesn't support adding voter because the kraft.version feature is 0"`, fixedQuorum},

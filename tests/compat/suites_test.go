@@ -31,6 +31,7 @@ var suites = []suite{
 	{name: "console-acts", cases: cases(acting, consoleActs), settings: monitorSettings},
 	{name: "kafbat-acts", cases: cases(acting, kafbatActs), settings: monitorSettings},
 	{name: "akhq-acts", cases: cases(acting, akhqActs), settings: monitorSettings},
+	{name: "cruise-control-acts", cases: cases(acting, cruiseActs), settings: monitorSettings},
 	{name: "replicas", cases: replicaCases},
 	{name: "quorum", cases: quorumCases},
 	{name: "features", cases: featureCases},
