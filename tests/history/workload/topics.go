@@ -126,6 +126,9 @@ func (l *Load) options(name string, more ...kgo.Opt) []kgo.Opt {
 		versions.SetMaxKeyVersion(26, 4)
 		versions.SetMaxKeyVersion(28, 4)
 	}
+	if l.Call > 0 {
+		more = append(more, kgo.RequestTimeoutOverhead(l.Call), kgo.ProduceRequestTimeout(l.Call))
+	}
 	return append([]kgo.Opt{
 		kgo.SeedBrokers(l.Addr),
 		kgo.ClientID(name),
@@ -137,7 +140,9 @@ func (l *Load) options(name string, more ...kgo.Opt) []kgo.Opt {
 	}, more...)
 }
 
-func (l *Load) dial(name string) *wire.Redial { return &wire.Redial{Addr: l.Addr, ClientID: name} }
+func (l *Load) dial(name string) *wire.Redial {
+	return &wire.Redial{Addr: l.Addr, ClientID: name, Timeout: l.Call}
+}
 
 // outcome is that of an operation whose effect is open when it ended with an error.
 func outcome(e *history.Event, err error) {

@@ -42,6 +42,10 @@ type Options struct {
 	// transaction; its outcome is unknown then. 1 minute if zero.
 	Patience time.Duration
 
+	// Call is how long a client waits for one answer before it connects anew; the
+	// library's own time if zero. What it gave up may take effect afterwards.
+	Call time.Duration
+
 	Pace       time.Duration // average pause between a client's steps; 10 ms if zero
 	Compressed bool          // idempotent producers compress, each in its own way
 	ValueBytes int           // average size of a record; 100 if zero

@@ -1,0 +1,84 @@
+package faults
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/tests/peers"
+	"github.com/streamhouse/streamhouse/tests/s3gateway"
+	"github.com/streamhouse/streamhouse/tests/wire"
+)
+
+// worlds are both journals, over folder and S3, in both versions of the transaction
+// protocol.
+func worlds() []world {
+	return []world{
+		{name: "process, file journal", start: process("file", false), kafka: true},
+		{name: "process, file journal, transactions before KIP-890", start: process("file", false), txn: 1, plain: true, kafka: true},
+		{name: "process, object journal, transaction.version 1", start: process("object", false), level: 1, kafka: true},
+		{name: "process, object journal on S3", start: process("object", true)},
+		{name: "process, file journal and S3, transactions before KIP-890", start: process("file", true), txn: 1},
+	}
+}
+
+// settings make the broker do in seconds what it does in minutes or hours: small
+// volumes, sealed at once, so that faults hit every step of it.
+func settings(kind peers.Kind, advertised string) map[string]string {
+	s := map[string]string{
+		"advertised.listeners":                 "PLAINTEXT://" + advertised,
+		"group.initial.rebalance.delay.ms":     "0",
+		"offsets.topic.num.partitions":         "8",
+		"transaction.state.log.num.partitions": "8",
+	}
+	if kind == peers.StreamHouse {
+		s["journal.volume.bytes"] = "8388608"
+		s["seal.max.age.ms"] = "1000"
+	}
+	return s
+}
+
+// process starts a broker that is a process, behind a link; with S3 there is another
+// link between it and its bucket.
+func process(journal string, s3 bool) func(*testing.T) (string, []Lane) {
+	return func(t *testing.T) (string, []Lane) {
+		clients := connect(t, "")
+		o := peers.Options{Kind: peers.Kind(*broker), Settings: settings(peers.Kind(*broker), clients.Addr())}
+		if o.Kind == peers.StreamHouse {
+			o.Journal = journal
+		}
+		lanes := []Lane{Network("clients", clients)}
+		if s3 {
+			gateway := s3gateway.Start(t, "faults")
+			bucket := connect(t, gateway.Endpoint[len("http://"):])
+			o.Bucket = fmt.Sprintf("s3://faults/run?endpoint=http://%s&region=%s", bucket.Addr(), s3gateway.Region)
+			o.Env = []string{"STREAMHOUSE_S3_ACCESS_KEY=" + s3gateway.AccessKey, "STREAMHOUSE_S3_SECRET_KEY=" + s3gateway.SecretKey}
+			lanes = append(lanes, Network("S3", bucket))
+		}
+		b := peers.Start(t, o)
+		clients.SetUpstream(b.Addr())
+		return clients.Addr(), append(lanes, Process(b))
+	}
+}
+
+// lower sets transaction.version on a broker.
+func lower(t *testing.T, addr string, level int16) {
+	t.Helper()
+	conn := &wire.Redial{Addr: addr, ClientID: "features"}
+	defer conn.Close()
+	req := kmsg.NewPtrUpdateFeaturesRequest()
+	req.Version, req.TimeoutMillis = 1, 10_000
+	f := kmsg.NewUpdateFeaturesRequestFeatureUpdate()
+	f.Feature, f.MaxVersionLevel, f.UpgradeType = "transaction.version", level, 2
+	req.FeatureUpdates = append(req.FeatureUpdates, f)
+	resp, err := conn.Call(peers.Context(t, time.Minute), req)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.(*kmsg.UpdateFeaturesResponse).ErrorCode)
+	}
+	if err != nil {
+		t.Fatalf("transaction.version %d: %v", level, err)
+	}
+}
