@@ -122,6 +122,7 @@ func resets(c tool) []testCase {
 		c.asks("delete group", deleteNamed(group)),
 		c.asks("delete group, again", deleteNamed(group)),
 		c.asks("delete offsets of no group", offsetDelete),
+		c.asks("records of all that", groupRecords(reads("__consumer_offsets", 0, 0, 0, 1, 2))),
 	}
 }
 

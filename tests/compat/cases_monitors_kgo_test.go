@@ -119,4 +119,5 @@ var kminionActs = []testCase{
 	kminion.asks("e2e stale groups, list", listGroups([]string{"Empty"}, nil)),
 	kminion.asks("e2e stale groups, deleted", deleteNamed("kminion-end-to-end-1", "kminion-end-to-end-0")),
 	kminion.asks("e2e stale groups, list then", listGroups([]string{"Empty"}, nil)),
+	kminion.asks("lags by offsets topic, what is left of the probe", groupRecords(reads("__consumer_offsets", 0, 0, 0, 1, 2))),
 }

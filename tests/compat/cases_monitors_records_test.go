@@ -72,7 +72,11 @@ func (w *world) groupLines(b []byte) ([]string, error) {
 				return nil, err
 			}
 			rest = rest[int(length)+n:]
-			lines = append(lines, fmt.Sprintf("offset %d attributes %d %s", batch.FirstOffset+int64(r.OffsetDelta), batch.Attributes, w.groupLine(r.Key, r.Value)))
+			line := w.groupLine(r.Key, r.Value)
+			if batch.Attributes&(1<<5) != 0 {
+				line = fmt.Sprintf("marker key %x value %x", r.Key, r.Value)
+			}
+			lines = append(lines, fmt.Sprintf("offset %d attributes %d %s", batch.FirstOffset+int64(r.OffsetDelta), batch.Attributes, line))
 		}
 	}
 	return lines, nil

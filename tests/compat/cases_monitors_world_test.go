@@ -27,7 +27,7 @@ var monitorTopics = []struct {
 }
 
 // monitorGroups are all groups of the world.
-var monitorGroups = []string{"completing", "connect", "empty", "exactly-once", "preparing", "simple", "stable", "static"}
+var monitorGroups = []string{"completing", "connect", "consumed", "empty", "exactly-once", "preparing", "simple", "stable", "static"}
 
 // seat is a member of a group, as the cases below act for it.
 type seat struct {
@@ -243,13 +243,15 @@ var monitorWorld = cases(
 		seat{group: "connect", name: "worker", kind: "connect"}.joins("orders"),
 		seat{group: "connect", name: "worker", kind: "connect"}.syncs("orders", 0),
 	},
-	transaction("kept", 0, ends("kept", true, 0, 3)...),
+	transaction("kept", 0, append(pendingOffsets("kept", "consumed"), ends("kept", true, 0, 3)...)...),
 	transaction("dropped", 1, ends("dropped", false, 1, 3)...),
 	transaction("open", 0, pendingOffsets("open", "exactly-once")...),
 )
 
 // acting is a world for cases that change it, of the topics alone.
-var acting = cases(monitorWorld[:5:5], ready)
+var acting = cases(monitorWorld[:5:5], ready, []testCase{
+	testCase{name: "id of __consumer_offsets", request: metadata(false, "__consumer_offsets")}.in(13, 13),
+})
 
 func monitorTopicNames() (names []string) {
 	for _, t := range monitorTopics {
