@@ -39,6 +39,10 @@ func run(args []string) int {
 	case "version", "--version":
 		fmt.Println("streamhouse", version())
 		return 0
+	case "recover":
+		// The broker's own errors name it, so whoever types it deserves more than "no command".
+		fmt.Fprintln(os.Stderr, "streamhouse: recover is not built yet: restore the metadata store from a backup (docs/operations.md, \"Damage\")")
+		return 1
 	case "help", "--help", "-h":
 		fmt.Print(usage)
 		return 0
