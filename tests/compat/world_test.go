@@ -1,15 +1,10 @@
 package compat
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"reflect"
-	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -287,71 +282,6 @@ func (w *world) settle(made *kmsg.CreateTopicsResponse) error {
 	}
 }
 
-func connection(c *testCase, lane int16) string {
-	if c.on == "" {
-		return ""
-	}
-	return each(c.on, lane)
-}
-
-func (w *world) send(c *testCase, lane int16, req kmsg.Request) error {
-	conn, err := w.dial(connection(c, lane))
-	if err != nil {
-		return err
-	}
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	id, err := conn.Send(req)
-	w.pending[each(c.name, lane)] = pending{conn, id, req}
-	return err
-}
-
-func (w *world) ask(c *testCase, lane int16, req kmsg.Request) (kmsg.Response, error) {
-	conn, err := w.dial(connection(c, lane))
-	if err != nil {
-		return nil, err
-	}
-	wait := patience
-	if c.silent {
-		wait = silence
-	}
-	resp, err := conn.Call(req, wait)
-	if o, ok := resp.(oldest); ok {
-		resp = o.Response
-	}
-	if w.broker.Options().Kind == peers.Kafka && err == nil && changes(req) && succeeded(resp) {
-		time.Sleep(settling)
-	}
-	return resp, err
-}
-
-func (w *world) call(on string, req kmsg.Request) (kmsg.Response, error) {
-	conn, err := w.dial(on)
-	if err != nil {
-		return nil, err
-	}
-	return conn.Call(req, patience)
-}
-
-func (w *world) dial(name string) (*wire.Conn, error) {
-	if conn := w.conns[name]; conn != nil {
-		return conn, nil
-	}
-	conn, err := wire.Dial(w.broker.Addr(), "compat", patience)
-	if err == nil {
-		w.conns[name] = conn
-	}
-	return conn, err
-}
-
-func (w *world) drop(name string) {
-	if conn := w.conns[name]; conn != nil {
-		conn.Close()
-		delete(w.conns, name)
-	}
-}
-
 // changes says whether a request goes to Kafka's controller.
 func changes(req kmsg.Request) bool {
 	switch req.Key() {
@@ -381,44 +311,4 @@ func codes(v reflect.Value, yield func(int16)) {
 			}
 		}
 	}
-}
-
-func closed(err error) bool {
-	var op *net.OpError
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		errors.As(err, &op) && op.Op == "write"
-}
-
-// raw encodes a request with what an encoder would not do.
-type raw struct {
-	kmsg.Request
-	patch func([]byte) []byte
-}
-
-// AppendTo implements kmsg.Request.
-func (r raw) AppendTo(dst []byte) []byte {
-	body := r.Request.AppendTo(nil)
-	body = nullify(body, null, r.IsFlexible(), false)
-	body = nullify(body, nulls, r.IsFlexible(), true)
-	if r.patch != nil {
-		body = r.patch(body)
-	}
-	return append(dst, body...)
-}
-
-// nullify replaces each string marker by null, with the array around it if it is the
-// only element of one.
-func nullify(body []byte, marker string, flexible, array bool) []byte {
-	from, to := binary.BigEndian.AppendUint16(nil, uint16(len(marker))), []byte{0xff, 0xff}
-	if flexible {
-		from, to = []byte{byte(len(marker) + 1)}, []byte{0}
-	}
-	from = append(from, marker...)
-	if array && flexible {
-		from = append([]byte{2}, from...)
-	} else if array {
-		from, to = append([]byte{0, 0, 0, 1}, from...), []byte{0xff, 0xff, 0xff, 0xff}
-	}
-	return bytes.ReplaceAll(body, from, to)
 }
