@@ -261,7 +261,8 @@ func (q *produceParser) handle(topic *catalog.Topic, index int32) (Partition, er
 }
 
 // head looks at a batch's header, to refuse what can be refused before it is read,
-// and returns the batch's size.
+// and returns the batch's size. A transactional batch of nobody's transaction gets the
+// code that Kafka's authorisation gives it, with or without an authorizer.
 func (q *produceParser) head(topic *catalog.Topic, rules *record.Rules, length int) (int, error) {
 	head, err := q.f.In.Peek(min(length, record.HeaderSize))
 	if err != nil {
@@ -275,6 +276,9 @@ func (q *produceParser) head(topic *catalog.Topic, rules *record.Rules, length i
 	h, err := record.ParseHeader(head)
 	if err != nil {
 		return 0, err
+	}
+	if h.Transactional() && q.txnID == nil {
+		return 0, protocol.TransactionalIDAuthorizationFailed
 	}
 	if err := rules.CheckHeader(&h); err != nil {
 		return 0, err

@@ -173,7 +173,7 @@ func TestProduceRefusals(t *testing.T) {
 			binary.BigEndian.PutUint64(b[43:], 5)
 			binary.BigEndian.PutUint16(b[51:], 0)
 			binary.BigEndian.PutUint32(b[53:], 0)
-		})), protocol.InvalidTxnState, true},
+		})), protocol.TransactionalIDAuthorizationFailed, false},
 	}
 	c := b.Dial()
 	for _, tc := range cases {

@@ -11,7 +11,8 @@ import (
 // transaction, or if the coordinator confirms that the partition belongs to the
 // producer's transaction (KIP-890: else a late batch would begin a transaction that
 // nobody ends). By the rules of version 2 the coordinator adds the partition; its record lies
-// before the batch in the log and is durable no later, so nothing is waited for.
+// before the batch in the log and is durable no later, so nothing is waited for. The
+// request has a transactional id, see head.
 func (q *produceParser) confirm(topic *catalog.Topic, index int32, p Partition, b *log.Batch) error {
 	h := &b.Header
 	b.VersionTwo = q.request.Version >= txn.ProduceAdds
@@ -19,9 +20,6 @@ func (q *produceParser) confirm(topic *catalog.Topic, index int32, p Partition, 
 	b.Guard = guard
 	if open {
 		return nil
-	}
-	if q.txnID == nil {
-		return protocol.Errorf(protocol.InvalidTxnState, "Record was not part of an ongoing transaction")
 	}
 	parts := []txn.TopicPartition{{Topic: topic.Name, Partition: index}}
 	codes := q.Transactions.Join(q.ctx, *q.txnID, h.ProducerID, h.ProducerEpoch, b.VersionTwo, parts)

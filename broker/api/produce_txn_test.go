@@ -22,6 +22,30 @@ func transactional(b []byte, sequence uint32) []byte {
 	return recrc(b)
 }
 
+// TestProduceNeedsATransactionalID: a transactional batch of a request without one is
+// refused before its data are looked at, even while the producer's transaction is open.
+func TestProduceNeedsATransactionalID(t *testing.T) {
+	for _, version := range []int16{3, 9, 11, 12, 13} {
+		x := &apitest.Transactions{}
+		b := apitest.Start(t, apitest.Options{Transactions: x})
+		topic := b.Topic("t", 1, nil)
+		first := produceTo(version, "t", topic.ID, map[int32][]byte{0: transactional(batchOf(1, 10), 0)})
+		first.TransactionID = kmsg.StringPtr("tx")
+		conn := b.Dial()
+		if p := onePart(t, conn.Call(first)); p.ErrorCode != 0 {
+			t.Fatalf("version %d: with an id: %v", version, protocol.Code(p.ErrorCode))
+		}
+		asked := len(x.Asked())
+		p := onePart(t, conn.Call(produceTo(version, "t", topic.ID, map[int32][]byte{0: transactional(batchOf(1, 10), 1)})))
+		if got := protocol.Code(p.ErrorCode); got != protocol.TransactionalIDAuthorizationFailed {
+			t.Errorf("version %d: without an id: %v", version, got)
+		}
+		if n := len(b.Log.Batches(pack.PartitionID{Topic: topic.ID})); n != 1 || len(x.Asked()) != asked {
+			t.Errorf("version %d: %d batches stored, coordinator asked %d times more", version, n, len(x.Asked())-asked)
+		}
+	}
+}
+
 // TestProduceAsksTheCoordinator: a transactional batch is stored only if the
 // coordinator confirms it, and the client is told what its version knows.
 func TestProduceAsksTheCoordinator(t *testing.T) {

@@ -36,6 +36,9 @@ func (x *Transactional) WriteTxnMarkers(ctx context.Context, r *Request) (kmsg.R
 				m.Partitions = append(m.Partitions, txn.TopicPartition{Topic: t.Topic, Partition: p})
 			}
 		}
+		if len(m.Partitions) == 0 {
+			continue // as in Kafka, not even named in the answer
+		}
 		codes := x.Coordinator.WriteMarkers(ctx, m)
 		out := kmsg.NewWriteTxnMarkersResponseMarker()
 		out.ProducerID, out.Topics = in.ProducerID, []kmsg.WriteTxnMarkersResponseMarkerTopic{}

@@ -23,7 +23,8 @@ const (
 var errorCodes = map[int16]map[int16]string{
 	0: {2: "produce/magic 3", 3: "produce/unknown topic", 10: "produce/too large", 18: "produce/larger than a segment",
 		21: "produce/acks 2", 32: "produce/timestamp too old", 45: "idempotence/gap", 47: "idempotence/old epoch",
-		76: "produce/codec zstd without data", 87: "produce/empty", 100: "produce/zero id",
+		17: "txn-produce/into the groups' topic", 48: "txn-produce/not added", 49: "txn-produce/stranger", 53: "txn-produce/no id",
+		120: "txn-produce/outside of a transaction", 76: "produce/codec zstd without data", 87: "produce/empty", 100: "produce/zero id",
 		5: oneBroker, 6: oneBroker, 7: elsewhere, 19: oneBroker, 20: oneBroker, 29: noSecurity, 31: noSecurity, 56: elsewhere},
 	1: {1: "fetch/past the end", 3: "fetch/unknown topic", 70: "sessions/unknown session", 71: "sessions/wrong epoch, again",
 		75: "fetch/epoch to come", 100: "fetch/unknown topic",

@@ -7,7 +7,6 @@ const (
 	brokenData = "the data of the batch is at fault, where Kafka fails inside (UNKNOWN_SERVER_ERROR); clients do not retry this"
 	zstdFirst  = "Kafka looks at the version that zstd needs first; the batch is refused in either case"
 	onceEach   = "an answer for each time the topic is named; Kafka puts them into one, and clients name a topic once"
-	noTxn      = "the batch belongs to no transaction; Kafka says that its transactional id is not authorised, which it lacks"
 	horizon    = "the bit is the log cleaner's; Kafka stores it as it comes"
 	wholeOnly  = "whole batches; Kafka cuts the last one at the limit, and clients drop what was cut"
 	grouping   = "Kafka lists partitions with an error apart, under their topic once more"
@@ -48,8 +47,6 @@ var knownDifferences = []known{
 	{"produce", "codec snappy without data", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, brokenData},
 	{"produce", "codec lz4 without data", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, brokenData},
 	{"produce", "codec zstd without data", "7-13", "Topics[0].Partitions[0].ErrorCode", `87`, brokenData},
-	{"produce", "transactional batch without producer", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, noTxn},
-	{"produce", "transactional batch without producer", "5-13", "Topics[0].Partitions[0].LogStartOffset", `0`, noTxn},
 	{"produce", "delete horizon", "3-13", "Topics[0].Partitions[0].BaseOffset", `-1`, horizon},
 	{"produce", "delete horizon", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, horizon},
 	{"fetch", "good and unknown", "13-18", "Topics", `[{"Partitions":[{"AbortedTransactions":null,"CurrentLeader":{"LeaderEpoch":-1,"LeaderID":-1},"DivergingEpoch":{"EndOffse... (1137 bytes, CRC ea4f2d44)`, grouping},

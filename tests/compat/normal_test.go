@@ -36,6 +36,8 @@ var ignoredIn = map[int16]map[string]string{
 var unordered = map[int16][]string{
 	0: {"Topics", "Partitions"}, 2: {"Topics", "Partitions"}, 3: {"Topics"}, 8: {"Topics"}, 9: {"Topics", "Partitions"},
 	11: {"Members"}, 15: {"Groups", "Members"}, 16: {"Groups"}, 42: {"Groups"}, 43: {"Topics"}, 47: {"Topics", "Partitions"},
+	24: {"Topics", "Partitions", "Transactions"}, 28: {"Topics", "Partitions"}, 27: {"Markers", "Topics", "Partitions"}, 65: {"Topics", "Partitions"},
+	66: {"TransactionStates", "UnknownStateFilters"},
 	19: {"Topics"}, 20: {"Topics"}, 37: {"Topics"}, 34: {"Topics", "Partitions"}, 35: {"Topics", "Partitions"}, 61: {"ActiveProducers"},
 }
 
@@ -199,7 +201,7 @@ func (n *normaliser) own(name string, v any) (any, bool) {
 		if i, err := number.Int64(); err == nil && i > 0 || name == "ProducerID" && i == 0 {
 			return n.named(name, i), true
 		}
-	case "LogAppendTime", "Timestamp", "TimestampMillis", "LastTimestamp":
+	case "LogAppendTime", "Timestamp", "TimestampMillis", "LastTimestamp", "StartTimestamp":
 		if i, err := number.Int64(); err == nil && time.Since(time.UnixMilli(i)).Abs() < time.Hour {
 			return "now", true
 		}
@@ -211,10 +213,10 @@ func (n *normaliser) own(name string, v any) (any, bool) {
 	return nil, false
 }
 
-// named is the name under which a case kept a number.
+// named is the name under which a case kept a number, the first of several.
 func (n *normaliser) named(kind string, value int64) string {
-	for name, v := range n.values {
-		if v == value && strings.HasPrefix(name, kind) {
+	for _, name := range slices.Sorted(maps.Keys(n.values)) {
+		if n.values[name] == value && strings.HasPrefix(name, kind) {
 			return strings.ReplaceAll(name, n.lane, "-vN-")
 		}
 	}

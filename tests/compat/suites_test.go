@@ -39,4 +39,11 @@ var suites = []suite{
 	{name: "client-metrics", cases: metricCases},
 	{name: "loggers", cases: loggerCases},
 	{name: "telemetry", cases: telemetryCases},
+	{name: "txn-init", cases: txnInitCases, settings: txnSettings},
+	{name: "txn-end", cases: txnEndCases, settings: txnSettings},
+	{name: "txn-add", cases: txnAddCases, settings: txnSettings},
+	{name: "txn-produce", cases: txnProduceCases, settings: txnSettings},
+	{name: "txn-offsets", cases: txnOffsetCases, settings: txnSettings},
+	{name: "txn-markers", cases: txnMarkerCases, settings: txnSettings},
+	{name: "txn-list", cases: txnListCases, settings: monitorSettings},
 }

@@ -23,7 +23,12 @@ var clientVersions = map[int16][lastClient - firstClient + 1]int16{
 	0:  {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13},
 	1:  {4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 18},
 	2:  {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11},
+	8:  {2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 10},
 	9:  {1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 10},
+	10: {0, 1, 2, 3, 4, 5, 6, 6, 6, 6, 6},
+	11: {3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}, // without a second round
+	14: {3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3},
+	15: {0, 1, 2, 3, 4, 5, 6, 6, 6, 6, 6},
 	19: {7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7},
 	21: {0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2},
 	22: {0, 1, 2, 3, 4, 4, 4, 4, 4, 5, 5},
@@ -32,6 +37,7 @@ var clientVersions = map[int16][lastClient - firstClient + 1]int16{
 	26: {0, 1, 2, 3, 4, 4, 4, 4, 4, 5, 5},
 	27: {1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2},
 	28: {0, 1, 2, 3, 4, 4, 4, 4, 4, 5, 6},
+	42: {0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2},
 	66: {0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2},
 }
 
@@ -65,13 +71,18 @@ func settled(r kmsg.Response) bool {
 	return !busy
 }
 
-// one is a case of the first protocol, two of the second.
+// one is a case of the first protocol.
 func (c testCase) one() testCase { return c.in(firstClient, firstVersionTwo-1) }
-func (c testCase) two() testCase { return c.in(firstVersionTwo, lastClient) }
 
 // once takes the first answer.
 func (c testCase) once() testCase {
 	c.until = nil
+	return c
+}
+
+// unanswered expects none, on a connection that is given up.
+func (c testCase) unanswered() testCase {
+	c.silent, c.on = true, c.name
 	return c
 }
 

@@ -135,7 +135,9 @@ func byInstance(id string) txnCommitOption {
 }
 
 func noting(metadata string) txnCommitOption {
-	return func(_ *world, _ int16, r *kmsg.TxnOffsetCommitRequest) { r.Topics[0].Partitions[0].Metadata = &metadata }
+	return func(_ *world, _ int16, r *kmsg.TxnOffsetCommitRequest) {
+		r.Topics[0].Partitions[0].Metadata = &metadata
+	}
 }
 
 // txnFetchOffsets asks for what a group has committed of the lane's topics.
@@ -210,6 +212,10 @@ func txnMark(markers ...marker) func(*world, int16) kmsg.Request {
 			out.ProducerID, out.ProducerEpoch = m.who.of(w, lane)
 			out.Committed, out.CoordinatorEpoch, out.TransactionVersion = m.commit, m.epoch, m.version
 			for _, p := range m.parts {
+				if n := len(out.Topics); n > 0 && out.Topics[n-1].Topic == p.name(lane) {
+					out.Topics[n-1].Partitions = append(out.Topics[n-1].Partitions, p.partition)
+					continue
+				}
 				t := kmsg.NewWriteTxnMarkersRequestMarkerTopic()
 				t.Topic, t.Partitions = p.name(lane), []int32{p.partition}
 				out.Topics = append(out.Topics, t)
@@ -225,6 +231,29 @@ func txnList(states []string, duration int64, pattern *string) func(*world, int1
 	return func(*world, int16) kmsg.Request {
 		req := kmsg.NewPtrListTransactionsRequest()
 		req.StateFilters, req.DurationFilterMillis, req.TransactionalIDPattern = states, duration, pattern
+		return req
+	}
+}
+
+// txnDescribeOf and txnListOf name transactions that have no lane.
+func txnDescribeOf(ids ...string) func(*world, int16) kmsg.Request {
+	return func(*world, int16) kmsg.Request {
+		req := kmsg.NewPtrDescribeTransactionsRequest()
+		req.TransactionalIDs = ids
+		return req
+	}
+}
+
+func txnListOf(ids ...string) func(*world, int16) kmsg.Request {
+	return func(w *world, lane int16) kmsg.Request {
+		req := txnList(nil, -1, nil)(w, lane).(*kmsg.ListTransactionsRequest)
+		for _, id := range ids {
+			producer, ok := w.values["ProducerID of "+id]
+			if !ok {
+				producer = strangersID
+			}
+			req.ProducerIDFilters = append(req.ProducerIDFilters, producer)
+		}
 		return req
 	}
 }
