@@ -78,6 +78,9 @@ func (c *Core) registerAdmin(t *Routes) {
 	t.Handle(protocol.KeyAddRaftVoter, c.AddRaftVoter)
 	t.Handle(protocol.KeyRemoveRaftVoter, c.RemoveRaftVoter)
 	t.Handle(protocol.KeyUnregisterController, c.UnregisterController)
+	t.Handle(protocol.KeyDescribeAcls, c.DescribeACLs)
+	t.Handle(protocol.KeyCreateAcls, c.CreateACLs)
+	t.Handle(protocol.KeyDeleteAcls, c.DeleteACLs)
 }
 
 // The ACL operations that exist for a topic and for the cluster, as bits. Without an

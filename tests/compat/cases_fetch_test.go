@@ -154,6 +154,19 @@ func keepSession(w *world, lane int16, r kmsg.Response) {
 	w.values[each("SessionID", lane)] = int64(r.(*kmsg.FetchResponse).SessionID)
 }
 
+// otherKind is a request that names topics if those of its lane have ids, and the other
+// way round.
+func otherKind(request func(*world, int16) kmsg.Request) func(*world, int16) kmsg.Request {
+	return func(w *world, lane int16) kmsg.Request {
+		req, version := request(w, lane), int16(12)
+		if lane <= version {
+			version++
+		}
+		req.SetVersion(version)
+		return pinned{req}
+	}
+}
+
 func inSession(id int32, inner func(*world, int16) kmsg.Request) func(*world, int16) kmsg.Request {
 	return func(w *world, lane int16) kmsg.Request {
 		req := inner(w, lane).(*kmsg.FetchRequest)
@@ -194,4 +207,9 @@ var sessionCases = []testCase{
 	testCase{name: "without a session", request: inSession(0, session(-1, map[int32]int64{0: 0}))}.since(7),
 	testCase{name: "opened with nothing", request: inSession(0, session(0, nil))}.since(7),
 	testCase{name: "opened with an unknown partition", request: session(0, map[int32]int64{9: 0})}.since(7),
+	// Up to version 12 topics have names, then ids: a session keeps to one of them.
+	testCase{name: "opened with the other", request: otherKind(session(0, map[int32]int64{0: 0})), keep: keepSession}.since(7),
+	testCase{name: "session of the other kind", request: session(1, map[int32]int64{1: 0})}.since(7),
+	testCase{name: "session of the other kind, nothing new", request: session(1, nil)}.since(7),
+	testCase{name: "session of the other kind, closed", request: session(-1, nil)}.since(7),
 }
