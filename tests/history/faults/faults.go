@@ -76,8 +76,8 @@ func (r Run) Do(ctx context.Context, w *history.Writer) error {
 	return nil
 }
 
-// harm does what the schedule says until the load has lasted and reached its floors,
-// heals, and gives the load a moment more.
+// harm does what the schedule says until the load has lasted and every fault has
+// happened, heals, and gives the load a moment more, longer if it lacks its floors.
 func (r Run) harm(ctx context.Context, l *workload.Load, w *history.Writer) error {
 	harming, heal := context.WithCancel(ctx)
 	defer heal()
@@ -97,14 +97,15 @@ func (r Run) harm(ctx context.Context, l *workload.Load, w *history.Writer) erro
 			return err
 		})
 	}
-	enough := l.Enough(harming, r.Length)
-	if enough == nil {
-		enough = c.wait(harming, r.Load.FloorsMax)
-	}
+	pause(harming, r.Length)
+	few := c.wait(harming, r.Load.FloorsMax)
 	heal()
-	err := errors.Join(group.Wait(), enough)
-	pause(ctx, calm)
-	return err
+	if err := errors.Join(group.Wait(), few); err != nil {
+		return err
+	}
+	// What chance and a slow machine kept from happening has to happen now that
+	// nothing stands in its way: a client that still gets nowhere is stuck.
+	return l.Enough(ctx, calm)
 }
 
 // run does the faults of one lane until harming ends. What has begun is healed, and
