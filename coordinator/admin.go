@@ -55,6 +55,9 @@ func (c *Coordinator) ListGroups(f *Filter) ([]Listing, protocol.Code) {
 			return nil, code
 		}
 	}
+	if code := c.host.Ended(); code != protocol.None {
+		return nil, code
+	}
 	slices.SortFunc(list, func(a, b Listing) int { return cmp.Compare(a.ID, b.ID) })
 	return list, protocol.None
 }

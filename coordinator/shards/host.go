@@ -142,11 +142,23 @@ func (h *Host[S]) Begun() <-chan struct{} {
 	return h.begun
 }
 
-// All lists the shards, by partition.
+// All lists the shards, by partition. There are none before the topic exists; nobody
+// should take that for an answer after the end, see Ended.
 func (h *Host[S]) All() []S {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.shards
+}
+
+// Ended is COORDINATOR_NOT_AVAILABLE once Run has been told to end. Whoever lists over
+// all shards asks it afterwards: what has no shards any more is not empty.
+func (h *Host[S]) Ended() protocol.Code {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if h.closed {
+		return protocol.CoordinatorNotAvailable
+	}
+	return protocol.None
 }
 
 // Find makes sure that a key has a coordinator: it makes the internal topic on first

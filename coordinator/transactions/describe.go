@@ -71,6 +71,9 @@ func (c *Coordinator) List(f *Filter) ([]Listed, protocol.Code) {
 			return nil, code
 		}
 	}
+	if code := c.host.Ended(); code != protocol.None {
+		return nil, code
+	}
 	sort.Slice(list, func(i, j int) bool { return list[i].ID < list[j].ID })
 	return list, protocol.None
 }
