@@ -27,10 +27,10 @@ const (
 	log4jVersion      = "2.24.3"
 )
 
-// CacheDir is where the parts are installed: $STREAMHOUSE_TEST_CACHE, or
+// CacheDir is where the parts are installed: $TEST_CACHE_DIR, or
 // streamhouse-tests in the user's cache folder.
 func CacheDir() (string, error) {
-	if dir := os.Getenv("STREAMHOUSE_TEST_CACHE"); dir != "" {
+	if dir := os.Getenv("TEST_CACHE_DIR"); dir != "" {
 		return dir, nil
 	}
 	base, err := os.UserCacheDir()

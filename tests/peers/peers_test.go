@@ -38,7 +38,7 @@ func TestBrokerStartsStopsAndStartsAgainOnItsAddress(t *testing.T) {
 }
 
 func TestInstallHappensOnceAndOnlyWhole(t *testing.T) {
-	t.Setenv("STREAMHOUSE_TEST_CACHE", t.TempDir())
+	t.Setenv("TEST_CACHE_DIR", t.TempDir())
 	broken := errors.New("half way")
 	fills := 0
 	fill := func(dir string) error {
