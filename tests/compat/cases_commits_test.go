@@ -51,6 +51,18 @@ func fetchOffsets(group string, stable bool, parts map[string][]int32) func(*wor
 	}
 }
 
+// fetchingAs fetches as a member of the newer protocol would.
+func fetchingAs(group, member string, epoch int32) func(*world, int16) kmsg.Request {
+	return func(w *world, lane int16) kmsg.Request {
+		req := fetchOffsets(group, false, map[string][]int32{"log": {0}})(w, lane).(*kmsg.OffsetFetchRequest)
+		req.Groups[0].MemberEpoch = epoch
+		if member != "" {
+			req.Groups[0].MemberID = &member
+		}
+		return req
+	}
+}
+
 func deleteOffsets(group string, parts map[string][]int32) func(*world, int16) kmsg.Request {
 	return func(_ *world, lane int16) kmsg.Request {
 		req := kmsg.NewPtrOffsetDeleteRequest()
@@ -122,6 +134,9 @@ var offsetStoreCases = append(ready[:len(ready):len(ready)],
 		return req
 	}}.since(8),
 	testCase{name: "fetch, no groups", request: func(w *world, lane int16) kmsg.Request { return kmsg.NewPtrOffsetFetchRequest() }}.since(8),
+	testCase{name: "fetch, as a member of nothing", request: fetchingAs("never", "m", 1)}.since(9),
+	testCase{name: "fetch, as a member of a simple group", request: fetchingAs("simple", "m", 1)}.since(9),
+	testCase{name: "fetch, as nobody at an epoch", request: fetchingAs("simple", "", 5)}.since(9),
 	testCase{name: "delete what is not there", request: deleteOffsets("g", map[string][]int32{"log": {0}})},
 	testCase{name: "delete, unknown group", request: deleteOffsets("never", map[string][]int32{"log": {0}})},
 	testCase{name: "delete, empty group", request: deleteOffsets("", map[string][]int32{"log": {0}})},

@@ -72,7 +72,9 @@ func fill(name, topic string, partition int32, values ...[]byte) testCase {
 }
 
 var fetchCases = []testCase{
-	setup(topic("log", 4, 1), topic("other", 1, 1)),
+	setup(topic("log", 4, 1), topic("other", 1, 1), topic("squeezed", 1, 1, "compression.type", "zstd"), topic("gzip", 1, 1, "compression.type", "gzip")),
+	{name: "zstd", request: fetch("squeezed", 0, 0)},
+	{name: "gzip", request: fetch("gzip", 0, 0)},
 	fill("fill", "log", 0, []byte("a"), []byte("b"), []byte("c")),
 	fill("fill more", "log", 0, []byte("d"), []byte("e")),
 	fill("fill a large one", "log", 1, make([]byte, 5000)),

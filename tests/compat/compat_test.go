@@ -52,7 +52,7 @@ func TestAnswers(t *testing.T) {
 		t.Errorf("%d cases, want at least %d", total.cases+total.skipped, fewest)
 	}
 	if all && !t.Failed() && !*record && !*fresh {
-		checkCodes(t, total.produced)
+		checkCodes(t, total.produced, total.recorded)
 	}
 }
 
@@ -60,23 +60,30 @@ func TestAnswers(t *testing.T) {
 type tally struct {
 	cases, skipped, requests, compared, known int
 	ignored                                   map[string]int
-	// produced are the cases that answered with a code: by API key, then code.
-	produced map[int16]map[int16]map[string]bool
+	// produced are the cases that answered with a code, here and, as recorded, in Kafka: by
+	// API key, then code.
+	produced, recorded map[int16]map[int16]map[string]bool
 }
 
 func (t *tally) add(o tally) {
 	t.cases, t.skipped, t.requests = t.cases+o.cases, t.skipped+o.skipped, t.requests+o.requests
 	t.compared, t.known = t.compared+o.compared, t.known+o.known
 	if t.ignored == nil {
-		t.ignored, t.produced = make(map[string]int), make(map[int16]map[int16]map[string]bool)
+		t.ignored = make(map[string]int)
+		t.produced, t.recorded = make(map[int16]map[int16]map[string]bool), make(map[int16]map[int16]map[string]bool)
 	}
 	for name, n := range o.ignored {
 		t.ignored[name] += n
 	}
-	for key, codes := range o.produced {
+	addCodes(t.produced, o.produced)
+	addCodes(t.recorded, o.recorded)
+}
+
+func addCodes(into, more map[int16]map[int16]map[string]bool) {
+	for key, codes := range more {
 		for code, cases := range codes {
 			for name := range cases {
-				note(t.produced, key, code, name)
+				note(into, key, code, name)
 			}
 		}
 	}
@@ -123,14 +130,14 @@ func ask(t *testing.T, s *suite) tally {
 	case *fresh:
 		stale(t, s, got)
 	default:
-		out.known = compare(t, s, got)
+		out.known, out.recorded = compare(t, s, w, got)
 	}
 	t.Log(out.String())
 	return out
 }
 
 // compare reports each field that is not Kafka's and not known not to be.
-func compare(t *testing.T, s *suite, ours recording) (knownFound int) {
+func compare(t *testing.T, s *suite, w *world, ours recording) (knownFound int, recorded map[int16]map[int16]map[string]bool) {
 	kafka, err := readRecording(s.name)
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +151,7 @@ func compare(t *testing.T, s *suite, ours recording) (knownFound int) {
 	for _, k := range unused {
 		t.Errorf("%s, version %s: %s: listed as a difference, which it is not (any more)", k.name, k.versions, k.path)
 	}
-	return matched
+	return matched, w.recordedBy(s.name, kafka)
 }
 
 // stale reports each answer of Kafka that is not the recorded one.

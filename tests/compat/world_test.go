@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -49,8 +50,9 @@ type world struct {
 	requests int            // answers compared
 	compared int            // fields
 	ignored  map[string]int // fields by name
-	// produced are the cases by API key and error code.
+	// produced are the cases by API key and error code, keys the API of each case.
 	produced map[int16]map[int16]map[string]bool
+	keys     map[string]int16
 }
 
 type pending struct {
@@ -64,7 +66,7 @@ func newWorld(broker *peers.Broker) (*world, error) {
 		broker: broker, conns: make(map[string]*wire.Conn), pending: make(map[string]pending),
 		served: make(map[int16][2]int16), topics: make(map[string][16]byte), ids: make(map[[16]byte]string),
 		values: make(map[string]int64), members: make(map[string]string), ignored: make(map[string]int),
-		produced: make(map[int16]map[int16]map[string]bool),
+		produced: make(map[int16]map[int16]map[string]bool), keys: make(map[string]int16),
 	}
 	w.topics["nowhere"] = [16]byte{1, 2, 3}
 	w.ids[[16]byte{1, 2, 3}] = "nowhere"
@@ -222,6 +224,7 @@ func loading(resp kmsg.Response) bool {
 
 func (w *world) answered(c *testCase, lane int16, resp kmsg.Response) (any, bool, error) {
 	w.learn(resp)
+	w.keys[c.name] = resp.Key()
 	if made, ok := resp.(*kmsg.CreateTopicsResponse); ok && c.name == "setup" {
 		if err := w.settle(made); err != nil {
 			return nil, false, err
@@ -233,6 +236,40 @@ func (w *world) answered(c *testCase, lane int16, resp kmsg.Response) (any, bool
 	}
 	got, err := w.normal(c, resp, lane)
 	return got, true, err
+}
+
+// recordedBy are the codes that Kafka was recorded to answer the cases of a suite with.
+func (w *world) recordedBy(suite string, kafka recording) map[int16]map[int16]map[string]bool {
+	out := make(map[int16]map[int16]map[string]bool)
+	for name, answers := range kafka {
+		key, served := w.keys[name]
+		if !served {
+			continue
+		}
+		for _, a := range answers {
+			codesOf(a.Answer, func(code int16) { note(out, key, code, suite+"/"+name) })
+		}
+	}
+	return out
+}
+
+// codesOf is codes for an answer in plain data.
+func codesOf(v any, yield func(int16)) {
+	switch v := v.(type) {
+	case map[string]any:
+		if number, ok := v["ErrorCode"].(json.Number); ok {
+			if code, err := number.Int64(); err == nil {
+				yield(int16(code))
+			}
+		}
+		for _, field := range v {
+			codesOf(field, yield)
+		}
+	case []any:
+		for i := range v {
+			codesOf(v[i], yield)
+		}
+	}
 }
 
 // producedBy is produced with the names of cases as suite/case.

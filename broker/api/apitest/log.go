@@ -25,6 +25,7 @@ type Log struct {
 	held    []func()
 	holding bool
 	refuse  error
+	lost    error
 	watches []*watcher
 	epoch   int32              // of partitions made from now on, if larger
 	order   []pack.PartitionID // of all appends
@@ -83,6 +84,13 @@ func (l *Log) Refuse(err error) {
 	l.refuse = err
 }
 
+// Lose makes every partition impossible to open, with err; nil ends that.
+func (l *Log) Lose(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = err
+}
+
 // Appended returns the partitions of all appends, in order.
 func (l *Log) Appended() []pack.PartitionID {
 	l.mu.Lock()
@@ -114,6 +122,9 @@ func (l *Log) Batches(id pack.PartitionID) [][]byte {
 func (l *Log) Partition(_ context.Context, id pack.PartitionID, epoch int32) (api.Partition, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.lost != nil {
+		return nil, l.lost
+	}
 	p := l.parts[id]
 	if p == nil {
 		p = &Partition{id: id, epoch: max(epoch, l.epoch), log: l}
