@@ -48,6 +48,10 @@ acceptance: ## every client over every storage, those that take long to build to
 	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance -broker kafka
 	go test -p 1 -count=1 -timeout 30m ./tests/tools -broker kafka
 
+.PHONY: chaos
+chaos: ## histories under faults for hours; CHAOS='-for 2h -keep DIR -seed N' for other than one hour
+	go test -count=1 -timeout 0 ./tests/history/faults -v -run TestHistories -for 1h $(CHAOS)
+
 .PHONY: compat
 compat: ## ask Apache Kafka anew and fail where a recorded answer is stale; then compare ours
 	go test -count=1 -timeout 30m ./tests/compat -run TestAnswers -fresh

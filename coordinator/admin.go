@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -113,6 +112,6 @@ func (s *shard) delete(id string, outcome chan protocol.Code) protocol.Code {
 	if code := e.group.CheckDelete(); code != protocol.None {
 		return code
 	}
-	s.removeOffsets(e, e.offsets.Partitions(), true, time.Now(), func(c protocol.Code) { outcome <- c })
+	s.removeOffsets(e, e.offsets.Partitions(), true, s.now(), func(c protocol.Code) { outcome <- c })
 	return protocol.None
 }

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
@@ -35,6 +36,9 @@ type Coordinator struct {
 
 // New makes a coordinator. Nothing is read or written before Run.
 func New(opts Options, topics Topics, log Log, reg prometheus.Registerer) *Coordinator {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	c := &Coordinator{
 		opts: opts, topics: topics, log: log,
 		loads:   semaphore.NewWeighted(loadsAtOnce),

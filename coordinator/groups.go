@@ -76,7 +76,7 @@ func (s *shard) join(id string, r *group.JoinRequest) (group.Waiter, chan group.
 	if c.memberBytes.Load()+r.Bytes() > c.opts.MemberBytesMax {
 		return 0, nil, protocol.GroupMaxSizeReached
 	}
-	now := time.Now()
+	now := s.now()
 	e := s.groups[id]
 	if e == nil {
 		if r.MemberID != "" {
@@ -123,7 +123,7 @@ func (s *shard) sync(id string, r *group.SyncRequest) (group.Waiter, chan group.
 		return 0, nil, protocol.UnknownMemberID
 	}
 	w, replies := s.wait()
-	s.finish(e, e.group.Sync(time.Now(), r, w), nil)
+	s.finish(e, e.group.Sync(s.now(), r, w), nil)
 	return w, replies, protocol.None
 }
 
@@ -150,7 +150,7 @@ func (c *Coordinator) Heartbeat(id, memberID string, instance *string, generatio
 	if e == nil {
 		return protocol.UnknownMemberID
 	}
-	return e.group.Heartbeat(time.Now(), memberID, instance, generation)
+	return e.group.Heartbeat(s.now(), memberID, instance, generation)
 }
 
 // LeaveGroup handles a LeaveGroup: a code per member, or one for all of them.
@@ -188,7 +188,7 @@ func (s *shard) leave(id string, leavers []group.Leaver, outcome chan protocol.C
 		outcome <- protocol.None
 		return codes, protocol.None
 	}
-	codes, code, fx := e.group.Leave(time.Now(), leavers)
+	codes, code, fx := e.group.Leave(s.now(), leavers)
 	if code != protocol.None {
 		return nil, code
 	}

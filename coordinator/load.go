@@ -67,7 +67,7 @@ func (s *shard) tryLoad(ctx context.Context) (Partition, error) {
 func (s *shard) adopt(p Partition, groups map[string]*entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := s.now()
 	s.began, s.nextExpiry = now, now.Add(s.coordinator.opts.RetentionCheck)
 	s.ready, s.sweep, s.partition = true, true, p
 	for _, e := range groups {

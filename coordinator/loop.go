@@ -36,7 +36,7 @@ func (s *shard) loop(ctx context.Context) {
 	for {
 		s.mu.Lock()
 		s.settle()
-		now := time.Now()
+		now := s.now()
 		s.overdue(now)
 		if done != nil {
 			s.tick(now)

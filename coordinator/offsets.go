@@ -100,7 +100,7 @@ const changeOverhead = 256
 // commitRecords makes the records of a commit and says how much memory they take.
 func (s *shard) commitRecords(r *Commit) (*write, int64) {
 	s.mu.Lock()
-	now := s.wall(time.Now())
+	now := s.wall(s.now())
 	s.mu.Unlock()
 	w := &write{changes: make([]change, 0, len(r.Offsets))}
 	var bytes int64
@@ -127,7 +127,7 @@ func (s *shard) commit(r *Commit, w *write) protocol.Code {
 	if code := s.state(); code != protocol.None {
 		return code
 	}
-	now := time.Now()
+	now := s.now()
 	e := s.groups[r.GroupID]
 	if e == nil {
 		if r.Generation >= 0 {

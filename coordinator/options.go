@@ -26,6 +26,7 @@ type Options struct {
 	WaitMax time.Duration
 
 	Logger *zap.Logger
+	Now    func() time.Time // wall and monotonic clock; nil: time.Now
 }
 
 // DefaultOptions returns Kafka's defaults and our bounds.

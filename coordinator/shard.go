@@ -199,6 +199,8 @@ func (s *shard) reply(ctx context.Context, w group.Waiter, c chan group.Reply) (
 	}
 }
 
+func (s *shard) now() time.Time { return s.coordinator.opts.Now() }
+
 // wall is the time to store, ms: it never goes back. The caller holds s.mu.
 func (s *shard) wall(now time.Time) int64 {
 	s.stamp = max(s.stamp, now.UnixMilli())

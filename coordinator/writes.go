@@ -68,7 +68,7 @@ type batch struct {
 // enqueue gives records their place in the log's order. The caller holds s.mu.
 func (s *shard) enqueue(w *write) {
 	w.entry.writes++
-	w.queued = time.Now()
+	w.queued = s.now()
 	for i := range w.changes {
 		if c := &w.changes[i]; c.kind == storesOffset || c.kind == removesOffset {
 			w.entry.offsets.Begin(c.topic, c.partition)
@@ -130,7 +130,7 @@ func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b.Reset()
-	now := s.wall(time.Now())
+	now := s.wall(s.now())
 	next = &batch{}
 	for len(s.queue) > 0 {
 		w := s.queue[0]
@@ -249,7 +249,7 @@ func (s *shard) apply(w *write, c *change, code protocol.Code) {
 	switch c.kind {
 	case storesGroup:
 		e.recorded = e.recorded || ok
-		fx := e.group.Stored(time.Now(), c.token, code)
+		fx := e.group.Stored(s.now(), c.token, code)
 		s.finish(e, fx, nil)
 	case storesOffset:
 		switch {
@@ -364,6 +364,6 @@ func (s *shard) bury(e *entry) {
 		s.remove(e)
 		return
 	}
-	e.group = group.New(e.group.ID(), &s.coordinator.opts.Group, time.Now(), true)
+	e.group = group.New(e.group.ID(), &s.coordinator.opts.Group, s.now(), true)
 	s.retime(e)
 }

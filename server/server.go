@@ -48,7 +48,13 @@ const sealAtStopMax = 10 * time.Second
 // Run starts the broker, serves until ctx ends, and stops in order: listeners
 // drain, coordinators write what they have, the log makes durable what it took, the
 // journal is marked as cleanly stopped. ready is called once clients can connect.
-func Run(ctx context.Context, set *settings.Settings, logger *zap.Logger, ready func()) (err error) {
+func Run(ctx context.Context, set *settings.Settings, logger *zap.Logger, ready func()) error {
+	return RunOn(ctx, Seams{}, set, logger, ready)
+}
+
+// RunOn is Run on another machine than the real one.
+func RunOn(ctx context.Context, seams Seams, set *settings.Settings, logger *zap.Logger, ready func()) (err error) {
+	seams = seams.filled()
 	logger, levels := logging.Adjustable(logger)
 	levels.Name(loggerNames...)
 	reg := prometheus.NewRegistry()
@@ -57,14 +63,14 @@ func Run(ctx context.Context, set *settings.Settings, logger *zap.Logger, ready 
 	if idle := set.WithoutEffect(); len(idle) > 0 {
 		logger.Info("settings without effect here, see docs/configuration.md", zap.Strings("settings", idle))
 	}
-	stores, err := openStores(ctx, b, logger, reg)
+	stores, err := openStores(ctx, seams, b, logger, reg)
 	if err != nil {
 		return err
 	}
 	// The stores outlive ctx: what was acknowledged is in them.
 	defer func() { err = errors.Join(err, stores.close(context.WithoutCancel(ctx))) }()
 
-	n := &node{settings: set, stores: stores, logger: logger, levels: levels, registry: reg, now: time.Now}
+	n := &node{settings: set, stores: stores, logger: logger, levels: levels, registry: reg, now: seams.Now}
 	if err := n.assemble(ctx); err != nil {
 		return err
 	}
@@ -139,7 +145,7 @@ func (n *node) assemble(ctx context.Context) error {
 func (n *node) coordinators(ctx context.Context, b *config.Broker) (err error) {
 	topics := coordinator.CatalogTopics(n.catalog, n.stores.start.Epoch)
 	opts := coordinator.OptionsFrom(b)
-	opts.Logger = n.logger.Named("groups")
+	opts.Logger, opts.Now = n.logger.Named("groups"), n.now
 	n.groups = coordinator.New(opts, topics, coordinator.Throttled(coordinator.StorageLog(n.log), n.debt), n.registry)
 
 	if n.features, err = features.Open(ctx, n.stores.meta); err != nil {
@@ -147,7 +153,7 @@ func (n *node) coordinators(ctx context.Context, b *config.Broker) (err error) {
 	}
 	n.producers = producerid.New(n.stores.meta)
 	txns := transactions.OptionsFrom(b)
-	txns.Logger = n.logger.Named("transactions")
+	txns.Logger, txns.Now = n.logger.Named("transactions"), n.now
 	txns.Level = func() int16 { return n.features.Level(features.Transaction) }
 	n.transactions = transactions.New(txns, topics, transactions.StorageLog(n.log, n.debt), n.groups, n.producers, n.registry)
 	return nil

@@ -51,7 +51,7 @@ type stores struct {
 
 // openStores opens them in the order in which they depend on one another, and
 // checks that they belong together. On an error nothing stays open.
-func openStores(ctx context.Context, b *config.Broker, logger *zap.Logger, reg prometheus.Registerer) (_ *stores, err error) {
+func openStores(ctx context.Context, seams Seams, b *config.Broker, logger *zap.Logger, reg prometheus.Registerer) (_ *stores, err error) {
 	s := &stores{}
 	defer func() {
 		if err != nil {
@@ -72,7 +72,7 @@ func openStores(ctx context.Context, b *config.Broker, logger *zap.Logger, reg p
 	if err != nil {
 		return nil, err
 	}
-	if s.bucket, err = openBucket(ctx, b, location, reg); err != nil {
+	if s.bucket, err = openBucket(ctx, seams, b, location, reg); err != nil {
 		return nil, err
 	}
 	if known != nil {
@@ -80,7 +80,7 @@ func openStores(ctx context.Context, b *config.Broker, logger *zap.Logger, reg p
 			return nil, err
 		}
 	}
-	if s.meta, err = sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, "metadata.db")}); err != nil {
+	if s.meta, err = sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, "metadata.db"), Now: seams.Now}); err != nil {
 		return nil, err
 	}
 	if s.start, err = s.meta.Begin(ctx); err != nil {
@@ -92,7 +92,7 @@ func openStores(ctx context.Context, b *config.Broker, logger *zap.Logger, reg p
 	if s.witness, err = upkeep.CheckStore(ctx, s.meta, s.bucket, s.start); err != nil {
 		return nil, err
 	}
-	if s.journal, err = openJournal(ctx, b, s, logger, reg); err != nil {
+	if s.journal, err = openJournal(ctx, seams, b, s, logger, reg); err != nil {
 		return nil, err
 	}
 	s.objects = cache.NewObjects(s.bucket, cache.Options{MemoryBytes: b.Int("cache.memory.bytes"), Registry: reg})
@@ -132,7 +132,7 @@ func bucketLocation(b *config.Broker) (bucket.Location, error) {
 
 // openBucket opens the bucket with its wrappers, and proves that it keeps what the
 // journal counts on.
-func openBucket(ctx context.Context, b *config.Broker, l bucket.Location, reg prometheus.Registerer) (bucket.Bucket, error) {
+func openBucket(ctx context.Context, seams Seams, b *config.Broker, l bucket.Location, reg prometheus.Registerer) (bucket.Bucket, error) {
 	m, err := meter.NewMetrics(reg)
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func openBucket(ctx context.Context, b *config.Broker, l bucket.Location, reg pr
 	if err != nil {
 		return nil, err
 	}
-	out := bucket.Bucket(meter.New(raw, m))
+	out := bucket.Bucket(meter.New(seams.Bucket(raw), m))
 	if l.Scheme != "file" {
 		out = limit.New(retry.New(out, retry.Options{}), limit.Options{})
 	}
@@ -161,14 +161,14 @@ func openBucket(ctx context.Context, b *config.Broker, l bucket.Location, reg pr
 	return out, nil
 }
 
-func openJournal(ctx context.Context, b *config.Broker, s *stores, logger *zap.Logger, reg prometheus.Registerer) (journal.Journal, error) {
+func openJournal(ctx context.Context, seams Seams, b *config.Broker, s *stores, logger *zap.Logger, reg prometheus.Registerer) (journal.Journal, error) {
 	if b.String("journal.kind") == "object" {
 		oldest, err := oldestEpoch(ctx, s.meta)
 		if err != nil {
 			return nil, err
 		}
 		return object.New(object.Config{
-			Bucket: s.bucket, ClusterID: s.start.ClusterID, Broker: b.NodeID, Logger: logger.Named("journal"),
+			Bucket: s.bucket, ClusterID: s.start.ClusterID, Broker: b.NodeID, Logger: logger.Named("journal"), Now: seams.Now,
 			Oldest: oldest, Released: keepOldestEpoch(s.meta),
 		}), nil
 	}
@@ -176,7 +176,7 @@ func openJournal(ctx context.Context, b *config.Broker, s *stores, logger *zap.L
 	return journalfile.Open(journalfile.Config{
 		Dir: filepath.Join(b.String("data.dir"), "journal"), ClusterID: s.start.ClusterID, Broker: b.NodeID,
 		VolumeBytes: b.Int("journal.volume.bytes"), ReserveBytes: b.Int("disk.reserve.bytes"),
-		Logger: logger.Named("journal"), Observe: observe,
+		Logger: logger.Named("journal"), Observe: observe, Now: seams.Now, Disk: seams.JournalDisk,
 	})
 }
 

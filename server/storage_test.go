@@ -19,7 +19,7 @@ func TestRefusedStartLeavesNoTrace(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	right := map[string]string{"data.dir": dir}
 	begin := func(set map[string]string) (int32, error) {
-		s, err := openStores(t.Context(), config.NewBroker(1, set), zap.NewNop(), prometheus.NewRegistry())
+		s, err := openStores(t.Context(), Seams{}.filled(), config.NewBroker(1, set), zap.NewNop(), prometheus.NewRegistry())
 		if err != nil {
 			return 0, err
 		}

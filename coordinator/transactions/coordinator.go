@@ -34,9 +34,12 @@ type Coordinator struct {
 
 // New makes a coordinator. Nothing is read or written before Run.
 func New(opts Options, topics shards.Topics, log Log, offsets Offsets, ids ProducerIDs, reg prometheus.Registerer) *Coordinator {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	c := &Coordinator{
 		opts: opts, topics: topics, log: log, offsets: offsets, ids: ids,
-		loads: semaphore.NewWeighted(loadsAtOnce), began: time.Now(),
+		loads: semaphore.NewWeighted(loadsAtOnce), began: opts.Now(),
 	}
 	c.host = shards.NewHost(TopicName, topics, func(t shards.Topic, partition int32) *shard { return newShard(c, t, partition) })
 	c.metrics = newMetrics(c, reg)
@@ -64,5 +67,5 @@ func (c *Coordinator) TopicDeleted() { c.host.Look() }
 // nowMs is the wall clock of the coordinator's begin, counted on by the monotonic clock:
 // a clock that jumps ends no transaction and forgets no id.
 func (c *Coordinator) nowMs() int64 {
-	return c.began.UnixMilli() + time.Since(c.began).Milliseconds()
+	return c.began.UnixMilli() + c.opts.Now().Sub(c.began).Milliseconds()
 }

@@ -103,11 +103,17 @@ func (s *shard) adopt(states map[string]*txn.State, prepared map[string]resolved
 	defer s.mu.Unlock()
 	s.forget()
 	s.coordinator.known.Add(int64(len(states)))
+	now := s.coordinator.nowMs()
 	for id, st := range states {
+		if st.StartMs > now {
+			// The clock has gone back since: its time counts from here, or it would not
+			// be over for as long as the clock is behind.
+			st.StartMs = now
+		}
 		e := &entry{id: id, state: st, stored: st}
 		s.entries[id] = e
 		if found, ok := prepared[id]; ok {
-			o := txn.Complete(st, s.coordinator.nowMs())
+			o := txn.Complete(st, now)
 			w := newWrite(e, o.Next, txn.Encode(id, o.Next, s.coordinator.opts.Level()))
 			w.end = s.ending(id, o.End, found)
 			s.enqueue(w)

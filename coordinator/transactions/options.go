@@ -24,6 +24,7 @@ type Options struct {
 	Level func() int16
 
 	Logger *zap.Logger
+	Now    func() time.Time // wall and monotonic clock; nil: time.Now
 }
 
 // DefaultOptions returns Kafka's defaults and our bounds.

@@ -99,7 +99,7 @@ func (j *Journal) checkFree(take int64) (int64, error) {
 }
 
 // reserve allocates target bytes for f, or at least need.
-func (j *Journal) reserve(f file, target, need int64) error {
+func (j *Journal) reserve(f File, target, need int64) error {
 	err := f.Reserve(target)
 	if noRoom(err) && need < target {
 		target = need

@@ -5,16 +5,16 @@ import (
 	"os"
 )
 
-// disk is the folder of a journal, as far as the journal uses it. Tests put one in
+// Disk is the folder of a journal, as far as the journal uses it. Tests put one in
 // its place that tears, forgets and fails.
-type disk interface {
+type Disk interface {
 	// List returns the files of the folder in order of name.
-	List() ([]dirEntry, error)
+	List() ([]DirEntry, error)
 	// Create makes a file that must not exist, open for reading and writing.
-	Create(name string) (file, error)
+	Create(name string) (File, error)
 	// Open opens for reading, OpenWrite for reading and writing, an existing file.
-	Open(name string) (file, error)
-	OpenWrite(name string) (file, error)
+	Open(name string) (File, error)
+	OpenWrite(name string) (File, error)
 	Rename(from, to string) error
 	Remove(name string) error
 	// Sync makes creations, renames and removals durable.
@@ -25,14 +25,15 @@ type disk interface {
 	Path(name string) string
 }
 
-type dirEntry struct {
+// DirEntry is a file of a Disk's folder.
+type DirEntry struct {
 	Name  string
 	Size  int64
 	Links int
 }
 
-// file is an open file of a disk.
-type file interface {
+// File is an open file of a Disk.
+type File interface {
 	io.ReaderAt
 	// WriteVec writes all of bufs, one after another, from position off.
 	WriteVec(bufs [][]byte, off int64) error

@@ -46,6 +46,8 @@ type Config struct {
 	ReserveBytes int64
 	Logger       *zap.Logger      // nil: none
 	Now          func() time.Time // nil: time.Now
+	// Disk, if set, is asked once for what stands between the journal and its folder.
+	Disk func(Disk) Disk
 	// Observe, if set, is told after each pack how long its write and its sync took.
 	// It runs on the ack path.
 	Observe func(bytes int64, write, sync time.Duration)
@@ -54,11 +56,11 @@ type Config struct {
 // Journal implements journal.Journal and journal.Adoptable.
 type Journal struct {
 	cfg  Config
-	disk disk
+	disk Disk
 	lock *os.File
 
 	// The writer's side: Replay, Append, Roll and Close, which never overlap.
-	out      file  // the open volume, nil before Replay and after Close
+	out      File  // the open volume, nil before Replay and after Close
 	reserved int64 // bytes allocated for it
 	failed   error // the open volume takes no more packs: it needs Roll
 	suspect  bool  // a write or sync of the open volume failed
@@ -87,7 +89,11 @@ func Open(cfg Config) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j := newJournal(cfg, osDisk{dir: cfg.Dir})
+	var disk Disk = osDisk{dir: cfg.Dir}
+	if cfg.Disk != nil {
+		disk = cfg.Disk(disk)
+	}
+	j := newJournal(cfg, disk)
 	j.lock = lock
 	return j, nil
 }
@@ -105,7 +111,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func newJournal(cfg Config, d disk) *Journal {
+func newJournal(cfg Config, d Disk) *Journal {
 	return &Journal{cfg: cfg.withDefaults(), disk: d, nextID: 1}
 }
 

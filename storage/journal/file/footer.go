@@ -72,7 +72,7 @@ func (j *Journal) hasFooter(v *volume, footer []byte) (bool, error) {
 	return true, nil
 }
 
-func sameAt(f file, pos, size int64, want []byte) (bool, error) {
+func sameAt(f File, pos, size int64, want []byte) (bool, error) {
 	if size != pos+int64(len(want)) {
 		return false, nil
 	}
@@ -136,7 +136,7 @@ func (j *Journal) copyWithFooter(ctx context.Context, v *volume, footer []byte) 
 
 // copyDurable fills dst with the durable part of the volume, checked once more, and
 // the footer, and syncs it.
-func (j *Journal) copyDurable(ctx context.Context, v *volume, dst file, footer []byte) error {
+func (j *Journal) copyDurable(ctx context.Context, v *volume, dst File, footer []byte) error {
 	src, err := j.disk.Open(v.name())
 	if err != nil {
 		return err

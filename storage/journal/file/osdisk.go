@@ -14,12 +14,12 @@ type osDisk struct{ dir string }
 
 func (d osDisk) Path(name string) string { return filepath.Join(d.dir, name) }
 
-func (d osDisk) List() ([]dirEntry, error) {
+func (d osDisk) List() ([]DirEntry, error) {
 	entries, err := os.ReadDir(d.dir)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]dirEntry, 0, len(entries))
+	list := make([]DirEntry, 0, len(entries))
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
 			continue
@@ -28,7 +28,7 @@ func (d osDisk) List() ([]dirEntry, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, dirEntry{Name: e.Name(), Size: info.Size(), Links: linksOf(info)})
+		list = append(list, DirEntry{Name: e.Name(), Size: info.Size(), Links: linksOf(info)})
 	}
 	return list, nil
 }
@@ -40,15 +40,15 @@ func linksOf(info os.FileInfo) int {
 	return 1
 }
 
-func (d osDisk) Create(name string) (file, error) {
+func (d osDisk) Create(name string) (File, error) {
 	return open(d.Path(name), os.O_RDWR|os.O_CREATE|os.O_EXCL)
 }
 
-func (d osDisk) Open(name string) (file, error) { return open(d.Path(name), os.O_RDONLY) }
+func (d osDisk) Open(name string) (File, error) { return open(d.Path(name), os.O_RDONLY) }
 
-func (d osDisk) OpenWrite(name string) (file, error) { return open(d.Path(name), os.O_RDWR) }
+func (d osDisk) OpenWrite(name string) (File, error) { return open(d.Path(name), os.O_RDWR) }
 
-func open(path string, flag int) (file, error) {
+func open(path string, flag int) (File, error) {
 	f, err := os.OpenFile(path, flag, 0o640)
 	if err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func flagsOf(sound bool) pack.VolumeFlags {
 
 // trim gives back the room behind the end of a file that is closed in order. The
 // size stays, so a failure costs room only.
-func (j *Journal) trim(f file, v *volume) {
+func (j *Journal) trim(f File, v *volume) {
 	if err := f.Truncate(v.end()); err != nil {
 		j.cfg.Logger.Warn("journal: room behind a closed volume not given back",
 			zap.String("file", j.disk.Path(v.name())), zap.Error(err))
@@ -61,7 +61,7 @@ func (j *Journal) trim(f file, v *volume) {
 }
 
 // adopt makes next the open volume after prev.
-func (j *Journal) adopt(next *volume, out file, prev *volume, suspect bool) {
+func (j *Journal) adopt(next *volume, out File, prev *volume, suspect bool) {
 	j.out, j.failed, j.suspect = out, nil, false
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -101,7 +101,7 @@ type firstPack struct {
 // volume under its final name can count on its header, and on the pack in doubt that
 // recovery moved into it. Were they synced one after the other, a crash in between
 // would end the old volume before that pack and lose it.
-func (j *Journal) begin(prev *volume, flags pack.VolumeFlags, first *firstPack) (_ *volume, _ file, err error) {
+func (j *Journal) begin(prev *volume, flags pack.VolumeFlags, first *firstPack) (_ *volume, _ File, err error) {
 	id := j.nextID
 	j.nextID++
 	v := newVolume(j.headerAfter(prev, id, flags))
@@ -132,7 +132,7 @@ func (j *Journal) begin(prev *volume, flags pack.VolumeFlags, first *firstPack) 
 }
 
 // fill reserves room in a new file, writes header and first pack, and syncs.
-func (j *Journal) fill(f file, v *volume, first *firstPack) error {
+func (j *Journal) fill(f File, v *volume, first *firstPack) error {
 	bufs := [][]byte{pack.AppendVolumeHeader(nil, &v.header)}
 	need, crc := int64(pack.VolumeHeaderSize), uint32(0)
 	if first != nil {

@@ -16,7 +16,7 @@ const verifyBuffer = 512 << 10
 // scanner reads the packs of one volume in order and checks every byte of them.
 type scanner struct {
 	v    *volume
-	f    file
+	f    File
 	path string
 	size int64 // of the file
 	// The cursor: where the next pack begins and what it must continue.
@@ -35,7 +35,7 @@ type scanMemory struct {
 	last  int           // which of them was filled last
 }
 
-func newScanner(v *volume, f file, path string, size int64, mem *scanMemory) *scanner {
+func newScanner(v *volume, f File, path string, size int64, mem *scanMemory) *scanner {
 	if mem.body == nil {
 		mem.body = make([]byte, verifyBuffer)
 	}

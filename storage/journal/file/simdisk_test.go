@@ -167,17 +167,17 @@ func resize(b []byte, n int) []byte {
 
 func (d *simDisk) Path(name string) string { return "sim/" + name }
 
-func (d *simDisk) List() ([]dirEntry, error) {
+func (d *simDisk) List() ([]DirEntry, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.op("list"); err != nil {
 		return nil, err
 	}
-	var list []dirEntry
+	var list []DirEntry
 	for name, n := range d.names {
-		list = append(list, dirEntry{Name: name, Size: int64(len(n.cache)), Links: n.links})
+		list = append(list, DirEntry{Name: name, Size: int64(len(n.cache)), Links: n.links})
 	}
-	slices.SortFunc(list, func(a, b dirEntry) int {
+	slices.SortFunc(list, func(a, b DirEntry) int {
 		if a.Name < b.Name {
 			return -1
 		}
@@ -192,7 +192,7 @@ func (d *simDisk) change(apply func(map[string]*inode)) {
 	d.journaled = append(d.journaled, apply)
 }
 
-func (d *simDisk) Create(name string) (file, error) {
+func (d *simDisk) Create(name string) (File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.op("create " + name); err != nil {
@@ -206,11 +206,11 @@ func (d *simDisk) Create(name string) (file, error) {
 	return &simFile{d: d, n: n, name: name, write: true}, nil
 }
 
-func (d *simDisk) Open(name string) (file, error) { return d.open("open ", name, false) }
+func (d *simDisk) Open(name string) (File, error) { return d.open("open ", name, false) }
 
-func (d *simDisk) OpenWrite(name string) (file, error) { return d.open("openwrite ", name, true) }
+func (d *simDisk) OpenWrite(name string) (File, error) { return d.open("openwrite ", name, true) }
 
-func (d *simDisk) open(call, name string, write bool) (file, error) {
+func (d *simDisk) open(call, name string, write bool) (File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.op(call + name); err != nil {

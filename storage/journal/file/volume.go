@@ -88,7 +88,7 @@ func (v *volume) info() journal.Info {
 
 // handle is an open file with a count of holders.
 type handle struct {
-	f    file
+	f    File
 	refs atomic.Int32
 	gone chan struct{} // closed when the last holder has let go
 }
@@ -102,7 +102,7 @@ func (h *handle) release() error {
 }
 
 // source opens the volume for one more reader.
-func (v *volume) source(d disk) (*source, error) {
+func (v *volume) source(d Disk) (*source, error) {
 	v.open.Lock()
 	defer v.open.Unlock()
 	if v.reader == nil {

@@ -22,12 +22,15 @@ func worlds() []world {
 		{name: "process, object journal, transaction.version 1", start: process("object", false), level: 1, kafka: true},
 		{name: "process, object journal on S3", start: process("object", true)},
 		{name: "process, file journal and S3, transactions before KIP-890", start: process("file", true), txn: 1},
+		{name: "machine, file journal", start: inside("file", false)},
+		{name: "machine, object journal on S3, transactions before KIP-890", start: inside("object", true), txn: 1},
+		{name: "machine, file journal and S3", start: inside("file", true)},
 	}
 }
 
-// settings make the broker do in seconds what it does in minutes or hours: small
+// brokerSettings make the broker do in seconds what it does in minutes or hours: small
 // volumes, sealed at once, so that faults hit every step of it.
-func settings(kind peers.Kind, advertised string) map[string]string {
+func brokerSettings(kind peers.Kind, advertised string) map[string]string {
 	s := map[string]string{
 		"advertised.listeners":                 "PLAINTEXT://" + advertised,
 		"group.initial.rebalance.delay.ms":     "0",
@@ -46,7 +49,7 @@ func settings(kind peers.Kind, advertised string) map[string]string {
 func process(journal string, s3 bool) func(*testing.T) (string, []Lane) {
 	return func(t *testing.T) (string, []Lane) {
 		clients := connect(t, "")
-		o := peers.Options{Kind: peers.Kind(*broker), Settings: settings(peers.Kind(*broker), clients.Addr())}
+		o := peers.Options{Kind: peers.Kind(*broker), Settings: brokerSettings(peers.Kind(*broker), clients.Addr())}
 		if o.Kind == peers.StreamHouse {
 			o.Journal = journal
 		}
