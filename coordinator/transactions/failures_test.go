@@ -626,3 +626,24 @@ func randomFailures(t *testing.T, seed uint64) {
 		}
 	}
 }
+
+// A transaction that began under a clock that has gone back by hours since still times out.
+func TestTimeoutAfterTheClockWentBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, nil)
+		h.join("x", h.init("x"), at("a", 1))
+		time.Sleep(time.Second)
+		h.stop()
+		back := func(o *Options) { o.Now = func() time.Time { return time.Now().Add(-3 * time.Hour) } }
+		h = run(t, h.log.after(h.log.packs()), h.topics, h.producer, back)
+		defer h.stop()
+		h.find("x")
+		if s := h.state("x"); s.Status != txn.Ongoing {
+			t.Fatalf("%+v", s)
+		}
+		time.Sleep(5 * time.Minute)
+		if s := h.state("x"); s.Status == txn.Ongoing {
+			t.Errorf("still open: %+v", s)
+		}
+	})
+}
