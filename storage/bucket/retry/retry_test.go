@@ -17,12 +17,15 @@ import (
 
 var quick = Options{Attempts: 12, PauseBase: time.Millisecond, PauseMax: 2 * time.Millisecond}
 
-// TestConformanceWithFailures runs the suite while a third of all calls fail before
-// their effect, and readers break: nobody may notice.
+// TestConformanceWithFailures runs the suite while half of all calls fail before their
+// effect, and a quarter of the readers break: nobody may notice. A thousand calls with
+// 40 attempts each leave no room for chance.
 func TestConformanceWithFailures(t *testing.T) {
 	f := faults.New(mem.New(), 7)
 	f.SetChaos(faults.Chaos{FailBefore: 0.25, Cut: 0.25})
-	b := New(f, quick)
+	o := quick
+	o.Attempts = 40
+	b := New(f, o)
 	buckettest.Run(t, buckettest.Options{}, func(*testing.T) bucket.Bucket { return b })
 	if n := f.Count(faults.Any, faults.FailBefore); n < 100 {
 		t.Fatalf("only %d calls failed", n)
