@@ -160,6 +160,10 @@ var offsetStoreCases = append(ready[:len(ready):len(ready)],
 		return req
 	}}.since(7),
 	testCase{name: "delete beside a member", request: deleteOffsets(each("live", 3), map[string][]int32{"log": {0}})},
+	seat{group: "workers", name: "w", kind: "connect"}.joins("log"),
+	seat{group: "workers", name: "w", kind: "connect"}.syncs("log", 0),
+	seat{group: "workers", name: "w", kind: "connect"}.commits("log", map[int32]int64{0: 1}, ""),
+	testCase{name: "delete beside a member of another kind", request: deleteOffsets("workers", map[string][]int32{"log": {0}})},
 )
 
 // commitLive commits in the group that joined in lane 3.

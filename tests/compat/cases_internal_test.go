@@ -43,3 +43,9 @@ var fullCases = cases(ready, []testCase{
 	lanes10("first member again", join("full", "first")),
 	lanes10("described", describeGroup("full")).in(0, 6),
 })
+
+// manyCopies are topics that come by themselves where each should have three replicas.
+var manyCopies = []testCase{
+	{name: "by itself", request: metadata(true, "laned")},
+	{name: "by default", request: func(_ *world, lane int16) kmsg.Request { return create(false, topic(each("default", lane), 1, -1)) }},
+}

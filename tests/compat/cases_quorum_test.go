@@ -170,6 +170,8 @@ var featureCases = []testCase{
 	testCase{name: "unknown feature, level -1, type 9", request: features(true, level{"no.such", -1, 9})}.since(1),
 	testCase{name: "above the highest, type 9", request: features(true, level{"metadata.version", 40, 9})}.since(1),
 	{name: "empty name", request: features(true, level{"", 1, 1})},
+	{name: "no features", request: features(false)},
+	{name: "no features, validated", request: features(true)},
 	{name: "feature twice", request: features(true, level{"metadata.version", 33, 1}, level{"metadata.version", 33, 1})},
 	{name: "known and unknown", request: features(true, level{"metadata.version", 33, 1}, level{"no.such", 1, 1})},
 	testCase{name: "kraft.version", request: features(true, level{"kraft.version", 1, 1})}.since(1),

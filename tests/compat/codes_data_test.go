@@ -19,7 +19,7 @@ var dataCodes = map[int16]map[int16]string{
 		75: "fetch/epoch to come", 100: "fetch/unknown topic", 106: "sessions/session of the other kind",
 		6: lostLog, 56: lostLog, 74: "go broker/api TestFetchErrors",
 		2: "- batches are checked when they are written; a damaged one is a storage error", 9: oneBroker, 29: noSecurity,
-		78: alwaysThere, 103: "- a fetch is answered from the topics that it began with", 109: noTiers},
+		78: alwaysThere, 103: "- a topic has one id while it lives, and there are no copies that have another", 109: noTiers},
 	2: {3: "offsets/unknown topic", 35: "offsets/timestamp -7", 42: "offsets/partition twice", 74: "offsets/epoch -2",
 		75: "offsets/epoch to come", 6: lostLog, 56: lostLog,
 		5: oneBroker, 29: noSecurity, 43: "- formats before 2 are not stored", 78: alwaysThere},

@@ -33,5 +33,5 @@ var groupCodes = map[int16]map[int16]string{
 	16: {14: groupLoading, 15: groupEnded, 31: "- without an authorizer all groups are listed"},
 	42: {68: "groups/delete one with a member", 69: "groups/delete unknown", 14: groupLoading, 15: groupEnded, 16: groupNotHere, 30: noSecurity},
 	47: {3: "commits/delete", 24: "commits/delete, empty group", 69: "commits/delete, unknown group", 86: "commits/delete beside a member",
-		14: groupLoading, 15: groupEnded, 16: groupNotHere, 29: noSecurity, 30: noSecurity, 68: newerGroups},
+		14: groupLoading, 15: groupEnded, 16: groupNotHere, 29: noSecurity, 30: noSecurity, 68: "commits/delete beside a member of another kind"},
 }

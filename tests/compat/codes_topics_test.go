@@ -3,7 +3,7 @@ package compat
 // topicCodes are the codes of what makes, shows and deletes topics.
 var topicCodes = map[int16]map[int16]string{
 	3: {3: "metadata/unknown", 17: "metadata/illegal", 42: "metadata/null name", 100: "metadata/by unknown id",
-		5: "- topics that are created are led at once", 29: noSecurity, 31: noSecurity, 38: oneBroker, 72: "- a request is answered for the listener that it came by"},
+		5: "- topics that are created are led at once", 29: noSecurity, 31: noSecurity, 72: "- a request is answered for the listener that it came by"},
 	19: {7: "create/no time", 17: "create/illegal name", 36: "create/exists", 37: "create/no partitions", 38: "create/no replicas",
 		39: "create/assigned to nobody", 40: "create-configs/retention.ms=soon", 42: "create/twice in one request",
 		44: "create/too many partitions", 29: noSecurity, 31: noSecurity, 41: oneBroker, 89: noQuotas},

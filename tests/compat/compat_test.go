@@ -38,7 +38,7 @@ type suite struct {
 
 // fewest is how many cases there are at least: a suite that lost its cases proves
 // nothing.
-const fewest = 2000
+const fewest = 2400
 
 // TestAnswers asks a fresh broker each suite and compares with what Kafka answered.
 func TestAnswers(t *testing.T) {

@@ -40,6 +40,7 @@ var suites = []suite{
 	{name: "loggers", cases: loggerCases},
 	{name: "internal", cases: internalCases, settings: txnSettings},
 	{name: "full", cases: fullCases, settings: map[string]string{"group.max.size": "1"}},
+	{name: "many-copies", cases: manyCopies, settings: map[string]string{"replication.factor.strict": "true", "default.replication.factor": "3"}},
 	{name: "telemetry", cases: telemetryCases},
 	{name: "acls", cases: aclCases},
 	{name: "txn-init", cases: txnInitCases, settings: txnSettings},
