@@ -155,6 +155,17 @@ func (c *Coordinator) Heartbeat(id, memberID string, instance *string, generatio
 
 // LeaveGroup handles a LeaveGroup: a code per member, or one for all of them.
 func (c *Coordinator) LeaveGroup(ctx context.Context, id string, leavers []group.Leaver) ([]protocol.Code, protocol.Code) {
+	return c.change(ctx, id, func(s *shard, outcome chan protocol.Code) ([]protocol.Code, protocol.Code) {
+		return s.leave(id, leavers, outcome)
+	})
+}
+
+// change has a group's shard change it, and waits for the outcome of what that writes. The
+// step returns a code for each thing that it was asked for, or one for all of them; without
+// the latter it sends the outcome once.
+func (c *Coordinator) change(
+	ctx context.Context, id string, step func(*shard, chan protocol.Code) ([]protocol.Code, protocol.Code),
+) ([]protocol.Code, protocol.Code) {
 	if id == "" {
 		return nil, protocol.InvalidGroupID
 	}
@@ -163,7 +174,7 @@ func (c *Coordinator) LeaveGroup(ctx context.Context, id string, leavers []group
 		return nil, code
 	}
 	outcome := make(chan protocol.Code, 1)
-	codes, code := s.leave(id, leavers, outcome)
+	codes, code := step(s, outcome)
 	if code != protocol.None {
 		return nil, code
 	}

@@ -241,22 +241,9 @@ func (s *shard) fetchAll(offsets *group.Offsets) []FetchedTopic {
 // DeleteOffsets handles an OffsetDelete of partitions that exist: a code per
 // partition, or one for all of them.
 func (c *Coordinator) DeleteOffsets(ctx context.Context, id string, list []group.TopicPartition) ([]protocol.Code, protocol.Code) {
-	if id == "" {
-		return nil, protocol.InvalidGroupID
-	}
-	s, code := c.shard(id)
-	if code != protocol.None {
-		return nil, code
-	}
-	outcome := make(chan protocol.Code, 1)
-	codes, code := s.deleteOffsets(id, list, outcome)
-	if code != protocol.None {
-		return nil, code
-	}
-	if code := c.outcome(ctx, outcome); code != protocol.None {
-		return nil, code
-	}
-	return codes, protocol.None
+	return c.change(ctx, id, func(s *shard, outcome chan protocol.Code) ([]protocol.Code, protocol.Code) {
+		return s.deleteOffsets(id, list, outcome)
+	})
 }
 
 func (s *shard) deleteOffsets(id string, list []group.TopicPartition, outcome chan protocol.Code) ([]protocol.Code, protocol.Code) {
