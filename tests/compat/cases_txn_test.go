@@ -32,6 +32,33 @@ func shown(moment string, of part) []testCase {
 	}
 }
 
+// lowered lets the cases behind run where transaction.version has another level than the
+// broker's best. Clients learn it from ApiVersions and go by it; these do not, so that
+// requests of the second protocol come all the same.
+func lowered(to int16) []testCase {
+	return []testCase{
+		testCase{name: "level lowered", request: features(false, level{"transaction.version", to, 2})}.in(2, 2),
+		testCase{name: "level shown", request: apiVersions("compat", "1")}.in(4, 4).asking(func(r kmsg.Response) bool {
+			for _, f := range r.(*kmsg.ApiVersionsResponse).FinalizedFeatures {
+				if f.Name == "transaction.version" && f.MaxVersionLevel != to {
+					return false
+				}
+			}
+			return true
+		}),
+	}
+}
+
+// ofTheFirst leaves out the clients of the second protocol: at level 0 Kafka's own
+// coordinator cannot write what they ask for.
+func ofTheFirst(list []testCase) (out []testCase) {
+	for _, c := range list {
+		c.to = min(c.to, max(c.from, firstVersionTwo-1))
+		out = append(out, c)
+	}
+	return out
+}
+
 // One producer commits, aborts, ends nothing and ends twice.
 var txnEndCases = cases(txnReady, []testCase{
 	starts("e"),

@@ -10,6 +10,7 @@ const (
 	horizon    = "the bit is the log cleaner's; Kafka stores it as it comes"
 	wholeOnly  = "whole batches; Kafka cuts the last one at the limit, and clients drop what was cut"
 	grouping   = "Kafka lists partitions with an error apart, under their topic once more"
+	noShares   = "share groups are not built; refused in either case, since the key is none of theirs"
 	noRoom     = "a limit below zero counts as none, where Kafka fails inside (UNKNOWN_SERVER_ERROR)"
 	isolation  = "an isolation level that does not exist reads uncommitted, where Kafka fails inside (UNKNOWN_SERVER_ERROR)"
 	noEpoch    = "there is no epoch below -1; Kafka answers with the number itself"
@@ -24,6 +25,8 @@ var knownDifferences = []known{
 	{"metadata", "null name", "13", "ErrorCode", `42`, kafkaErrs},
 	{"metadata", "by nothing", "12-13", "Topics[0].ErrorCode", `42`, kafkaErrs},
 	{"metadata", "by nothing", "13", "ErrorCode", `42`, kafkaErrs},
+	{"coordinator", "type 2", "1-3", "ErrorMessage", `"This broker does not support share groups."`, noShares},
+	{"coordinator", "type 2", "4-6", "Coordinators[0].ErrorMessage", `"This broker does not support share groups."`, noShares},
 	{"create", "too many replicas", "2-7", "Topics[0].ErrorCode", `0`, oneReplica},
 	{"create", "too many replicas", "2-7", "Topics[0].ErrorMessage", `null`, oneReplica},
 	{"create", "too many replicas", "5-7", "Topics[0].Configs", `{"cleanup.policy":"delete from 5","compression.gzip.level":"-1 from 5","compression.lz4.level":"9 from 5","compression.t... (1488 bytes, CRC 878dfe24)`, oneReplica},

@@ -25,11 +25,7 @@ var dropped = map[string]bool{"Version": true, "UnknownTags": true}
 // ignoredIn are, by API key, the fields that are not compared in any case of it, with
 // the reason. They are counted.
 var ignoredIn = map[int16]map[string]string{
-	18: {
-		"SupportedFeatures":      "the broker's own",
-		"FinalizedFeatures":      "the broker's own",
-		"FinalizedFeaturesEpoch": "counts changes of the metadata",
-	},
+	18: {"FinalizedFeaturesEpoch": "counts changes of the metadata"},
 }
 
 // unordered are, by API key, the lists whose order is that of a hash map in Kafka.
@@ -174,6 +170,10 @@ func (n *normaliser) own(name string, v any) (any, bool) {
 	switch name {
 	case "ApiKeys":
 		return n.apiKeys(v), true
+	case "SupportedFeatures":
+		return n.features(v, "MinVersion", "MaxVersion"), true
+	case "FinalizedFeatures":
+		return n.features(v, "MinVersionLevel", "MaxVersionLevel"), true
 	case "Configs":
 		if list, ok := v.([]any); ok && n.key == 19 {
 			n.compared += len(list)
@@ -258,6 +258,19 @@ func (n *normaliser) apiKeys(v any) any {
 	for i := range list {
 		k := list[i].(map[string]any)
 		out[fmt.Sprint(k["ApiKey"])] = fmt.Sprintf("%v-%v", k["MinVersion"], k["MaxVersion"])
+	}
+	return out
+}
+
+// features shows levels of features as one field each, so that those that are not built
+// can be left out of the comparison.
+func (n *normaliser) features(v any, least, most string) any {
+	list, _ := v.([]any)
+	out := make(map[string]any, len(list))
+	for i := range list {
+		f := list[i].(map[string]any)
+		out[strings.ReplaceAll(fmt.Sprint(f["Name"]), ".", " ")] = fmt.Sprintf("%v-%v", f[least], f[most])
+		n.compared++
 	}
 	return out
 }

@@ -45,6 +45,8 @@ var suites = []suite{
 	{name: "acls", cases: aclCases},
 	{name: "txn-init", cases: txnInitCases, settings: txnSettings},
 	{name: "txn-end", cases: txnEndCases, settings: txnSettings},
+	{name: "txn-end-level-1", cases: cases(lowered(1), txnEndCases), settings: txnSettings},
+	{name: "txn-end-level-0", cases: cases(lowered(0), ofTheFirst(txnEndCases)), settings: txnSettings},
 	{name: "txn-add", cases: txnAddCases, settings: txnSettings},
 	{name: "txn-produce", cases: txnProduceCases, settings: txnSettings},
 	{name: "txn-offsets", cases: txnOffsetCases, settings: txnSettings},
