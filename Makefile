@@ -47,6 +47,8 @@ acceptance: ## every client over every storage, those that take long to build to
 	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance
 	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance -broker kafka
 	go test -p 1 -count=1 -timeout 30m ./tests/tools -broker kafka
+	go test -p 1 -count=1 -timeout 60m ./tests/exactlyonce -acceptance
+	go test -p 1 -count=1 -timeout 60m ./tests/exactlyonce -acceptance -broker kafka
 
 .PHONY: chaos
 chaos: ## histories under faults for hours; CHAOS='-for 2h -keep DIR -seed N' for other than one hour

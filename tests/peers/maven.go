@@ -53,6 +53,15 @@ func KafkaClients(ctx context.Context, version string) (Java, error) {
 		"com.fasterxml.jackson.core:jackson-databind:2.19.0")
 }
 
+// KafkaStreams installs the jars of Kafka Streams, and the compiler that programs of tests
+// need.
+func KafkaStreams(ctx context.Context) (Java, error) {
+	if err := Programs(ctx, "javac"); err != nil {
+		return Java{}, err
+	}
+	return jars(ctx, "kafka-streams-"+KafkaToolsVersion, "org.apache.kafka:kafka-streams:"+KafkaToolsVersion)
+}
+
 // ClassPath is what the java command takes as -cp.
 func (j Java) ClassPath() string { return filepath.Join(j.dir, "lib") + "/*" }
 
