@@ -11,7 +11,6 @@ import (
 var (
 	broker     = flag.String("broker", string(peers.StreamHouse), "which broker to start: streamhouse or kafka")
 	acceptance = flag.Bool("acceptance", false, "more kills, more records, every version of the protocol")
-	fresh      = flag.Bool("fresh", false, "with -broker kafka: record what clients are told, for later comparison")
 )
 
 func TestMain(m *testing.M) {

@@ -27,7 +27,7 @@ func TestStreamsWordCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := compileJava(t, java, "streams")
+	counting := compileJava(t, java, "streams")
 	b := peers.Start(t, peers.Options{Kind: peers.Kind(*broker), Settings: map[string]string{
 		"group.initial.rebalance.delay.ms": "0",
 		"group.min.session.timeout.ms":     "1000", // a killed member is gone soon
@@ -35,9 +35,9 @@ func TestStreamsWordCount(t *testing.T) {
 	makeTopics(t, b.Addr(), 2, "lines", "counts")
 	w := writeWords(t, b.Addr(), "lines")
 	state := peers.Folder(t)
-	running := make([]*jvm, instances)
+	running := make([]*program, instances)
 	begin := func(i int) {
-		running[i] = startJVM(t, program.command("WordCount", 256, b.Addr(), "word-count", "lines", "counts", filepath.Join(state, strconv.Itoa(i))), t.Output())
+		running[i] = startProgram(t, counting.command("WordCount", 256, b.Addr(), "word-count", "lines", "counts", filepath.Join(state, strconv.Itoa(i))), t.Output())
 	}
 	for i := range running {
 		begin(i)
@@ -50,17 +50,13 @@ func TestStreamsWordCount(t *testing.T) {
 		begin(0)
 		counts.more(t, 200)
 		kill(t, b.Kill)
-		if err := b.Start(peers.Context(t, peers.StartTimeout)); err != nil {
-			t.Fatal(err)
-		}
+		restart(t, b)
 		counts.more(t, 200)
 		// Both at once: what was open has nobody to end it but the two that come after.
 		last := instances - 1
 		kill(t, running[last].Kill)
 		kill(t, b.Kill)
-		if err := b.Start(peers.Context(t, peers.StartTimeout)); err != nil {
-			t.Fatal(err)
-		}
+		restart(t, b)
 		begin(last)
 		counts.more(t, 200)
 		kills += 4

@@ -1,8 +1,6 @@
 package exactlyonce
 
 import (
-	"io"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -40,45 +38,4 @@ func (j jars) command(class string, heapMiB int, args ...string) peers.Command {
 		}
 	}
 	return c
-}
-
-// jvm is a running Java program that ends when its standard input does.
-type jvm struct {
-	*peers.Process
-	stdin *os.File
-}
-
-// startJVM runs a program; it is killed with the test at the latest.
-func startJVM(t *testing.T, c peers.Command, out io.Writer) *jvm {
-	t.Helper()
-	in, stdin, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close() // the program has its own
-	process, err := c.Start(in, out, t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		if err := process.Kill(); err != nil {
-			t.Error(err)
-		}
-	})
-	return &jvm{process, stdin}
-}
-
-// end closes the program's input and waits until it has ended by itself.
-func (j *jvm) end(t *testing.T) {
-	t.Helper()
-	j.stdin.Close()
-	select {
-	case <-j.Done():
-	case <-time.After(time.Minute):
-		t.Fatal("a program did not end within a minute of its input's end")
-	}
-	if err := j.Err(); err != nil {
-		t.Fatalf("a program ended with %v", err)
-	}
 }
