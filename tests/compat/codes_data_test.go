@@ -18,7 +18,7 @@ var dataCodes = map[int16]map[int16]string{
 	1: {1: "fetch/past the end", 3: "fetch/unknown topic", 70: "sessions/unknown session", 71: "sessions/wrong epoch, again",
 		75: "fetch/epoch to come", 100: "fetch/unknown topic", 106: "sessions/session of the other kind",
 		6: lostLog, 56: lostLog, 74: "go broker/api TestFetchErrors",
-		2: "- batches are checked when they are written; a damaged one is a storage error", 9: oneBroker, 29: noSecurity,
+		2: "- batches are checked when they are written; what cannot be read is a storage error", 9: oneBroker, 29: noSecurity,
 		78: alwaysThere, 103: "- a topic has one id while it lives, and there are no copies that have another", 109: noTiers},
 	2: {3: "offsets/unknown topic", 35: "offsets/timestamp -7", 42: "offsets/partition twice", 74: "offsets/epoch -2",
 		75: "offsets/epoch to come", 6: lostLog, 56: lostLog,
