@@ -24,10 +24,10 @@ var fresh = flag.Bool("fresh", false, "with -broker kafka: record what clients a
 //
 //	fence ADDR TRANSACTIONAL-ID TOPIC
 func TestFencing(t *testing.T) {
-	for _, level := range levels() {
+	for _, level := range []int16{2, 1} {
 		b := peers.Start(t, peers.Options{Kind: peers.Kind(*broker)})
 		setTransactionVersion(t, b.Addr(), level)
-		for _, c := range clients {
+		for _, c := range append(clients, javaClient) {
 			t.Run(fmt.Sprintf("%s/transaction.version %d", c.name, level), func(t *testing.T) { fences(t, b.Addr(), c, level) })
 		}
 	}

@@ -39,3 +39,15 @@ func (j jars) command(class string, heapMiB int, args ...string) peers.Command {
 	}
 	return c
 }
+
+// javaClient has the Java client's program for TestFencing; TransactionalMessageCopier
+// copies.
+var javaClient = client{name: "java", version: "kafka-clients 4.4.0", build: func(t *testing.T) func(...string) peers.Command {
+	t.Helper()
+	java, err := peers.KafkaClients(t.Context(), "4.4.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := compileJava(t, java, "fence")
+	return func(args ...string) peers.Command { return program.command("Fence", 128, args...) }
+}}
