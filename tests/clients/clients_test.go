@@ -41,6 +41,8 @@ var clients = []client{
 		install: pythonProgram("aiokafka/client.py", "aiokafka==0.14.0", "cramjam")},
 	{name: "kcat", title: "kcat (librdkafka 2.0.2)", version: "1.7.1", codecs: allCodecs, content: withValue, makesNoTopics: true,
 		install: kcatProgram},
+	{name: "confluentgo", title: "confluent-kafka-go (librdkafka 2.11.1)", version: "2.11.1", codecs: allCodecs,
+		slow: true, install: goProgram("confluentgo", "confluentgo")}, // needs a C compiler, and minutes to link
 	{name: "platformatic", title: "@platformatic/kafka", version: "1.35.0", codecs: []string{"none", "gzip", "snappy", "lz4"}, // zstd takes a Node.js 22
 		slow:    true, // minutes: it waits for sessions to end after each restart
 		install: nodeProgram("platformatic/client.js", "@platformatic/kafka@1.35.0")},
