@@ -26,7 +26,7 @@ var allCodecs = []string{"none", "gzip", "snappy", "lz4", "zstd"}
 // them as a table.
 var clients = []client{
 	{name: "franz", title: "franz-go (kgo, kadm)", version: "1.22.2", codecs: allCodecs, everywhere: true, install: goProgram("franz", ".")},
-	{name: "python", title: "confluent-kafka for Python (librdkafka)", version: "2.16.0", codecs: allCodecs, everywhere: true,
+	{name: "python", title: "confluent-kafka for Python (librdkafka)", version: "2.16.0", codecs: allCodecs, everywhere: true, demands: true,
 		install: pythonProgram("python/client.py", "confluent-kafka==2.16.0")},
 	{name: "node", title: "kafkajs", version: "2.2.4", codecs: []string{"none", "gzip"}, everywhere: true,
 		install: nodeProgram("node/client.js", "kafkajs@2.2.4")},

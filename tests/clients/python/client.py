@@ -10,6 +10,7 @@ import time
 
 from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from demand import Demand
 
 lock = threading.Lock()
 
@@ -114,9 +115,15 @@ def consume(brokers, topic, group):
     consumer.close()  # commits what was read
 
 
+def demand(brokers, topic, group):
+    """Do what the less common settings and calls are for."""
+    for case, value in Demand(brokers, topic, group).cases():
+        emit(event="case", case=case, value=value)
+
+
 def main():
     mode, brokers, topic, *rest = sys.argv[1:]
-    {"admin": admin, "produce": produce, "consume": consume}[mode](brokers, topic, *rest)
+    {"admin": admin, "produce": produce, "consume": consume, "demand": demand}[mode](brokers, topic, *rest)
     emit(event="done")
 
 
