@@ -22,30 +22,47 @@ func TestMain(m *testing.M) {
 
 var allCodecs = []string{"none", "gzip", "snappy", "lz4", "zstd"}
 
+// Why a client lacks a case of demanded.
+const (
+	noPattern     = "subscribes to names only"
+	noCooperation = "no cooperative rebalancing"
+	noInstance    = "members have no group.instance.id"
+)
+
 // clients is every client with a program under this folder. docs/compatibility.md has
 // them as a table.
 var clients = []client{
-	{name: "franz", title: "franz-go (kgo, kadm)", version: "1.22.2", codecs: allCodecs, everywhere: true, install: goProgram("franz", ".")},
-	{name: "python", title: "confluent-kafka for Python (librdkafka)", version: "2.16.0", codecs: allCodecs, everywhere: true, demands: true,
+	{name: "franz", title: "franz-go (kgo, kadm)", version: "1.22.2", codecs: allCodecs, everywhere: true, install: goProgram("franz", "."),
+		differs: map[string]string{"static members": "true 2"}}, // its leader, come back, asks for a rebalance
+	{name: "python", title: "confluent-kafka for Python (librdkafka)", version: "2.16.0", codecs: allCodecs, everywhere: true,
 		install: pythonProgram("python/client.py", "confluent-kafka==2.16.0")},
 	{name: "node", title: "kafkajs", version: "2.2.4", codecs: []string{"none", "gzip"}, everywhere: true,
-		install: nodeProgram("node/client.js", "kafkajs@2.2.4")},
-	{name: "java44", title: "Apache Kafka's Java client", version: "4.4.0", codecs: allCodecs, demands: true, install: javaProgram("4.4.0")},
-	{name: "java39", title: "Apache Kafka's Java client", version: "3.9.1", codecs: allCodecs, demands: true, install: javaProgram("3.9.1")},
-	{name: "java28", title: "Apache Kafka's Java client", version: "2.8.2", codecs: allCodecs, demands: true, install: javaProgram("2.8.2")},
-	{name: "sarama", title: "IBM sarama", version: "1.61.1", codecs: allCodecs, install: goProgram("sarama", "sarama")},
-	{name: "kafkago", title: "segmentio/kafka-go", version: "0.4.51", codecs: allCodecs, install: goProgram("kafkago", "kafkago")},
+		install: nodeProgram("node/client.js", "kafkajs@2.2.4"),
+		lacks:   map[string]string{"cooperative members": noCooperation, "static members": noInstance}},
+	{name: "java44", title: "Apache Kafka's Java client", version: "4.4.0", codecs: allCodecs, install: javaProgram("4.4.0")},
+	{name: "java39", title: "Apache Kafka's Java client", version: "3.9.1", codecs: allCodecs, install: javaProgram("3.9.1")},
+	{name: "java28", title: "Apache Kafka's Java client", version: "2.8.2", codecs: allCodecs, install: javaProgram("2.8.2")},
+	{name: "sarama", title: "IBM sarama", version: "1.61.1", codecs: allCodecs, install: goProgram("sarama", "sarama"),
+		lacks: map[string]string{"regex subscription": noPattern, "cooperative members": noCooperation}},
+	{name: "kafkago", title: "segmentio/kafka-go", version: "0.4.51", codecs: allCodecs, install: goProgram("kafkago", "kafkago"),
+		lacks: map[string]string{"pause and resume": "a reader that is not read is one that pauses", "regex subscription": noPattern,
+			"cooperative members": noCooperation, "static members": noInstance}},
 	{name: "kafkapython", title: "kafka-python", version: "3.0.12", codecs: allCodecs, content: keyOrValue,
 		install: pythonProgram("kafkapython/client.py", "kafka-python==3.0.12", "crc32c", "lz4", "python-snappy", "zstandard")},
 	{name: "aiokafka", title: "aiokafka", version: "0.14.0", codecs: allCodecs, content: keyOrValue,
-		install: pythonProgram("aiokafka/client.py", "aiokafka==0.14.0", "cramjam")},
+		install: pythonProgram("aiokafka/client.py", "aiokafka==0.14.0", "cramjam"),
+		lacks:   map[string]string{"cooperative members": noCooperation}},
 	{name: "kcat", title: "kcat (librdkafka 2.0.2)", version: "1.7.1", codecs: allCodecs, content: withValue, makesNoTopics: true,
-		install: kcatProgram},
+		install: kcatProgram,
+		lacks: map[string]string{"seek by time": "gives records no time of their own", "pause and resume": "no such command", "manual commit": "no such command",
+			"cooperative members": "says nothing of what it gives up", "static members": "leaves when it ends"}},
 	{name: "confluentgo", title: "confluent-kafka-go (librdkafka 2.11.1)", version: "2.11.1", codecs: allCodecs,
 		slow: true, install: goProgram("confluentgo", "confluentgo")}, // needs a C compiler, and minutes to link
 	{name: "platformatic", title: "@platformatic/kafka", version: "1.35.0", codecs: []string{"none", "gzip", "snappy", "lz4"}, // zstd takes a Node.js 22
 		slow:    true, // minutes: it waits for sessions to end after each restart
-		install: nodeProgram("platformatic/client.js", "@platformatic/kafka@1.35.0")},
+		install: nodeProgram("platformatic/client.js", "@platformatic/kafka@1.35.0"),
+		lacks: map[string]string{"manual commit": "no metadata beside an offset", "regex subscription": noPattern, "cooperative members": noCooperation,
+			"static members": "leaves the group when it closes"}},
 }
 
 // TestClients runs every client's program through the story that all of them share.

@@ -96,9 +96,13 @@ func (p *program) read(stdout io.Reader) {
 		p.mu.Unlock()
 	}
 	p.mu.Lock()
+	if err := lines.Err(); err != nil && p.broken == nil {
+		p.broken = fmt.Errorf("%s: %w", p.name, err)
+	}
 	p.ended = true
 	p.notify()
 	p.mu.Unlock()
+	_, _ = io.Copy(io.Discard, stdout) // a program that writes on is killed, not waited for
 }
 
 func (p *program) notify() {

@@ -27,7 +27,10 @@ type client struct {
 	slow       bool                         // takes minutes: only in acceptance
 	install    func(t *testing.T) commandOf // or fails the test with the reason
 	command    commandOf
-	demands    bool // its program has the mode demand
+	// lacks: the cases of demanded that the library has nothing for, and why.
+	lacks map[string]string
+	// differs: what the library gives in a case of demanded, with any broker.
+	differs map[string]string
 	// makesNoTopics: it has no such call, and the runner makes the topic.
 	makesNoTopics bool
 	content       func(n int) (key, value *string) // of its records; content if nil

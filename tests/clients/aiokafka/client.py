@@ -12,6 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
+from demand import Demand
+
 
 def emit(**event):
     print(json.dumps(event), flush=True)
@@ -107,9 +109,14 @@ async def consume(brokers, topic, group):
     await consumer.stop()  # commits what was read
 
 
+async def demand(brokers, topic, group):
+    async for case, value in Demand(brokers, topic, group).cases():
+        emit(event="case", case=case, value=value)
+
+
 def main():
     mode, brokers, topic, *rest = sys.argv[1:]
-    asyncio.run({"admin": admin, "produce": produce, "consume": consume}[mode](brokers, topic, *rest))
+    asyncio.run({"admin": admin, "produce": produce, "consume": consume, "demand": demand}[mode](brokers, topic, *rest))
     emit(event="done")
 
 

@@ -46,7 +46,7 @@ class Demand {
         tell("manual commit", manualCommit());
         tell("long poll", longPoll());
         tell("regex subscription", regex());
-        tell("cooperative static members", members());
+        members();
     }
 
     static void tell(String name, String value) {
@@ -184,21 +184,20 @@ class Demand {
 
     // A gives up one partition and keeps the others without a break; when A goes and comes
     // back under its name, B hears nothing of it.
-    String members() {
+    void members() {
         Member a = new Member("a");
         poll(() -> a.owned.size() == 3, a);
         Member b = new Member("b");
         poll(() -> a.owned.size() == 2 && b.owned.size() == 1, a, b);
-        String result = "a gave up " + a.revoked;
+        tell("cooperative members", String.valueOf(a.revoked));
         TreeSet<Integer> before = new TreeSet<>(a.owned);
         int heard = b.changes;
         a.c.close();
         Member again = new Member("a");
         poll(() -> again.owned.size() == 2, again, b);
         for (int i = 0; i < 10; i++) b.c.poll(Duration.ofMillis(100)); // some heartbeats
-        result += ", came back to the same: " + again.owned.equals(before) + ", b heard " + (b.changes - heard);
+        tell("static members", again.owned.equals(before) + " " + (b.changes - heard));
         again.c.close();
         b.c.close();
-        return result;
     }
 }

@@ -33,6 +33,7 @@ type event struct {
 	Value      *string `json:"value"`
 	Partitions []int   `json:"partitions,omitempty"`
 	Error      string  `json:"error,omitempty"`
+	Case       string  `json:"case,omitempty"`
 }
 
 var output = struct {
@@ -58,6 +59,8 @@ func main() {
 		err = produce(broker, topic)
 	case "consume":
 		err = consume(broker, topic, os.Args[4])
+	case "demand":
+		err = runDemand(broker, topic, os.Args[4])
 	default:
 		err = fmt.Errorf("mode %q", mode)
 	}

@@ -11,6 +11,8 @@ import time
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 
+from demand import Demand
+
 lock = threading.Lock()
 
 
@@ -102,9 +104,14 @@ def consume(brokers, topic, group):
     consumer.close()  # commits what was read
 
 
+def demand(brokers, topic, group):
+    for case, value in Demand(brokers, topic, group).cases():
+        emit(event="case", case=case, value=value)
+
+
 def main():
     mode, brokers, topic, *rest = sys.argv[1:]
-    {"admin": admin, "produce": produce, "consume": consume}[mode](brokers, topic, *rest)
+    {"admin": admin, "produce": produce, "consume": consume, "demand": demand}[mode](brokers, topic, *rest)
     emit(event="done")
 
 

@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 
+from demand import Demand
+
 DELIVERED = re.compile(r"Message delivered to partition (\d+) \(offset (\d+)\)")
 ASSIGNED = re.compile(r"rebalanced \(memberid .*\): (assigned|revoked): ?(.*)")
 
@@ -95,9 +97,14 @@ def consume(brokers, topic, group):
         raise RuntimeError(f"kcat ended with {kcat.returncode}")
 
 
+def demand(brokers, topic, group):
+    for case, value in Demand(brokers, topic, group).cases():
+        emit(event="case", case=case, value=value)
+
+
 def main():
     mode, brokers, topic, *rest = sys.argv[1:]
-    {"admin": admin, "produce": produce, "consume": consume}[mode](brokers, topic, *rest)
+    {"admin": admin, "produce": produce, "consume": consume, "demand": demand}[mode](brokers, topic, *rest)
     emit(event="done")
 
 

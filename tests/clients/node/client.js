@@ -114,8 +114,12 @@ function fail(error) {
   process.exit(1)
 }
 
+async function demand(brokers, topic, group) {
+  await require('./demand.js')(CompressionTypes.GZIP, connect(brokers), topic, group, (name, value) => emit({ event: 'case', case: name, value }))
+}
+
 const [mode, brokers, topic, ...rest] = process.argv.slice(2)
-const modes = { admin, produce, consume }
+const modes = { admin, produce, consume, demand }
 modes[mode](brokers, topic, ...rest)
   .then(() => {
     emit({ event: 'done' })

@@ -115,6 +115,10 @@ async function member(brokers, topic, groupId, end) {
   }
 }
 
+async function demand(brokers, topic, group) {
+  await require('./demand.js')(kafka, options(brokers), topic, group, (name, value) => emit({ event: 'case', case: name, value }))
+}
+
 function fail(error) {
   emit({ event: 'error', error: String((error && error.stack) || error) + ' ' + (error?.errors || []).map((e) => String(e.stack)).join(' ') })
   process.exit(1)
@@ -123,7 +127,7 @@ function fail(error) {
 async function main() {
   kafka = await import(pathToFileURL(process.env.CLIENT_DIR + '/node_modules/@platformatic/kafka/dist/index.js'))
   const [mode, brokers, topic, ...rest] = process.argv.slice(2)
-  await { admin, produce, consume }[mode](brokers, topic, ...rest)
+  await { admin, produce, consume, demand }[mode](brokers, topic, ...rest)
   emit({ event: 'done' })
   process.exit(0)
 }

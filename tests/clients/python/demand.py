@@ -20,7 +20,7 @@ class Demand:
         yield "manual commit", self.manual_commit()
         yield "long poll", self.long_poll()
         yield "regex subscription", self.regex()
-        yield "cooperative static members", self.members()
+        yield from self.members()
 
     def producer(self, **settings):
         return Producer(self.settings(settings))
@@ -104,16 +104,16 @@ class Demand:
         poll(lambda: len(a.owned) == 3, a)
         b = Member(self, "b")
         poll(lambda: len(a.owned) == 2 and len(b.owned) == 1, a, b)
-        result, before, heard = f"a gave up {a.revoked}", set(a.owned), b.changes
+        yield "cooperative members", str(a.revoked)
+        before, heard = set(a.owned), b.changes
         a.consumer.close()
         again = Member(self, "a")
         poll(lambda: len(again.owned) == 2, again, b)
         for _ in range(10):
             b.consumer.poll(0.1)  # some heartbeats
-        result += f", came back to the same: {str(again.owned == before).lower()}, b heard {b.changes - heard}"
+        yield "static members", f"{str(again.owned == before).lower()} {b.changes - heard}"
         again.consumer.close()
         b.consumer.close()
-        return result
 
 
 class Member:

@@ -33,6 +33,7 @@ type event struct {
 	Value      *string `json:"value"`
 	Partitions []int32 `json:"partitions,omitempty"`
 	Error      string  `json:"error,omitempty"`
+	Case       string  `json:"case,omitempty"`
 }
 
 var output = struct {
@@ -58,6 +59,8 @@ func main() {
 		err = produce(brokers, topic)
 	case "consume":
 		err = consume(brokers, topic, os.Args[4])
+	case "demand":
+		err = runDemand(brokers, topic, os.Args[4])
 	default:
 		err = fmt.Errorf("mode %q", mode)
 	}
