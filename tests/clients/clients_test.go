@@ -58,6 +58,10 @@ var clients = []client{
 			"cooperative members": "says nothing of what it gives up", "static members": "leaves when it ends"}},
 	{name: "confluentgo", title: "confluent-kafka-go (librdkafka 2.11.1)", version: "2.11.1", codecs: allCodecs,
 		slow: true, install: goProgram("confluentgo", "confluentgo")}, // needs a C compiler, and minutes to link
+	{name: "confluentjs", title: "@confluentinc/kafka-javascript (librdkafka 2.15.1)", version: "1.10.1", codecs: allCodecs,
+		slow: true, install: confluentJS}, // minutes to compile
+	{name: "rust", title: "rdkafka for Rust (librdkafka 2.12.1)", version: "0.39.0", codecs: allCodecs,
+		slow: true, install: rustProgram}, // minutes to compile
 	{name: "platformatic", title: "@platformatic/kafka", version: "1.35.0", codecs: []string{"none", "gzip", "snappy", "lz4"}, // zstd takes a Node.js 22
 		slow:    true, // minutes: it waits for sessions to end after each restart
 		install: nodeProgram("platformatic/client.js", "@platformatic/kafka@1.35.0"),
@@ -127,6 +131,31 @@ func nodeProgram(path, pkg string, env ...string) func(t *testing.T) commandOf {
 			return peers.Command{Path: "node", Args: append([]string{path, mode}, args...),
 				Env: []string{"CLIENT_DIR=" + dir, "KAFKAJS_NO_PARTITIONER_WARNING=1"}}
 		}
+	}
+}
+
+// confluentJS needs a compiler and what librdkafka is made with: there is no binary of it for
+// every machine.
+func confluentJS(t *testing.T) commandOf {
+	t.Helper()
+	if err := peers.Programs(t.Context(), "g++", "make"); err != nil {
+		t.Fatal(err)
+	}
+	if err := peers.Libraries(t.Context(), "zlib1g-dev", "libssl-dev", "libzstd-dev", "libcurl4-openssl-dev", "libsasl2-dev"); err != nil {
+		t.Fatal(err)
+	}
+	return nodeProgram("confluentjs/client.js", "@confluentinc/kafka-javascript@1.10.1", "CKJS_LINKING=dynamic")(t)
+}
+
+// rustProgram builds rust/.
+func rustProgram(t *testing.T) commandOf {
+	t.Helper()
+	binary, err := peers.Rust(t.Context(), "rust")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(mode string, args ...string) peers.Command {
+		return peers.Command{Path: binary, Args: append([]string{mode}, args...)}
 	}
 }
 

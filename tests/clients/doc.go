@@ -12,7 +12,8 @@
 //   - produce carries out one command per line of standard input,
 //     {"codec":"gzip","first":0,"count":100,"pace_ms":0}: send the records first to
 //     first+count-1, one every pace_ms;
-//   - consume joins the group and reads until standard input ends, then commits and leaves.
+//   - consume joins the group and reads until standard input ends, then commits and leaves;
+//   - demand does what demand_test.go names, and prints what came of each case.
 //
 // Each prints JSON lines: {"event":"acked"|"record","n":..,"partition":..,"offset":..,
 // "key":..,"value":..}; "produced" after each command; "assigned" with all partitions

@@ -3,7 +3,9 @@ package clients
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,13 +22,18 @@ const (
 // TestPage holds the page's table against the clients that the tests run.
 func TestPage(t *testing.T) {
 	var table strings.Builder
-	table.WriteString("| client | version | codecs | runs |\n|---|---|---|---|\n")
+	table.WriteString("| client | version | codecs | cases | has nothing for | runs |\n|---|---|---|---|---|---|\n")
 	for _, c := range clients {
 		when := "every test"
 		if c.slow {
 			when = "acceptance"
 		}
-		fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", c.title, c.version, strings.Join(c.codecs, ", "), when)
+		var lacks []string
+		for _, name := range slices.Sorted(maps.Keys(c.lacks)) {
+			lacks = append(lacks, fmt.Sprintf("%s (%s)", name, c.lacks[name]))
+		}
+		fmt.Fprintf(&table, "| %s | %s | %s | story, %d of %d demands | %s | %s |\n", c.title, c.version, strings.Join(c.codecs, ", "),
+			len(demanded)-len(lacks), len(demanded), strings.Join(lacks, "; "), when)
 	}
 	got, err := os.ReadFile(page)
 	if err != nil {

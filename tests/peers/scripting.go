@@ -47,3 +47,24 @@ func Node(ctx context.Context, pkg string, env ...string) (dir string, err error
 		return err
 	})
 }
+
+// Rust builds the program of the crate in folder dir, named as the folder is, with what its
+// lock file names. What was compiled is kept, which spares the next run minutes.
+func Rust(ctx context.Context, dir string) (binary string, err error) {
+	if err := Programs(ctx, "cargo", "gcc", "g++", "make", "cmake"); err != nil {
+		return "", err
+	}
+	// librdkafka's source includes curl's header, whether or not it is to use it.
+	if err := Libraries(ctx, "zlib1g-dev", "libcurl4-openssl-dev"); err != nil {
+		return "", err
+	}
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	target := filepath.Join(cache, "rust")
+	if _, err := run(ctx, dir, "cargo", "build", "--release", "--locked", "--target-dir", target); err != nil {
+		return "", err
+	}
+	return filepath.Join(target, "release", filepath.Base(dir)), nil
+}

@@ -18,6 +18,10 @@ var debianPackages = map[string]string{
 	"gcc":     "gcc",
 	"javac":   "default-jdk-headless",
 	"kcat":    "kcat",
+	"g++":     "g++",
+	"make":    "make",
+	"cmake":   "cmake",
+	"cargo":   "cargo",
 }
 
 // Programs makes sure that system programs are on the path: it installs what is missing
@@ -33,6 +37,18 @@ func Programs(ctx context.Context, names ...string) error {
 		return nil
 	}
 	return aptInstall(ctx, missing...)
+}
+
+// Libraries makes sure that Debian's packages of these names are there, which bring no
+// program to look for. On a system without dpkg the compiler finds out.
+func Libraries(ctx context.Context, packages ...string) error {
+	if _, err := exec.LookPath("dpkg-query"); err != nil {
+		return nil
+	}
+	if _, err := run(ctx, "", "dpkg-query", append([]string{"-L"}, packages...)...); err == nil {
+		return nil
+	}
+	return aptInstall(ctx, packages...)
 }
 
 func aptInstall(ctx context.Context, packages ...string) error {
