@@ -144,3 +144,21 @@ func TestEndWhileLoadingIsNotLost(t *testing.T) {
 		}
 	})
 }
+
+// The transaction is ended, as after its timeout, between the coordinator's yes and the
+// append: the client hears of it, and not of a fault inside, which it would die of.
+func TestOffsetsThatComeBehindTheEnd(t *testing.T) {
+	world(t, func(t *testing.T, h *house) {
+		for _, code := range []protocol.Code{protocol.InvalidTxnState, protocol.InvalidProducerEpoch} {
+			h.log.set(func(l *fakeLog) { l.fail = func() error { return protocol.Errorf(code, "ended") } })
+			if got := h.CommitOffsets(t.Context(), inTxn(simple("g", at("t", 0, 5)), 7, protocol.None)); got != code {
+				t.Errorf("%v, want %v", got, code)
+			}
+			h.log.set(func(l *fakeLog) { l.fail = nil })
+			h.commit(simple("g", at("t", 0, 1)))
+			if h.unstable("g", "t", 0) || h.offset("g", "t", 0) != 1 {
+				t.Errorf("%v: the refused offset is pending", code)
+			}
+		}
+	})
+}

@@ -8,7 +8,8 @@ import (
 
 // StoreCode maps what kept a record from becoming durable to what clients of a
 // coordinator are told. They know none of the log's own codes: a Java consumer dies of
-// KAFKA_STORAGE_ERROR.
+// KAFKA_STORAGE_ERROR. What the log says of a transaction is passed on, as Kafka does: a
+// transaction that has ended while its offsets were on their way has not failed inside.
 func StoreCode(err error) protocol.Code {
 	if err == nil {
 		return protocol.None
@@ -24,6 +25,8 @@ func StoreCode(err error) protocol.Code {
 	case protocol.NotLeaderOrFollower, protocol.KafkaStorageError, protocol.FencedLeaderEpoch,
 		protocol.UnknownLeaderEpoch:
 		return protocol.NotCoordinator
+	case protocol.InvalidTxnState, protocol.InvalidProducerEpoch:
+		return code
 	default: // MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE and what should not happen
 		return protocol.UnknownServerError
 	}
