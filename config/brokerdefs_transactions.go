@@ -12,7 +12,7 @@ func brokerTransactions() []Def {
 		def("transaction.max.timeout.ms", Int, "900000", atLeast(1),
 			"Longest transaction timeout in milliseconds that a producer may ask for.").acts(),
 		def("transaction.partition.verification.enable", Boolean, "true", anything,
-			"Whether a transactional batch is checked against the coordinator before it is appended.").later().dynamic(),
+			"Whether a transactional batch or offset of a client of the first protocol (KIP-98) is checked against the coordinator before it is appended.").acts().dynamic(),
 		def("transaction.remove.expired.transaction.cleanup.interval.ms", Int, "3600000", atLeast(1),
 			"Milliseconds between two passes that drop transactional ids nobody uses.").acts(),
 		def("transaction.state.log.load.buffer.size", Int, "5242880", atLeast(1),

@@ -16,7 +16,8 @@ type Txn struct {
 	ProducerEpoch int16
 	// Join makes sure that the transaction has the partition of __consumer_offsets, so
 	// that its end reaches it. It is called with no lock held, before anything is
-	// written; its code is the answer to the commit.
+	// written; its code is the answer to the commit. nil: nobody is asked, as with
+	// transaction.partition.verification.enable=false.
 	Join func(ctx context.Context, topic string, partition int32) protocol.Code
 }
 
@@ -36,7 +37,7 @@ func (s *shard) joinTxn(ctx context.Context, w *write, t *Txn) protocol.Code {
 	}
 	open, guard := p.TransactionGuard(t.ProducerID, t.ProducerEpoch)
 	w.txn, w.guard = t, guard
-	if open {
+	if open || t.Join == nil {
 		return protocol.None
 	}
 	return t.Join(ctx, TopicName, s.id.Partition)

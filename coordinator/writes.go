@@ -202,6 +202,7 @@ func (s *shard) append(ctx context.Context, p Partition, b *record.Builder, next
 	// The answers have a timeout of their own; a record that waits keeps its place.
 	p.Append(ctx, ticket, log.Batch{
 		Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: true, Guard: next.guard,
+		Unconfirmed: next.txn != nil && next.txn.Join == nil,
 	})
 }
 

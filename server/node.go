@@ -85,7 +85,9 @@ func limits(b *config.Broker) broker.Limits {
 func (n *node) routes(b *config.Broker) *api.Routes {
 	t := &api.Routes{}
 	storage := api.OverLog(n.log)
-	t.Add(int16(kmsg.Produce), api.Route{Stream: &api.Producer{Topics: n.catalog, Log: storage, Transactions: n.transactions, Node: n.identity, Now: n.now}})
+	t.Add(int16(kmsg.Produce), api.Route{Stream: &api.Producer{
+		Topics: n.catalog, Log: storage, Transactions: n.transactions, Verifies: n.verifies, Node: n.identity, Now: n.now,
+	}})
 	fetch := &api.Fetcher{
 		Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now,
 		Sessions:  api.NewFetchSessions(int(b.Int("max.incremental.fetch.session.cache.slots"))),
@@ -94,7 +96,7 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 	}
 	t.Add(int16(kmsg.Fetch), api.Route{Framer: fetch.Fetch})
 	groups := &api.Groups{
-		Coordinator: n.groups, Transactions: n.transactions, TransactionIDs: n.transactions,
+		Coordinator: n.groups, Transactions: n.transactions, Verifies: n.verifies, TransactionIDs: n.transactions,
 		Topics: n.catalog, Node: n.identity, NewUUID: newUUID,
 	}
 	groups.Routes(t)
@@ -106,4 +108,9 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 	}
 	core.Register(t)
 	return t
+}
+
+// verifies is transaction.partition.verification.enable, which can change at any time.
+func (n *node) verifies() bool {
+	return n.catalog.Broker().Bool("transaction.partition.verification.enable")
 }

@@ -12,6 +12,7 @@ import (
 type Groups struct {
 	Coordinator  *coordinator.Coordinator
 	Transactions Transactions
+	Verifies     func() bool // transaction.partition.verification.enable
 	// TransactionIDs finds the coordinator of a transactional id.
 	TransactionIDs TransactionFinder
 	Topics         Directory

@@ -138,7 +138,7 @@ func withGroups(t *testing.T, found bool, test func(h *groupHouse)) {
 		synctest.Wait()
 		n := 0
 		test(&groupHouse{t: t, log: l, Groups: &Groups{
-			Coordinator: c, Topics: groupDirectory{}, Transactions: &joins{}, TransactionIDs: transactionIDs{},
+			Coordinator: c, Topics: groupDirectory{}, Transactions: &joins{}, Verifies: func() bool { return true }, TransactionIDs: transactionIDs{},
 			Node:    &Node{ID: 7, Advertised: map[string]Endpoint{"PLAINTEXT": {"broker.example", 9093}, "OTHER": {"other.example", 1}}},
 			NewUUID: func() string { n++; return fmt.Sprint("uuid", n) },
 		}})

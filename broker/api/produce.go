@@ -33,11 +33,12 @@ import (
 // replica min(min.insync.replicas, 1) always holds. Of two batches for one partition in a request the first is taken and
 // answered, the other ignored.
 
-// Producer is the handler of Produce.
+// Producer is the handler of Produce. Verifies is transaction.partition.verification.enable.
 type Producer struct {
 	Topics       Directory
 	Log          Log
 	Transactions Transactions
+	Verifies     func() bool
 	Node         *Node
 	Now          func() time.Time
 }

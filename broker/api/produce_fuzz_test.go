@@ -71,7 +71,7 @@ type taken struct {
 func streamed(t *testing.T, version int16, body []byte, piece int, d everyTopic, now time.Time) ([]taken, *apitest.Log, error) {
 	t.Helper()
 	log := apitest.NewLog()
-	p := &api.Producer{Topics: d, Log: log, Node: &api.Node{}, Now: func() time.Time { return now }, Transactions: &apitest.Transactions{Code: protocol.InvalidProducerIDMapping}}
+	p := &api.Producer{Topics: d, Log: log, Node: &api.Node{}, Now: func() time.Time { return now }, Transactions: &apitest.Transactions{Code: protocol.InvalidProducerIDMapping}, Verifies: func() bool { return true }}
 	out := wire.NewOutbox()
 	ctx := context.Background()
 	s := p.Open(out, &api.ConnInfo{})

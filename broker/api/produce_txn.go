@@ -11,7 +11,8 @@ import (
 // transaction, or if the coordinator confirms that the partition belongs to the
 // producer's transaction (KIP-890: else a late batch would begin a transaction that
 // nobody ends). By the rules of version 2 the coordinator adds the partition; its record lies
-// before the batch in the log and is durable no later, so nothing is waited for. The
+// before the batch in the log and is durable no later, so nothing is waited for. By
+// those of version 1 it is not asked if verification is switched off, as in Kafka. The
 // request has a transactional id, see head.
 func (q *produceParser) confirm(topic *catalog.Topic, index int32, p Partition, b *log.Batch) error {
 	h := &b.Header
@@ -19,6 +20,10 @@ func (q *produceParser) confirm(topic *catalog.Topic, index int32, p Partition, 
 	open, guard := p.TransactionGuard(h.ProducerID, h.ProducerEpoch)
 	b.Guard = guard
 	if open {
+		return nil
+	}
+	if !b.VersionTwo && !q.Verifies() {
+		b.Unconfirmed = true
 		return nil
 	}
 	parts := []txn.TopicPartition{{Topic: topic.Name, Partition: index}}

@@ -92,3 +92,19 @@ func TestProduceAsksTheCoordinator(t *testing.T) {
 		})
 	}
 }
+
+// TestProduceUnverified: with verification switched off the coordinator is asked by those
+// only who need it to add the partition.
+func TestProduceUnverified(t *testing.T) {
+	for version, asks := range map[int16]bool{3: false, 11: false, 12: true, 13: true} {
+		x := &apitest.Transactions{Code: protocol.TransactionAbortable}
+		b := apitest.Start(t, apitest.Options{Transactions: x, Unverified: true})
+		topic := b.Topic("t", 1, nil)
+		req := produceTo(version, "t", topic.ID, map[int32][]byte{0: transactional(batchOf(1, 10), 0)})
+		req.TransactionID = kmsg.StringPtr("tx")
+		p := onePart(t, b.Dial().Call(req))
+		if stored := len(b.Log.Batches(pack.PartitionID{Topic: topic.ID})); asks != (len(x.Asked()) == 1) || asks != (p.ErrorCode != 0) || asks != (stored == 0) {
+			t.Errorf("version %d: %v, %d batches stored, coordinator asked %d times", version, protocol.Code(p.ErrorCode), stored, len(x.Asked()))
+		}
+	}
+}

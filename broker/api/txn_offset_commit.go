@@ -65,6 +65,9 @@ func (g *Groups) txnCommit(version int16, req *kmsg.TxnOffsetCommitRequest) *coo
 	if version >= 6 {
 		commit.Unknown = protocol.GroupIDNotFound
 	}
+	if version < txn.OffsetCommitAdds && !g.Verifies() {
+		return commit
+	}
 	commit.Txn.Join = func(ctx context.Context, topic string, partition int32) protocol.Code {
 		parts := []txn.TopicPartition{{Topic: topic, Partition: partition}}
 		codes := g.Transactions.Join(ctx, req.TransactionalID, req.ProducerID, req.ProducerEpoch, version >= txn.OffsetCommitAdds, parts)

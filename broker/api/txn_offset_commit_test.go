@@ -85,6 +85,24 @@ func TestTxnOffsetCommit(t *testing.T) {
 	})
 }
 
+// TestTxnOffsetCommitUnverified: with verification switched off the coordinator is asked
+// by those only who need it to add the partition.
+func TestTxnOffsetCommitUnverified(t *testing.T) {
+	versions(t, protocol.KeyTxnOffsetCommit, func(t *testing.T, v int16) {
+		withGroups(t, true, func(h *groupHouse) {
+			h.Transactions = &joins{code: protocol.InvalidTxnState}
+			h.Verifies = func() bool { return false }
+			want := protocol.None
+			if v >= txn.OffsetCommitAdds {
+				want = protocol.InvalidTxnState
+			}
+			if got := h.txnCommitOf(v, "g", -1, "", topicT, 0); got != want {
+				t.Errorf("%v, want %v", got, want)
+			}
+		})
+	})
+}
+
 // TestStableOffsets: who requires stable offsets is told that one is not decided yet,
 // others see the one before.
 func TestStableOffsets(t *testing.T) {

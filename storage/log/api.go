@@ -33,6 +33,9 @@ type Batch struct {
 	// other batches of coordinators it is optional and older than the state that they
 	// build on: they are refused once a pack has been lost since.
 	Guard Guard
+	// Unconfirmed lets the (transactional) batch begin a transaction that no coordinator
+	// has confirmed (transaction.partition.verification.enable is false).
+	Unconfirmed bool
 }
 
 // Result is what became of one batch of a Ticket. Err is nil, a protocol.Code or a

@@ -52,8 +52,8 @@ func (l *Log) checkProducer(p *Partition, b *Batch) (*partition.Batch, error) {
 	if b.Marker != nil {
 		return nil, p.state.CheckMarker(&b.Header, *b.Marker, b.VersionTwo)
 	}
-	o := partition.Origin{Coordinator: b.Coordinator, VersionTwo: b.VersionTwo}
-	if b.Header.Transactional() && b.Guard != 0 {
+	o := partition.Origin{Coordinator: b.Coordinator, VersionTwo: b.VersionTwo, Verified: b.Unconfirmed}
+	if b.Header.Transactional() && b.Guard != 0 && !b.Unconfirmed {
 		o.Verified = uint64(b.Guard) >= l.rolledBack && !p.state.MarkedSince(b.Header.ProducerID, uint64(b.Guard))
 		if !o.Verified && uint64(b.Guard) < l.rolledBack && !p.state.InTransaction(b.Header.ProducerID, b.Header.ProducerEpoch) {
 			// What the guard stood for may be lost: the client asks again, and so do we.

@@ -193,6 +193,32 @@ func TestGuard(t *testing.T) {
 	r.must(p, txnBatch(1, 2, g), 4)
 }
 
+// Where nobody asks for verification a batch begins a transaction by itself; what is
+// wrong with it otherwise is refused all the same.
+func TestUnconfirmed(t *testing.T) {
+	r := newRig(t, newScriptedJournal(1))
+	p := r.partition(0)
+	unconfirmed := func(seq int32) Batch {
+		_, g := p.TransactionGuard(1, 0)
+		b := txnBatch(1, seq, g)
+		b.Unconfirmed = true
+		return b
+	}
+	r.must(p, unconfirmed(0), 0)
+	if got := p.Bounds(); got.LastStable != 0 || got.HighWatermark != 1 {
+		t.Fatalf("%+v", got)
+	}
+	if res := <-r.send(p, unconfirmed(7)); !errors.Is(res.Err, protocol.OutOfOrderSequenceNumber) {
+		t.Fatalf("%+v", res)
+	}
+	stale := unconfirmed(1)
+	r.must(p, markerBatch(1, false, 0), 1)
+	r.must(p, stale, 2) // as in Kafka: it begins another one, and nobody ends it
+	if got := p.Bounds(); got.LastStable != 2 {
+		t.Fatalf("%+v", got)
+	}
+}
+
 // What the guard stood for may have been in the pack that failed: the batch is refused as
 // if it had been there too, although its own partition lost nothing.
 func TestGuardIsVoidAfterAFailure(t *testing.T) {

@@ -11,7 +11,7 @@ type Origin struct {
 	// the same sequence. They are outside the duplicate check.
 	Coordinator bool
 	// Verified: the coordinator has confirmed that the partition belongs to the
-	// producer's transaction, and nothing has ended it since.
+	// producer's transaction, and nothing has ended it since; or nobody asks for that.
 	Verified bool
 	// VersionTwo: written by the rules of transaction version 2 (KIP-890), by which each
 	// transaction has an epoch of its own.

@@ -49,6 +49,7 @@ type Options struct {
 	Storage api.Log // in place of Log
 	// Transactions confirms transactional batches; without it there is no transaction.
 	Transactions api.Transactions
+	Unverified   bool // transaction.partition.verification.enable is false
 	// Coordinator answers the other requests of transactions; without it all are
 	// answered NOT_COORDINATOR.
 	Coordinator *Coordinator
@@ -155,7 +156,10 @@ func (b *Broker) routes(o *Options) {
 	if o.Storage != nil {
 		storage = o.Storage
 	}
-	b.Routes.Add(protocol.KeyProduce, api.Route{Stream: &api.Producer{Topics: b.Catalog, Log: storage, Node: b.Node, Now: time.Now, Transactions: o.Transactions}})
+	b.Routes.Add(protocol.KeyProduce, api.Route{Stream: &api.Producer{
+		Topics: b.Catalog, Log: storage, Node: b.Node, Now: time.Now,
+		Transactions: o.Transactions, Verifies: func() bool { return !o.Unverified },
+	}})
 	fetcher := &api.Fetcher{
 		Topics: b.Catalog, Log: storage, Node: b.Node, Sessions: b.Sessions,
 		MaxBytes: 55 << 20, MaxMemory: 64 << 20, Now: time.Now,
