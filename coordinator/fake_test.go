@@ -38,6 +38,7 @@ type fakePartition struct {
 	next    int64    // appended
 	durable [][]byte // batches
 	pending []func()
+	settles sync.Mutex // held while an append becomes durable: they do so in order
 }
 
 func (l *fakeLog) partition(n int32) *fakePartition {
@@ -111,6 +112,8 @@ func (p *fakePartition) Append(_ context.Context, t *log.Ticket, b log.Batch) {
 }
 
 func (p *fakePartition) settleOne() {
+	p.settles.Lock()
+	defer p.settles.Unlock()
 	p.log.mu.Lock()
 	if len(p.pending) == 0 {
 		p.log.mu.Unlock()
