@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -56,6 +57,20 @@ func aptInstall(ctx context.Context, packages ...string) error {
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
 		return fmt.Errorf("%w: install these packages (Debian's names): %s", ErrMissing, list)
 	}
+	cache, err := CacheDir()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
+	}
+	// One at a time: apt-get gives up where another one runs. Not the lock of install, which
+	// may be held by the caller.
+	unlock, err := lock(filepath.Join(cache, "apt.lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if _, err := run(ctx, "", "apt-get", "update", "-q"); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrMissing, list, err)
 	}
