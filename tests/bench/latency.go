@@ -23,29 +23,43 @@ type samples struct {
 	seen  atomic.Int64
 }
 
-func (s *samples) add(d time.Duration) {
+// add says whether it fell into the window.
+func (s *samples) add(d time.Duration) bool {
 	s.seen.Add(1)
 	if !s.on.Load() {
-		return
+		return false
 	}
+	s.keep(d)
+	return true
+}
+
+func (s *samples) keep(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.times = append(s.times, d)
 }
 
-// report puts the quantiles into a result; too few samples are an error.
-func (s *samples) report(r result, window time.Duration, perSecond int) error {
+// sort returns the times in order.
+func (s *samples) sort() []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if floor := int(window.Seconds()*float64(perSecond)) * 8 / 10; len(s.times) < floor {
-		return fmt.Errorf("%d answers in %v, at least %d expected: the broker did not keep up", len(s.times), window, floor)
-	}
 	slices.Sort(s.times)
-	at := func(q float64) float64 {
-		return float64(s.times[int(q*float64(len(s.times)-1))].Microseconds()) / 1000
+	return s.times
+}
+
+// quantile is one of times in order, in ms.
+func quantile(times []time.Duration, q float64) float64 {
+	return float64(times[int(q*float64(len(times)-1))].Microseconds()) / 1000
+}
+
+// report puts the quantiles into a result; too few samples are an error.
+func (s *samples) report(r result, window time.Duration, perSecond int) error {
+	times := s.sort()
+	if floor := int(window.Seconds()*float64(perSecond)) * 8 / 10; len(times) < floor {
+		return fmt.Errorf("%d answers in %v, at least %d expected: the broker did not keep up", len(times), window, floor)
 	}
-	r[p50], r[p99] = at(0.5), at(0.99)
-	r[rate] = float64(len(s.times)) / window.Seconds()
+	r[p50], r[p99] = quantile(times, 0.5), quantile(times, 0.99)
+	r[rate] = float64(len(times)) / window.Seconds()
 	return nil
 }
 

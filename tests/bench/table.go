@@ -22,13 +22,15 @@ const (
 	writeFactor metric = "written/byte"
 	p50         metric = "p50 ms"
 	p99         metric = "p99 ms"
+	turnP50     metric = "turn p50 ms"
+	turnP99     metric = "turn p99 ms"
 	rate        metric = "records/s"
 	startEmpty  metric = "start empty ms"
 	startKilled metric = "start after kill ms"
 )
 
 // metrics is the order in which figures are shown.
-var metrics = []metric{throughput, rate, transactions, userCPU, systemCPU, p50, p99, peakMemory, writeFactor, startEmpty, startKilled}
+var metrics = []metric{throughput, rate, transactions, userCPU, systemCPU, p50, p99, turnP50, turnP99, peakMemory, writeFactor, startEmpty, startKilled}
 
 // table prints a case as soon as it is measured.
 type table struct {
