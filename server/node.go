@@ -40,7 +40,7 @@ type node struct {
 	producers    *producerid.Allocator
 	features     *features.Levels
 	upkeep       *upkeep.Upkeep
-	debt         *upkeep.Debt // of internal topics
+	debts        *upkeep.Debts // of internal topics
 	identity     *api.Node
 	network      *broker.Server
 	http         *httpd.Server

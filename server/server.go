@@ -112,7 +112,7 @@ func (n *node) assemble(ctx context.Context) error {
 	if n.log, err = n.openLog(ctx, b); err != nil {
 		return err
 	}
-	n.debt = upkeep.NewDebt()
+	n.debts = upkeep.NewDebts()
 	if err := n.coordinators(ctx, b); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (n *node) coordinators(ctx context.Context, b *config.Broker) (err error) {
 	topics := coordinator.CatalogTopics(n.catalog, n.stores.start.Epoch)
 	opts := coordinator.OptionsFrom(b)
 	opts.Logger, opts.Now = n.logger.Named("groups"), n.now
-	n.groups = coordinator.New(opts, topics, coordinator.Throttled(coordinator.StorageLog(n.log), n.debt), n.registry)
+	n.groups = coordinator.New(opts, topics, coordinator.Throttled(coordinator.StorageLog(n.log), n.debts.Groups), n.registry)
 
 	if n.features, err = features.Open(ctx, n.stores.meta); err != nil {
 		return err
@@ -155,7 +155,7 @@ func (n *node) coordinators(ctx context.Context, b *config.Broker) (err error) {
 	txns := transactions.OptionsFrom(b)
 	txns.Logger, txns.Now = n.logger.Named("transactions"), n.now
 	txns.Level = func() int16 { return n.features.Level(features.Transaction) }
-	n.transactions = transactions.New(txns, topics, transactions.StorageLog(n.log, n.debt), n.groups, n.producers, n.registry)
+	n.transactions = transactions.New(txns, topics, transactions.StorageLog(n.log, n.debts.Transactions), n.groups, n.producers, n.registry)
 	return nil
 }
 
@@ -188,7 +188,7 @@ func (n *node) newUpkeep(b *config.Broker) (*upkeep.Upkeep, error) {
 		Journal: n.stores.journal, Bucket: n.stores.bucket, Store: n.stores.meta,
 		Log: upkeep.LogOf(n.log, epochs), Topics: upkeepTopics{n.catalog}, Index: n.stores.index,
 		Forgotten: n.stores.objects.Forget,
-		Logger:    n.logger.Named("upkeep"), Registry: n.registry, Now: n.now, Debt: n.debt,
+		Logger:    n.logger.Named("upkeep"), Registry: n.registry, Now: n.now, Debts: n.debts,
 		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
 		ProducerExpiry: func() time.Duration {
 			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond
@@ -276,11 +276,21 @@ func (u upkeepTopics) List() []upkeep.Topic {
 	out := make([]upkeep.Topic, 0, len(topics))
 	for _, t := range topics {
 		out = append(out, upkeep.Topic{
-			ID: t.ID, Partitions: t.Partitions, Internal: t.Internal && t.Config.Compact,
+			ID: t.ID, Partitions: t.Partitions, Owner: ownerOf(t),
 			Delete: t.Config.Delete, RetentionMs: t.Config.RetentionMs, RetentionBytes: t.Config.RetentionBytes,
 		})
 	}
 	return out
+}
+
+func ownerOf(t *catalog.Topic) upkeep.Owner {
+	switch {
+	case !t.Internal || !t.Config.Compact:
+		return upkeep.Clients
+	case t.Name == catalog.TransactionsTopic:
+		return upkeep.Transactions
+	}
+	return upkeep.Groups
 }
 
 func (n *node) newHTTP(b *config.Broker) *httpd.Server {

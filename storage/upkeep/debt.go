@@ -9,28 +9,61 @@ import (
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
-const (
-	// debtMax is how many bytes of internal topics may lie outside their lifted
-	// segments, durable or on their way, whatever is live; above it, the live bytes are
-	// the bound. With the lifted bytes themselves it is what a start reads of them.
-	debtMax = 768 << 10
-	// debtPatience is how long an append waits for a lift at most. A lift that takes
-	// longer is stuck, as when the bucket does not answer: then nobody waits until one
-	// has succeeded.
-	debtPatience = 2 * time.Second
+// allowance is how many bytes of an internal topic may lie outside its lifted segments,
+// whatever is live. With the lifted bytes themselves it is what a start reads of it.
+type allowance struct {
+	due int64 // from here on a lift is due; above it, from half of the live bytes
+	max int64 // durable or on their way; above it, the live bytes are the bound
+}
+
+var (
+	// Groups have to be there soon after a start, and commit their offsets now and then.
+	groupsAllowance = allowance{256 << 10, 768 << 10}
+	// Transactions write two records each: with the allowance of groups a busy broker
+	// would lift several times a second, and each lift syncs beside the journal. This
+	// much is read in a fraction of a second.
+	transactionsAllowance = allowance{4 << 20, 12 << 20}
 )
 
-// Debt counts the bytes of internal topics that are not lifted yet, and makes
-// coordinators wait while they are too many: so what a start reads of those topics is
+// debtPatience is how long an append waits for a lift at most. A lift that takes longer
+// is stuck, as when the bucket does not answer: then nobody waits until one has
+// succeeded.
+const debtPatience = 2 * time.Second
+
+// Debts are those of the coordinators' topics. One Debts belongs to one Upkeep.
+type Debts struct {
+	Groups, Transactions *Debt
+
+	due chan struct{} // a lift has something to do
+}
+
+// NewDebts makes debts that are not known yet: appends wait until they are measured.
+func NewDebts() *Debts {
+	due := make(chan struct{}, 1)
+	return &Debts{newDebt(groupsAllowance, due), newDebt(transactionsAllowance, due), due}
+}
+
+func (d *Debts) all() []*Debt { return []*Debt{d.Groups, d.Transactions} }
+
+// of is the debt of a coordinator's topic.
+func (d *Debts) of(o Owner) *Debt {
+	if o == Transactions {
+		return d.Transactions
+	}
+	return d.Groups
+}
+
+// Debt counts the bytes of an internal topic that are not lifted yet, and makes its
+// coordinator wait while they are too many: so what a start reads of the topic is
 // bounded at every moment, also when the process is killed in the middle of a burst.
 // Only appends that go through Admit wait; user data does not.
 //
 // It counts a little too much at times, never too little: what is measured comes from
-// the log and the metadata store, and what became durable since is added to it. One Debt
-// belongs to one Upkeep. The zero value is not usable; methods may be called from any
-// goroutine.
+// the log and the metadata store, and what became durable since is added to it. Methods
+// may be called from any goroutine.
 type Debt struct {
-	due chan struct{} // a lift has something to do
+	allowance allowance
+	due       chan struct{} // a lift has something to do
 
 	waits  atomic.Int64 // appends that had to wait
 	stalls atomic.Int64 // times that waiting was given up
@@ -51,8 +84,7 @@ type debtor struct {
 	admitted chan struct{}
 }
 
-// NewDebt makes a Debt that is not known yet: appends wait until it is measured.
-func NewDebt() *Debt { return &Debt{due: make(chan struct{}, 1)} }
+func newDebt(a allowance, due chan struct{}) *Debt { return &Debt{allowance: a, due: due} }
 
 // Admit waits until n more bytes of an internal topic may be appended, in the order of
 // the calls, for at most debtPatience. REQUEST_TIMED_OUT when ctx ends first; else
@@ -116,7 +148,7 @@ func (d *Debt) Settle(n int, durable bool) {
 // fits says whether n more bytes are within the bound. What is larger than the bound
 // goes alone. The caller holds d.mu.
 func (d *Debt) fits(n int64) bool {
-	return d.stuck || d.known && d.durable+d.inFlight+n <= max(debtMax, d.live, n)
+	return d.stuck || d.known && d.durable+d.inFlight+n <= max(d.allowance.max, d.live, n)
 }
 
 // take admits n bytes. The caller holds d.mu.
@@ -141,7 +173,7 @@ func (d *Debt) admitWaiting() {
 }
 
 // trigger is how much has to be there for a lift. The caller holds d.mu.
-func (d *Debt) trigger() int64 { return max(liftBytesMin, d.live/2) }
+func (d *Debt) trigger() int64 { return max(d.allowance.due, d.live/2) }
 
 // kick tells the lift that it has something to do.
 func (d *Debt) kick() {

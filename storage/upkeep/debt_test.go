@@ -13,6 +13,17 @@ import (
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
+// debtMax is a bound that these tests work with, groups'.
+const debtMax = 768 << 10
+
+func groupsDebt(t *testing.T) *Debt {
+	t.Helper()
+	if groupsAllowance.max != debtMax {
+		t.Fatalf("the bound is %d", groupsAllowance.max)
+	}
+	return newDebt(groupsAllowance, make(chan struct{}, 1))
+}
+
 // held is what a start would read at this moment.
 func (d *Debt) held() int64 {
 	d.mu.Lock()
@@ -24,7 +35,7 @@ func (d *Debt) held() int64 {
 // lift that is slow: what is not lifted stays within the bound, and everybody gets on.
 func TestDebtIsBoundedAtEveryMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDebt()
+		d := groupsDebt(t)
 		d.kick() // Run measures at once
 		ctx, cancel := context.WithCancel(context.Background())
 		var unlifted, most atomic.Int64
@@ -82,7 +93,7 @@ func TestDebtIsBoundedAtEveryMoment(t *testing.T) {
 
 func TestDebtIsWaitedForNoLongerThanItHelps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDebt()
+		d := groupsDebt(t)
 		must := func(err error) {
 			t.Helper()
 			if err != nil {
@@ -124,7 +135,7 @@ func TestDebtIsWaitedForNoLongerThanItHelps(t *testing.T) {
 
 func TestWhatIsLargerThanTheBoundGoesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDebt()
+		d := groupsDebt(t)
 		d.measured(d.mark(), 0, 0)
 		if err := d.Admit(t.Context(), 100); err != nil {
 			t.Fatal(err)
@@ -168,7 +179,7 @@ func TestRunBoundsWhatAStartReads(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		return nil
 	}
-	d := r.upkeep.cfg.Debt
+	d := r.upkeep.cfg.Debts.Groups
 	ran := make(chan error, 1)
 	go func() { ran <- r.upkeep.Run(ctx) }()
 	id := at(consumers, 1)

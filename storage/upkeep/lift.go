@@ -12,8 +12,9 @@ import (
 )
 
 // LiftIfDue lifts the internal partitions that make up most of what lies outside lifted
-// segments, when that is more than the debt's trigger or appends wait for room: so
-// coordinators that load read at most what is live and debtMax, or twice what is live.
+// segments, when that is more than their debt's trigger or appends wait for room: so
+// coordinators that load read at most what is live and the debt's allowance, or twice
+// what is live.
 func (u *Upkeep) LiftIfDue(ctx context.Context) error {
 	if err := u.lock(ctx); err != nil {
 		return err
@@ -33,7 +34,9 @@ func (u *Upkeep) LiftIfDue(ctx context.Context) error {
 			return err
 		}
 	}
-	u.cfg.Debt.recovered()
+	for _, d := range u.cfg.Debts.all() {
+		d.recovered()
+	}
 	return nil
 }
 
@@ -44,7 +47,11 @@ func (u *Upkeep) Lift(ctx context.Context) error {
 		return err
 	}
 	defer u.unlock()
-	return u.liftThese(ctx, u.internal())
+	var ids []pack.PartitionID
+	for _, p := range u.internal() {
+		ids = append(ids, p.id)
+	}
+	return u.liftThese(ctx, ids)
 }
 
 // liftPending rewrites what is not lifted yet, however little it is.

@@ -74,7 +74,7 @@ func (r *rig) expect(id pack.PartitionID) map[string]string {
 func (r *rig) checkTables() (total int) {
 	r.t.Helper()
 	for id := range r.acked {
-		if id.Topic != consumers.ID {
+		if id.Topic != consumers.ID && id.Topic != txns.ID {
 			continue
 		}
 		got, n := r.table(id)
@@ -139,13 +139,45 @@ func TestLiftIsDueByBytes(t *testing.T) {
 			r.roll()
 			r.must(r.upkeep.Seal(ctx))
 		}
-		if n := len(r.read(id)); n > 2*liftBytesMin {
+		if n := len(r.read(id)); n > 2*int(groupsAllowance.due) {
 			t.Fatalf("%d bytes to load after %d commits", n, 1000*(i+1))
 		}
 	}
 	r.checkTables()
 	if lifts := testutil.ToFloat64(r.upkeep.metrics.lifts); lifts < 2 || lifts > 6 {
 		t.Errorf("%v lifts for %d bytes", lifts, len(r.acked[id]))
+	}
+}
+
+// TestDebtsAreApart: each coordinator's topic is lifted by an allowance of its own.
+func TestDebtsAreApart(t *testing.T) {
+	r := newRig(t, adopted)
+	ctx := context.Background()
+	grow := func(id pack.PartitionID, until int64) {
+		t.Helper()
+		for r.log.OpenBytes(id) < until {
+			r.commits(id, 1000, 10)
+		}
+		r.must(r.upkeep.LiftIfDue(ctx))
+	}
+	groups, transactions := at(consumers, 0), at(txns, 0)
+	want := func(what string, groupBytes, transactionBytes bool) {
+		t.Helper()
+		if g, x := r.log.OpenBytes(groups), r.log.OpenBytes(transactions); (g > 0) != groupBytes || (x > 0) != transactionBytes {
+			t.Errorf("%s: %d bytes of groups and %d of transactions are not lifted", what, g, x)
+		}
+	}
+	grow(transactions, transactionsAllowance.due/2)
+	want("transactions within their allowance", false, true)
+	grow(groups, groupsAllowance.due+1)
+	want("groups beyond theirs", false, true)
+	grow(groups, groupsAllowance.due/2)
+	grow(transactions, transactionsAllowance.due+1)
+	want("transactions beyond theirs", true, false)
+	r.checkTables()
+	r.restart()
+	if n := r.checkTables(); n > int(groupsAllowance.due) {
+		t.Errorf("%d bytes to load", n)
 	}
 }
 

@@ -26,6 +26,7 @@ type liftState struct {
 // liftPart is how much of an internal partition lies where, in bytes.
 type liftPart struct {
 	id     pack.PartitionID
+	debt   *Debt
 	known  bool  // shared and live have been read
 	sealed int64 // in shared segments
 	live   int64 // in lifted ones
@@ -56,27 +57,39 @@ type block struct {
 
 // measure finds out how many bytes of internal partitions lie outside lifted
 // segments: in the open journal, which is asked each time, and in sealed slices, which
-// are read again only when they changed. It tells the debt, and returns the partitions
+// are read again only when they changed. It tells the debts, and returns the partitions
 // that are worth a lift; none if no lift is due.
 func (u *Upkeep) measure(ctx context.Context) ([]pack.PartitionID, error) {
-	mark := u.cfg.Debt.mark()
 	u.listInternal()
-	var pending, live int64
-	for _, p := range u.lift.parts {
-		if !p.known {
-			if err := u.measureSealed(ctx, p); err != nil {
-				return nil, err
+	var all int64
+	var due []pack.PartitionID
+	for _, d := range u.cfg.Debts.all() {
+		mark := d.mark()
+		var parts []*liftPart
+		var pending, live int64
+		for _, p := range u.lift.parts {
+			if p.debt != d {
+				continue
+			}
+			if !p.known {
+				if err := u.measureSealed(ctx, p); err != nil {
+					return nil, err
+				}
+			}
+			p.look(u.cfg.Log)
+			pending += p.pending()
+			live += p.live
+			if p.pending() > 0 {
+				parts = append(parts, p)
 			}
 		}
-		p.look(u.cfg.Log)
-		pending += p.pending()
-		live += p.live
+		all += pending
+		if d.measured(mark, pending, live) {
+			due = append(due, worthLifting(parts, pending, d.allowance.due/4)...)
+		}
 	}
-	u.metrics.liftPending.Set(float64(pending))
-	if !u.cfg.Debt.measured(mark, pending, live) {
-		return nil, nil
-	}
-	return u.worthLifting(pending), nil
+	u.metrics.liftPending.Set(float64(all))
+	return due, nil
 }
 
 // listInternal brings the list of internal partitions up to date: at most once per
@@ -87,12 +100,11 @@ func (u *Upkeep) listInternal() {
 		return
 	}
 	parts := make(map[pack.PartitionID]*liftPart)
-	for _, id := range u.internal() {
-		if p := u.lift.parts[id]; p != nil && !u.lift.stale {
-			parts[id] = p
-		} else {
-			parts[id] = &liftPart{id: id}
+	for _, p := range u.internal() {
+		if old := u.lift.parts[p.id]; old != nil && !u.lift.stale {
+			p = old
 		}
+		parts[p.id] = p
 	}
 	u.lift.parts, u.lift.listed, u.lift.stale = parts, now, false
 }
@@ -118,17 +130,11 @@ func (u *Upkeep) measureSealed(ctx context.Context, p *liftPart) error {
 	return nil
 }
 
-// worthLifting picks partitions until little is left outside: first those where most
-// bytes go for each byte that is written, so that one with few changes and much that is
-// live is not rewritten each time that another is busy.
-func (u *Upkeep) worthLifting(pending int64) []pack.PartitionID {
+// worthLifting picks of partitions with pending bytes until little is left outside:
+// first those where most bytes go for each byte that is written, so that one with few
+// changes and much that is live is not rewritten each time that another is busy.
+func worthLifting(parts []*liftPart, pending, little int64) []pack.PartitionID {
 	const overhead = 4 << 10 // of a partition in a segment, more or less
-	var parts []*liftPart
-	for _, p := range u.lift.parts {
-		if p.pending() > 0 {
-			parts = append(parts, p)
-		}
-	}
 	gain := func(p *liftPart) float64 {
 		return float64(p.pending()) / float64(p.pending()+p.live+overhead)
 	}
@@ -136,7 +142,7 @@ func (u *Upkeep) worthLifting(pending int64) []pack.PartitionID {
 	var ids []pack.PartitionID
 	rest := pending
 	for _, p := range parts {
-		if rest <= liftBytesMin/4 && len(ids) > 0 {
+		if rest <= little && len(ids) > 0 {
 			break
 		}
 		ids = append(ids, p.id)
@@ -166,15 +172,15 @@ func (u *Upkeep) noteSegment(id metadata.SegmentID, lifted bool) {
 }
 
 // internal lists the partitions of the coordinators' topics.
-func (u *Upkeep) internal() []pack.PartitionID {
-	var ids []pack.PartitionID
+func (u *Upkeep) internal() []*liftPart {
+	var parts []*liftPart
 	for _, t := range u.cfg.Topics.List() {
-		if !t.Internal {
+		if t.Owner == Clients {
 			continue
 		}
 		for i := range t.Partitions {
-			ids = append(ids, pack.PartitionID{Topic: t.ID, Partition: i})
+			parts = append(parts, &liftPart{id: pack.PartitionID{Topic: t.ID, Partition: i}, debt: u.cfg.Debts.of(t.Owner)})
 		}
 	}
-	return ids
+	return parts
 }

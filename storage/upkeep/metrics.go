@@ -65,16 +65,22 @@ func newMetrics(r prometheus.Registerer) *metrics {
 }
 
 // debt shows the waits of coordinators.
-func (m *metrics) debt(r prometheus.Registerer, d *Debt) {
+func (m *metrics) debts(r prometheus.Registerer, debts *Debts) {
 	for name, f := range map[string]struct {
 		help  string
-		value func() int64
+		value func(*Debt) int64
 	}{
-		"lift_waits_total":  {"Appends of coordinators that waited for a rewrite of their topic.", d.waits.Load},
-		"lift_stalls_total": {"Times that such waits were given up, since no rewrite succeeded in time.", d.stalls.Load},
+		"lift_waits_total":  {"Appends of coordinators that waited for a rewrite of their topic.", func(d *Debt) int64 { return d.waits.Load() }},
+		"lift_stalls_total": {"Times that such waits were given up, since no rewrite succeeded in time.", func(d *Debt) int64 { return d.stalls.Load() }},
 	} {
 		register(r, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "streamhouse_" + name, Help: f.help},
-			func() float64 { return float64(f.value()) }))
+			func() float64 {
+				var sum int64
+				for _, d := range debts.all() {
+					sum += f.value(d)
+				}
+				return float64(sum)
+			}))
 	}
 }
 

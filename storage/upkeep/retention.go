@@ -75,7 +75,7 @@ func (r *retentionPass) partition(ctx context.Context, id pack.PartitionID, t *T
 	}
 	for i := range slices {
 		r.live[slices[i].Segment] += slices[i].Bytes
-		if !t.Internal {
+		if t.Owner == Clients {
 			r.ordinary[slices[i].Segment] = struct{}{}
 		}
 	}

@@ -126,7 +126,8 @@ func (x *topics) drop(id pack.TopicID) {
 var (
 	orders    = Topic{ID: pack.TopicID{15: 1}, Partitions: 3, Delete: true, RetentionMs: -1, RetentionBytes: -1}
 	clicks    = Topic{ID: pack.TopicID{15: 2}, Partitions: 2, Delete: true, RetentionMs: -1, RetentionBytes: -1}
-	consumers = Topic{ID: pack.TopicID{15: 3}, Partitions: 4, Internal: true, RetentionMs: -1, RetentionBytes: -1}
+	txns      = Topic{ID: pack.TopicID{15: 4}, Partitions: 2, Owner: Transactions, RetentionMs: -1, RetentionBytes: -1}
+	consumers = Topic{ID: pack.TopicID{15: 3}, Partitions: 4, Owner: Groups, RetentionMs: -1, RetentionBytes: -1}
 )
 
 func at(t Topic, partition int32) pack.PartitionID {
@@ -162,7 +163,7 @@ func newRigOn(t *testing.T, k kind, durable bool) *rig {
 		t:       t,
 		dir:     t.TempDir(),
 		clock:   &clock{now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)},
-		topics:  &topics{list: []Topic{orders, clicks, consumers}},
+		topics:  &topics{list: []Topic{orders, clicks, consumers, txns}},
 		acked:   map[pack.PartitionID][]byte{},
 		folds:   map[pack.PartitionID]*partition.State{},
 	}
@@ -401,7 +402,7 @@ func (r *rig) produceAll(ids []pack.PartitionID, batches [][]byte) {
 			r.t.Fatal(err)
 		}
 		appender.Append(ctx, ticket, i, p, r.batch(p, log.Batch{
-			Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: id.Topic == consumers.ID,
+			Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: id.Topic == consumers.ID || id.Topic == txns.ID,
 		}))
 	}
 	<-done

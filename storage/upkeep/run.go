@@ -133,7 +133,7 @@ func damaged(err error) bool {
 // liftWhenDue lifts as soon as the debt asks for it, and looks in any case once per
 // interval. While lifts fail, coordinators do not wait for them.
 func (u *Upkeep) liftWhenDue(ctx context.Context) error {
-	pause, due := time.Duration(0), u.cfg.Debt.due
+	pause, due := time.Duration(0), u.cfg.Debts.due
 	for {
 		select {
 		case <-ctx.Done():
@@ -144,14 +144,16 @@ func (u *Upkeep) liftWhenDue(ctx context.Context) error {
 		err := u.LiftIfDue(ctx)
 		switch {
 		case err == nil:
-			pause, due = u.cfg.LiftInterval, u.cfg.Debt.due
+			pause, due = u.cfg.LiftInterval, u.cfg.Debts.due
 			continue
 		case ctx.Err() != nil:
 			return nil
 		case damaged(err):
 			return err
 		}
-		u.cfg.Debt.stall()
+		for _, d := range u.cfg.Debts.all() {
+			d.stall()
+		}
 		u.failed("lift", err)
 		pause, due = min(max(2*pause, retryMin), retryMax), nil
 	}

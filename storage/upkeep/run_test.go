@@ -54,7 +54,7 @@ func TestRunBesideProducers(t *testing.T) {
 		if start, _ := r.store.LogStart(context.Background(), at(clicks, 1)); start == 0 {
 			t.Error("retention by size did nothing")
 		}
-		if n := r.checkTables(); n > 2*liftBytesMin {
+		if n := r.checkTables(); n > 2*int(groupsAllowance.due) {
 			t.Errorf("%d bytes of internal topics to load", n)
 		}
 	})

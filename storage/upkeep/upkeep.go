@@ -58,12 +58,21 @@ type Log interface {
 	ReadBatches(ctx context.Context, id pack.PartitionID, offset int64, bytesMax int) ([]byte, error)
 }
 
+// Owner is whose topic it is. Those of coordinators are lifted out of shared segments.
+type Owner uint8
+
+// Owners.
+const (
+	Clients Owner = iota
+	Groups
+	Transactions
+)
+
 // Topic is what upkeep needs to know of a topic.
 type Topic struct {
 	ID         metadata.TopicID
 	Partitions int32
-	// Internal: a coordinator's topic, lifted out of shared segments.
-	Internal bool
+	Owner      Owner
 	// Delete: cleanup.policy contains "delete". The limits count only then.
 	Delete         bool
 	RetentionMs    int64 // retention.ms, -1: no limit
@@ -101,8 +110,8 @@ type Config struct {
 	Logger    *zap.Logger
 	Registry  prometheus.Registerer
 	Now       func() time.Time
-	// Debt is what coordinators wait by before they append; nil: nobody does.
-	Debt *Debt
+	// Debts are what coordinators wait by before they append; nil: nobody does.
+	Debts *Debts
 
 	Start    metadata.Start // cluster and incarnation
 	Broker   int32
@@ -138,9 +147,6 @@ type Config struct {
 
 // The bounds that no setting changes.
 const (
-	// liftBytesMin is from how many bytes of internal topics on that lie outside their
-	// lifted segments a lift is due, whatever is live; above it, half of the live bytes.
-	liftBytesMin = 256 << 10
 	// expiryUptime is how long the process has run before producers expire, so that a
 	// clock that jumped while it was down expires nobody at once.
 	expiryUptime = 5 * time.Minute
@@ -172,8 +178,8 @@ func (c *Config) setDefaults() {
 			*d.at = d.value
 		}
 	}
-	if c.Debt == nil {
-		c.Debt = NewDebt()
+	if c.Debts == nil {
+		c.Debts = NewDebts()
 	}
 	if c.Forgotten == nil {
 		c.Forgotten = func(string) {}
@@ -206,7 +212,7 @@ type Upkeep struct {
 func New(cfg Config, witness *Witness) *Upkeep {
 	cfg.setDefaults()
 	m := newMetrics(cfg.Registry)
-	m.debt(cfg.Registry, cfg.Debt)
+	m.debts(cfg.Registry, cfg.Debts)
 	return &Upkeep{
 		cfg:         cfg,
 		logger:      cfg.Logger,
