@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/streamhouse/streamhouse/broker/wire"
+	"github.com/streamhouse/streamhouse/coordinator/txn"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
@@ -107,6 +108,7 @@ type produceParser struct {
 	refusal error     // for the whole request
 	named   seenTopic // of the topic at hand
 	handles Handles   // likewise
+	joins   []joining // their partitions join the transaction together
 }
 
 func (q *produceParser) parse() error {
@@ -130,6 +132,7 @@ func (q *produceParser) parse() error {
 	for n := f.Array(least); n > 0 && f.Err == nil; n-- {
 		q.topic()
 	}
+	q.joinAll()
 	f.Tags()
 	return f.Err
 }
@@ -194,6 +197,9 @@ func (q *produceParser) partition(topic *catalog.Topic, rules *record.Rules, ref
 	if f.Err != nil {
 		return
 	}
+	if f.In.Arrived() < length {
+		q.joinAll() // nobody waits for a slow client
+	}
 	end := f.In.Left() - max(length, 0)
 	if topic != nil && (index < 0 || index >= topic.Partitions) {
 		refusal = protocol.UnknownTopicOrPartition
@@ -215,6 +221,9 @@ func (q *produceParser) partition(topic *catalog.Topic, rules *record.Rules, ref
 		f.Err = f.In.Skip(f.In.Left() - end)
 	}
 	f.Tags()
+	if f.Err != nil || f.In.Arrived() == 0 {
+		q.joinAll()
+	}
 }
 
 // append checks a partition's batch and appends it. An error is the refusal of the
@@ -241,11 +250,9 @@ func (q *produceParser) append(topic *catalog.Topic, index int32, rules *record.
 		batch.Buf.Release()
 		return judge(err, p)
 	}
-	if batch.Header.Transactional() {
-		if err := q.confirm(topic, index, p, &batch); err != nil {
-			batch.Buf.Release()
-			return err
-		}
+	if batch.Header.Transactional() && !q.begun(p, &batch) {
+		q.joins = append(q.joins, joining{txn.TopicPartition{Topic: topic.Name, Partition: index}, p, batch, ticket, slot})
+		return nil
 	}
 	q.app.Append(q.ctx, ticket, slot, p, batch)
 	return nil

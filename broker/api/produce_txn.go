@@ -2,37 +2,72 @@ package api
 
 import (
 	"github.com/streamhouse/streamhouse/coordinator/txn"
-	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/log"
 )
 
-// confirm prepares a transactional batch: it may be appended if it continues a
-// transaction, or if the coordinator confirms that the partition belongs to the
-// producer's transaction (KIP-890: else a late batch would begin a transaction that
-// nobody ends). By the rules of version 2 the coordinator adds the partition; its record lies
-// before the batch in the log and is durable no later, so nothing is waited for. By
-// those of version 1 it is not asked if verification is switched off, as in Kafka. The
-// request has a transactional id, see head.
-func (q *produceParser) confirm(topic *catalog.Topic, index int32, p Partition, b *log.Batch) error {
-	h := &b.Header
+// joining is a batch that may begin a transaction in its partition.
+type joining struct {
+	part      txn.TopicPartition
+	partition Partition
+	batch     log.Batch
+	ticket    *log.Ticket
+	slot      int
+}
+
+// begun prepares a transactional batch and says whether it may be appended as it is: it
+// continues a transaction, or it is of the first protocol and verification is switched
+// off, as it can be in Kafka. The request has a transactional id, see head.
+func (q *produceParser) begun(p Partition, b *log.Batch) bool {
 	b.VersionTwo = q.request.Version >= txn.ProduceAdds
-	open, guard := p.TransactionGuard(h.ProducerID, h.ProducerEpoch)
-	b.Guard = guard
-	if open {
-		return nil
+	open, guard := p.TransactionGuard(b.Header.ProducerID, b.Header.ProducerEpoch)
+	b.Guard, b.Unconfirmed = guard, !open && !b.VersionTwo && !q.Verifies()
+	return open || b.Unconfirmed
+}
+
+// joinAll appends the batches that may begin transactions, if the coordinator confirms
+// that the partitions belong to them (KIP-890: else a late batch would begin a
+// transaction that nobody ends). By the rules of version 2 it adds the partitions; its
+// record lies before the batches in the log and is durable no later, so nothing is
+// waited for. Each question may cost a record with all partitions of the transaction, so
+// those that have arrived together are asked about together.
+func (q *produceParser) joinAll() {
+	for from := 0; from < len(q.joins); {
+		to := from + 1
+		for to < len(q.joins) && q.joins[to].sameProducer(&q.joins[from]) {
+			to++
+		}
+		q.join(q.joins[from:to])
+		from = to
 	}
-	if !b.VersionTwo && !q.Verifies() {
-		b.Unconfirmed = true
-		return nil
+	clear(q.joins)
+	q.joins = q.joins[:0]
+}
+
+func (j *joining) sameProducer(other *joining) bool {
+	a, b := &j.batch.Header, &other.batch.Header
+	return a.ProducerID == b.ProducerID && a.ProducerEpoch == b.ProducerEpoch
+}
+
+// join asks about batches of one producer.
+func (q *produceParser) join(list []joining) {
+	parts := make([]txn.TopicPartition, len(list))
+	for i := range list {
+		parts[i] = list[i].part
 	}
-	parts := []txn.TopicPartition{{Topic: topic.Name, Partition: index}}
-	codes := q.Transactions.Join(q.ctx, *q.txnID, h.ProducerID, h.ProducerEpoch, b.VersionTwo, parts)
-	if codes[0] == protocol.None {
-		return nil
+	first := &list[0].batch
+	codes := q.Transactions.Join(q.ctx, *q.txnID, first.Header.ProducerID, first.Header.ProducerEpoch, first.VersionTwo, parts)
+	for i := range list {
+		j := &list[i]
+		if codes[i] == protocol.None {
+			q.app.Append(q.ctx, j.ticket, j.slot, j.partition, j.batch)
+			continue
+		}
+		h := &j.batch.Header
+		j.partition.Unverified(h.ProducerID, h.ProducerEpoch, h.BaseSequence)
+		j.batch.Buf.Release()
+		j.ticket.Finish(j.slot, refused(unconfirmed(codes[i], q.request.Version)))
 	}
-	p.Unverified(h.ProducerID, h.ProducerEpoch, h.BaseSequence)
-	return unconfirmed(codes[0], q.request.Version)
 }
 
 // unconfirmed is what the client is told when the coordinator did not confirm, with

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,5 +107,79 @@ func TestProduceUnverified(t *testing.T) {
 		if stored := len(b.Log.Batches(pack.PartitionID{Topic: topic.ID})); asks != (len(x.Asked()) == 1) || asks != (p.ErrorCode != 0) || asks != (stored == 0) {
 			t.Errorf("version %d: %v, %d batches stored, coordinator asked %d times", version, protocol.Code(p.ErrorCode), stored, len(x.Asked()))
 		}
+	}
+}
+
+// TestProduceJoinsTogether: partitions of one request that begin a transaction are asked
+// about at once, per producer; each gets its own answer.
+func TestProduceJoinsTogether(t *testing.T) {
+	for _, version := range []int16{9, 12} {
+		x := &apitest.Transactions{}
+		b := apitest.Start(t, apitest.Options{Transactions: x})
+		topic := b.Topic("t", 200, nil)
+		batches := map[int32][]byte{}
+		for i := range int32(200) {
+			batches[i] = transactional(batchOf(1, 10), 0)
+		}
+		req := produceTo(version, "t", topic.ID, batches)
+		req.TransactionID = kmsg.StringPtr("tx")
+		conn := b.Dial()
+		resp := conn.Call(req).(*kmsg.ProduceResponse)
+		for _, p := range resp.Topics[0].Partitions {
+			if p.ErrorCode != 0 || p.BaseOffset != 0 || len(b.Log.Batches(pack.PartitionID{Topic: topic.ID, Partition: p.Partition})) != 1 {
+				t.Fatalf("partition %d: %v", p.Partition, protocol.Code(p.ErrorCode))
+			}
+		}
+		// A client's bytes may arrive in a few pieces.
+		if n := x.Calls(); n > 20 || len(x.Asked()) != 200 {
+			t.Errorf("asked %d times about %d partitions", n, len(x.Asked()))
+		}
+		// Another producer's batch between those of one.
+		other := transactional(batchOf(1, 10), 0)
+		binary.BigEndian.PutUint64(other[43:], 6)
+		req = produceTo(version, "t", topic.ID, map[int32][]byte{0: transactional(batchOf(1, 10), 1)})
+		req.Topics[0].Partitions = append(req.Topics[0].Partitions,
+			produceTo(version, "t", topic.ID, map[int32][]byte{1: recrc(other)}).Topics[0].Partitions[0],
+			produceTo(version, "t", topic.ID, map[int32][]byte{2: transactional(batchOf(1, 10), 1)}).Topics[0].Partitions[0])
+		req.TransactionID = kmsg.StringPtr("tx")
+		for _, p := range conn.Call(req).(*kmsg.ProduceResponse).Topics[0].Partitions {
+			if p.ErrorCode != 0 || p.BaseOffset != 1 {
+				t.Fatalf("partition %d: %v at %d", p.Partition, protocol.Code(p.ErrorCode), p.BaseOffset)
+			}
+		}
+		var asked []int64
+		for _, a := range x.Asked()[200:] {
+			asked = append(asked, a.ProducerID)
+		}
+		if !slices.Equal(asked, []int64{5, 6, 5}) {
+			t.Errorf("asked about producers %v", asked)
+		}
+	}
+}
+
+// TestProduceJoinsWhatArrived: a batch does not wait for the rest of a slow request.
+func TestProduceJoinsWhatArrived(t *testing.T) {
+	x := &apitest.Transactions{}
+	b := apitest.Start(t, apitest.Options{Transactions: x})
+	topic := b.Topic("t", 2, nil)
+	req := produceTo(12, "t", topic.ID, map[int32][]byte{0: transactional(batchOf(1, 10), 0)})
+	req.Topics[0].Partitions = append(req.Topics[0].Partitions,
+		produceTo(12, "t", topic.ID, map[int32][]byte{1: transactional(batchOf(1, 10), 0)}).Topics[0].Partitions[0])
+	req.TransactionID = kmsg.StringPtr("tx")
+	conn := b.Dial()
+	frame := conn.Frame(req)
+	cut := len(frame) - 40 // within the second batch
+	if _, err := conn.Conn.Write(frame[:cut]); err != nil {
+		t.Fatal(err)
+	}
+	stored := func(p int32) int { return len(b.Log.Batches(pack.PartitionID{Topic: topic.ID, Partition: p})) }
+	if !apitest.Until(func() bool { return stored(0) == 1 }) {
+		t.Fatal("the first batch waits for the second")
+	}
+	if _, err := conn.Conn.Write(frame[cut:]); err != nil {
+		t.Fatal(err)
+	}
+	if !apitest.Until(func() bool { return stored(1) == 1 }) {
+		t.Fatal("the second batch is not there")
 	}
 }

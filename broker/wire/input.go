@@ -107,6 +107,9 @@ func (in *Input) Next(limit int) (int, error) {
 // Buffered says whether bytes of another frame have arrived already.
 func (in *Input) Buffered() bool { return in.w > in.r }
 
+// Arrived is how many bytes can be consumed without waiting for the socket.
+func (in *Input) Arrived() int { return in.w - in.r }
+
 // shrink goes back to the small buffer, so that waiting holds no chunk.
 func (in *Input) shrink() {
 	n := copy(in.small[:], in.buf[in.r:in.w])

@@ -14,6 +14,7 @@ type Transactions struct {
 
 	mu    sync.Mutex
 	asked []Asked
+	calls int
 }
 
 // Asked is one question whether a partition belongs to a transaction.
@@ -29,6 +30,7 @@ type Asked struct {
 func (x *Transactions) Join(_ context.Context, id string, producerID int64, epoch int16, add bool, parts []txn.TopicPartition) []protocol.Code {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.calls++
 	codes := make([]protocol.Code, len(parts))
 	for i, p := range parts {
 		codes[i] = x.Code
@@ -42,4 +44,11 @@ func (x *Transactions) Asked() []Asked {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return append([]Asked(nil), x.asked...)
+}
+
+// Calls is how often it was asked, about any number of partitions.
+func (x *Transactions) Calls() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.calls
 }
