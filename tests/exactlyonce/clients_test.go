@@ -16,16 +16,16 @@ type client struct {
 }
 
 var clients = []client{
-	{"librdkafka", "confluent-kafka 2.16.0", python("librdkafka", "confluent-kafka==2.16.0")},
-	{"kafkajs", "kafkajs 2.2.4", node("kafkajs", "kafkajs@2.2.4")},
-	{"aiokafka", "aiokafka 0.14.0", python("aiokafka", "aiokafka==0.14.0")},
+	{"librdkafka", "confluent-kafka " + peers.ConfluentKafka.Version, python("librdkafka", peers.ConfluentKafka)},
+	{"kafkajs", "kafkajs " + peers.KafkaJS.Version, node("kafkajs", peers.KafkaJS)},
+	{"aiokafka", "aiokafka " + peers.AIOKafka.Version, python("aiokafka", peers.AIOKafka)},
 	{"sarama", "sarama 1.61.1", module("sarama")},
 }
 
-func python(folder, distribution string) func(*testing.T) func(...string) peers.Command {
+func python(folder string, l peers.Library) func(*testing.T) func(...string) peers.Command {
 	return func(t *testing.T) func(...string) peers.Command {
 		t.Helper()
-		interpreter, err := peers.Python(t.Context(), distribution)
+		interpreter, err := peers.Python(t.Context(), l)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,10 +35,10 @@ func python(folder, distribution string) func(*testing.T) func(...string) peers.
 	}
 }
 
-func node(folder, pkg string) func(*testing.T) func(...string) peers.Command {
+func node(folder string, l peers.Library) func(*testing.T) func(...string) peers.Command {
 	return func(t *testing.T) func(...string) peers.Command {
 		t.Helper()
-		dir, err := peers.Node(t.Context(), pkg)
+		dir, err := peers.Node(t.Context(), l)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,8 +54,7 @@ func module(folder string) func(*testing.T) func(...string) peers.Command {
 	return func(t *testing.T) func(...string) peers.Command {
 		t.Helper()
 		binary := filepath.Join(peers.Folder(t), folder)
-		build := peers.Command{Path: "go", Args: []string{"build", "-C", folder, "-o", binary, "."}}
-		if _, err := build.Run(peers.Context(t, 5*time.Minute), ""); err != nil {
+		if err := peers.GoBuild(peers.Context(t, 5*time.Minute), folder, binary); err != nil {
 			t.Fatal(err)
 		}
 		return func(args ...string) peers.Command { return peers.Command{Path: binary, Args: args} }

@@ -14,7 +14,7 @@ import (
 // One process begins a transaction and is gone, the broker is killed, and another process
 // commits it, as Apache Flink does after a checkpoint.
 func TestResumedTransaction(t *testing.T) {
-	java, err := peers.KafkaClients(t.Context(), "4.4.0")
+	java, err := peers.KafkaClients(t.Context(), peers.JavaNewest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func TestResumedTransaction(t *testing.T) {
 			b := peers.Start(t, peers.Options{Kind: peers.Kind(*broker)})
 			setTransactionVersion(t, b.Addr(), level)
 			makeTopics(t, b.Addr(), 2, "out")
-			out, err := program.command("Resume", 128, "begin", b.Addr(), "flink", "out").Run(peers.Context(t, time.Minute), "")
+			out, err := program.Command("Resume", 128, "begin", b.Addr(), "flink", "out").Run(peers.Context(t, time.Minute), "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -37,7 +37,7 @@ func TestResumedTransaction(t *testing.T) {
 			if got := readTopic(t, b.Addr(), "out", kgo.ReadUncommitted()); len(got) != 2 {
 				t.Fatalf("%d records are there before the commit", len(got))
 			}
-			resume := program.command("Resume", 128, "resume", b.Addr(), "flink", is[0], is[1])
+			resume := program.Command("Resume", 128, "resume", b.Addr(), "flink", is[0], is[1])
 			if _, err := resume.Run(peers.Context(t, time.Minute), ""); err != nil {
 				t.Fatal(err)
 			}

@@ -37,7 +37,7 @@ func TestStreamsWordCount(t *testing.T) {
 	state := peers.Folder(t)
 	running := make([]*program, instances)
 	begin := func(i int) {
-		running[i] = startProgram(t, counting.command("WordCount", 256, b.Addr(), "word-count", "lines", "counts", filepath.Join(state, strconv.Itoa(i))), t.Output())
+		running[i] = startProgram(t, counting.Command("WordCount", 256, b.Addr(), "word-count", "lines", "counts", filepath.Join(state, strconv.Itoa(i))), t.Output())
 	}
 	for i := range running {
 		begin(i)

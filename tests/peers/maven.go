@@ -27,7 +27,8 @@ const quietLogging = `Configuration:
 
 // Java is a set of jars, with what a JVM needs to run a class of theirs.
 type Java struct {
-	dir string
+	dir     string
+	classes string // a folder of compiled programs that comes before them, if any
 }
 
 // KafkaServer installs the jars of Apache Kafka's broker.
@@ -44,26 +45,34 @@ func KafkaTools(ctx context.Context) (Java, error) {
 }
 
 // KafkaClients installs the jars of the Java client in one of its versions, with the
-// codecs it does not bring itself, and the compiler that programs of tests need.
+// codecs it does not bring itself.
 func KafkaClients(ctx context.Context, version string) (Java, error) {
-	if err := Programs(ctx, "javac"); err != nil {
-		return Java{}, err
-	}
 	return jars(ctx, "kafka-clients-"+version, "org.apache.kafka:kafka-clients:"+version,
 		"com.fasterxml.jackson.core:jackson-databind:2.19.0")
 }
 
-// KafkaStreams installs the jars of Kafka Streams, and the compiler that programs of tests
-// need.
+// KafkaStreams installs the jars of Kafka Streams.
 func KafkaStreams(ctx context.Context) (Java, error) {
-	if err := Programs(ctx, "javac"); err != nil {
-		return Java{}, err
-	}
 	return jars(ctx, "kafka-streams-"+KafkaToolsVersion, "org.apache.kafka:kafka-streams:"+KafkaToolsVersion)
 }
 
 // ClassPath is what the java command takes as -cp.
-func (j Java) ClassPath() string { return filepath.Join(j.dir, "lib") + "/*" }
+func (j Java) ClassPath() string {
+	jars := filepath.Join(j.dir, "lib") + "/*"
+	if j.classes == "" {
+		return jars
+	}
+	return j.classes + ":" + jars
+}
+
+// Compile compiles sources into the folder classes, and returns the jars with them.
+func (j Java) Compile(ctx context.Context, classes string, sources ...string) (Java, error) {
+	if err := Programs(ctx, "javac"); err != nil {
+		return Java{}, err
+	}
+	_, err := run(ctx, "", "javac", append([]string{"-cp", j.ClassPath(), "-d", classes}, sources...)...)
+	return Java{j.dir, classes}, err
+}
 
 func jars(ctx context.Context, name string, artifacts ...string) (Java, error) {
 	artifacts = append(artifacts,

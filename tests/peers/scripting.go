@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Python installs a virtual environment with one package of PyPI, NAME==VERSION and what
-// it needs beside it, and returns its interpreter.
-func Python(ctx context.Context, distribution string, beside ...string) (interpreter string, err error) {
-	dir, err := install("python-"+strings.ReplaceAll(distribution, "==", "-"), func(dir string) error {
+// Python installs a virtual environment with one package of PyPI, and returns its
+// interpreter.
+func Python(ctx context.Context, l Library) (interpreter string, err error) {
+	dir, err := install("python-"+l.Name+"-"+l.Version, func(dir string) error {
 		if err := Programs(ctx, "python3"); err != nil {
 			return err
 		}
@@ -25,25 +25,25 @@ func Python(ctx context.Context, distribution string, beside ...string) (interpr
 			}
 		}
 		_, err := run(ctx, dir, filepath.Join(dir, "env/bin/python"),
-			append([]string{"-m", "pip", "install", "-q", distribution}, beside...)...)
+			append([]string{"-m", "pip", "install", "-q", l.Name + "==" + l.Version}, l.Beside...)...)
 		return err
 	})
 	return filepath.Join(dir, "env/bin/python"), err
 }
 
-// Node installs a package of npm, NAME@VERSION, with scripts of its own run under the
-// given variables, and returns the folder whose node_modules has it.
-func Node(ctx context.Context, pkg string, env ...string) (dir string, err error) {
+// Node installs a package of npm, with scripts of its own run under the given variables,
+// and returns the folder whose node_modules has it.
+func Node(ctx context.Context, l Library, env ...string) (dir string, err error) {
 	if err := Programs(ctx, "node"); err != nil {
 		return "", err
 	}
-	name := strings.NewReplacer("@", "-", "/", "-").Replace(strings.TrimPrefix(pkg, "@"))
-	return install("node-"+name, func(dir string) error {
+	name := strings.ReplaceAll(strings.TrimPrefix(l.Name, "@"), "/", "-")
+	return install("node-"+name+"-"+l.Version, func(dir string) error {
 		if err := Programs(ctx, "npm"); err != nil {
 			return err
 		}
 		_, err := Command{Path: "npm", Env: env, Args: []string{
-			"install", "--silent", "--no-audit", "--no-fund", "--prefix", dir, pkg}}.Run(ctx, "")
+			"install", "--silent", "--no-audit", "--no-fund", "--prefix", dir, l.Name + "@" + l.Version}}.Run(ctx, "")
 		return err
 	})
 }
