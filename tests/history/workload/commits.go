@@ -45,6 +45,9 @@ func (l *Load) groups() []string {
 	if l.Copiers > 0 {
 		all = append(all, l.copyGroup())
 	}
+	for _, g := range l.Guests {
+		all = append(all, l.plainGroup(g.Name()))
+	}
 	return all
 }
 

@@ -90,7 +90,7 @@ func (l *Load) idempotent(ctx context.Context, name string, seed uint64) error {
 	}
 	defer client.Close()
 	topics := l.writable()
-	if l.Copiers > 0 {
+	if l.copies() {
 		topics = append(append([]topic{}, topics...), l.in)
 	}
 	for ctx.Err() == nil {

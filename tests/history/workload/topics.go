@@ -77,7 +77,7 @@ func (l *Load) Setup(ctx context.Context) error {
 			return err
 		}
 	}
-	if l.Copiers == 0 {
+	if !l.copies() {
 		return nil
 	}
 	if l.in, err = create(l.Prefix + "-in"); err != nil {
@@ -86,6 +86,9 @@ func (l *Load) Setup(ctx context.Context) error {
 	l.out, err = create(l.Prefix + "-out")
 	return err
 }
+
+// copies says whether somebody copies a topic to another.
+func (l *Load) copies() bool { return l.Copiers > 0 || len(l.Guests) > 0 }
 
 // writable are the topics that all producers write to.
 func (l *Load) writable() []topic { return l.topics[:l.Topics] }

@@ -32,6 +32,8 @@ type Options struct {
 	Watchers      int // that ask for watermarks
 	Admins        int // that create, fill, cut and delete topics of their own
 
+	Guests []Guest // clients that are not of this package
+
 	// TxnVersion 1 makes transactional clients speak the protocol from before KIP-890
 	// (every partition added by request, no epoch per transaction). With 0 they speak what
 	// the broker offers.
@@ -158,6 +160,11 @@ func (l *Load) missing() []string {
 			all = append(all, fmt.Sprintf("%d of %d times %s by %q", n, f.Count, f.Op, f.Clients))
 		}
 	}
+	for _, g := range l.Guests {
+		if what := g.Missing(); what != "" {
+			all = append(all, fmt.Sprintf("%s: %s", g.Name(), what))
+		}
+	}
 	return all
 }
 
@@ -185,6 +192,14 @@ func (l *Load) Clients(ctx context.Context) error {
 	start("committer", l.Committers, l.committer)
 	start("watcher", l.Watchers, l.watcher)
 	start("admin", l.Admins, l.admin)
+	for i, g := range l.Guests {
+		group.Go(func() error {
+			if err := g.Run(ctx, l.seat(g.Name(), l.Seed+uint64(i))); err != nil {
+				return fmt.Errorf("guest %s: %w", g.Name(), err)
+			}
+			return nil
+		})
+	}
 	return group.Wait()
 }
 
