@@ -4,7 +4,7 @@ BIN := bin/streamhouse
 GOFLAGS_BUILD := -trimpath -ldflags='-s -w'
 # What runs in seconds and needs nothing but Go. The rest of the tree are real
 # clients, kills and benchmarks.
-UNIT = $$(go list ./... | grep -vE '/tests/(admin|exactlyonce|bench|chaos|clients|compat|history/(faults|run)|peers|s3gateway|tools)$$')
+UNIT = $$(go list ./... | grep -vE '/tests/(admin|exactlyonce|bench|chaos|clients|compat|history/(faults|guests|run)|peers|s3gateway|tools)$$')
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .PHONY: help

@@ -15,6 +15,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/tests/history"
 	"github.com/streamhouse/streamhouse/tests/history/faults/link"
+	"github.com/streamhouse/streamhouse/tests/history/guests"
 	"github.com/streamhouse/streamhouse/tests/history/workload"
 	"github.com/streamhouse/streamhouse/tests/peers"
 )
@@ -39,8 +40,10 @@ type world struct {
 	start func(*testing.T) (addr string, lanes []Lane)
 	txn   int   // workload's version of the transaction protocol; 0: what the broker offers
 	level int16 // of transaction.version on the broker; 0: the highest
-	plain bool  // nobody compresses
+	plain bool  // no producer of ours compresses
 	kafka bool  // runs against Apache Kafka as well
+	// guest is a library that takes part in every run, beside those whose turn it is.
+	guest string
 }
 
 // runLength is that of one run, before its last reads.
@@ -50,24 +53,36 @@ const runLength = 25 * time.Second
 // them.
 func TestHistories(t *testing.T) {
 	var sum Sum
+	c := invite(t)
+	visited := map[string]bool{}
 	for round := uint64(0); sum.Length < *total; round++ {
-		for _, w := range worlds() {
+		for i, w := range worlds() {
 			if sum.Length >= *total || peers.Kind(*broker) == peers.Kafka && !w.kafka {
 				continue
 			}
 			seed, length := *seed+round, min(runLength, max(*total-sum.Length, runLength/5))
-			t.Run(fmt.Sprintf("%s/seed %d", w.name, seed), func(t *testing.T) { sum.Add(w.run(t, seed, length)) })
+			t.Run(fmt.Sprintf("%s/seed %d", w.name, seed), func(t *testing.T) {
+				sum.Add(w.run(t, seed, length, c.turn(w, i, seed)))
+				visited[w.name] = true
+			})
 		}
 		if sum.Length == 0 {
 			t.Fatal("no run was chosen, or none came to its end")
 		}
 	}
 	t.Logf("in all: %v", &sum)
+	if len(visited) == len(worlds()) {
+		for name := range c.expected() {
+			if _, ok := sum.Guests[name]; !ok {
+				t.Errorf("no run had %s", name)
+			}
+		}
+	}
 }
 
 // run is one run in a world. It fails for any anomaly, and for a load or faults too thin
 // to have shown one.
-func (w world) run(t *testing.T, seed uint64, length time.Duration) Sum {
+func (w world) run(t *testing.T, seed uint64, length time.Duration, turn []*guests.Guest) Sum {
 	repeat := fmt.Sprintf("go test -count=1 ./tests/history/faults -v -run 'TestHistories/^%s$' -broker %s -seed %d -for %v", w.name, *broker, seed, length)
 	t.Logf("repeat the schedule: %s", repeat)
 	path := filepath.Join(peers.Folder(t), "history.jsonl")
@@ -84,6 +99,9 @@ func (w world) run(t *testing.T, seed uint64, length time.Duration) Sum {
 		workload.AtLeast(20, history.Commit, "member"), workload.AtLeast(20, history.Commit, "committer"),
 		workload.AtLeast(100, history.Watermarks, "watcher"), workload.AtLeast(2, history.DeleteRecords, "admin"),
 	}
+	for _, g := range turn {
+		o.Guests = append(o.Guests, g)
+	}
 	failed := record(ctx, path, Run{Load: o, Length: length, Seed: seed, Lanes: lanes, Least: 1})
 	f, err := os.Open(path)
 	if err != nil {
@@ -91,6 +109,10 @@ func (w world) run(t *testing.T, seed uint64, length time.Duration) Sum {
 	}
 	defer f.Close()
 	v, sum, err := Judge(f)
+	sum.Guests = map[string]guests.Did{}
+	for _, g := range turn {
+		sum.Guests[w.as(g)] = g.Did()
+	}
 	if err = errors.Join(failed, err); err != nil {
 		t.Error(err)
 	}

@@ -13,13 +13,15 @@ import (
 
 	"github.com/streamhouse/streamhouse/tests/history"
 	"github.com/streamhouse/streamhouse/tests/history/check"
+	"github.com/streamhouse/streamhouse/tests/history/guests"
 )
 
 // Sum is what happened in one run, or in many.
 type Sum struct {
 	Length                           time.Duration // of the histories, on their own clocks
 	Acknowledged, Committed, Aborted int
-	Faults                           map[string]int // by name
+	Faults                           map[string]int        // by name
+	Guests                           map[string]guests.Did // by library and version of its transactions
 }
 
 // Add adds another.
@@ -34,6 +36,13 @@ func (s *Sum) Add(o Sum) {
 	for name, n := range o.Faults {
 		s.Faults[name] += n
 	}
+	if s.Guests == nil {
+		s.Guests = map[string]guests.Did{}
+	}
+	for name, did := range o.Guests {
+		did.Add(s.Guests[name])
+		s.Guests[name] = did
+	}
 }
 
 // Of counts the faults whose names begin so.
@@ -47,11 +56,14 @@ func (s *Sum) Of(prefix string) int {
 	return all
 }
 
-// String is one line for the totals and one for each fault.
+// String is one line for the totals, and one for each guest and each fault.
 func (s *Sum) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%v of histories, %d records acknowledged, %d transactions committed, %d aborted, %d faults",
 		s.Length.Round(time.Second), s.Acknowledged, s.Committed, s.Aborted, s.Of(""))
+	for _, name := range slices.Sorted(maps.Keys(s.Guests)) {
+		fmt.Fprintf(&text, "\n  %-30s %v", name, s.Guests[name])
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Faults)) {
 		fmt.Fprintf(&text, "\n  %4d %s", s.Faults[name], name)
 	}

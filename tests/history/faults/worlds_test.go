@@ -19,7 +19,7 @@ func worlds() []world {
 	return []world{
 		{name: "process, file journal", start: process("file", false), kafka: true},
 		{name: "process, file journal, transactions before KIP-890", start: process("file", false), txn: 1, plain: true, kafka: true},
-		{name: "process, object journal, transaction.version 1", start: process("object", false), level: 1, kafka: true},
+		{name: "process, object journal, transaction.version 1", start: process("object", false), level: 1, kafka: true, guest: "java44"},
 		{name: "process, object journal on S3", start: process("object", true)},
 		{name: "process, file journal and S3, transactions before KIP-890", start: process("file", true), txn: 1},
 		{name: "machine, file journal", start: inside("file", false)},
@@ -34,6 +34,7 @@ func brokerSettings(kind peers.Kind, advertised string) map[string]string {
 	s := map[string]string{
 		"advertised.listeners":                 "PLAINTEXT://" + advertised,
 		"group.initial.rebalance.delay.ms":     "0",
+		"group.min.session.timeout.ms":         "1000", // sessions end while faults last
 		"offsets.topic.num.partitions":         "8",
 		"transaction.state.log.num.partitions": "8",
 	}
