@@ -40,7 +40,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, name string) error
 // admit starts serving a connection if the limits allow it.
 func (s *Server) admit(ctx context.Context, nc net.Conn, listener string) {
 	ip := hostOf(nc.RemoteAddr())
-	if limit, ok := s.admission.enter(ip); !ok {
+	if limit, ok := s.admission.enter(ip, listener); !ok {
 		s.metrics.refused.WithLabelValues(limit).Inc()
 		s.complaints.log(ip, "connection refused", zap.String("limit", limit), zap.String("listener", listener))
 		_ = nc.Close()
@@ -48,13 +48,13 @@ func (s *Server) admit(ctx context.Context, nc net.Conn, listener string) {
 	}
 	if err := s.tune(nc); err != nil {
 		s.complaints.log(ip, "connection cannot be set up", zap.Error(err))
-		s.admission.leave(ip)
+		s.admission.leave(ip, listener)
 		_ = nc.Close()
 		return
 	}
 	c := s.newConn(ctx, nc, listener, ip)
 	if !s.register(c) {
-		s.admission.leave(ip)
+		s.admission.leave(ip, listener)
 		_ = nc.Close()
 		return
 	}

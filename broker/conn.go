@@ -79,7 +79,7 @@ func (c *conn) run() {
 	}
 	c.in.Close()
 	open.Dec()
-	c.srv.admission.leave(c.ip)
+	c.srv.admission.leave(c.ip, c.info.Listener)
 	c.explain(context.Cause(c.ctx))
 	c.srv.unregister(c)
 }

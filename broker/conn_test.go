@@ -307,6 +307,7 @@ func TestSetLimits(t *testing.T) {
 	for name, l := range map[string]broker.Limits{
 		"all":      {MaxConnections: 1, MaxConnectionsPerIP: open.MaxConnectionsPerIP},
 		"address":  {MaxConnections: open.MaxConnections, MaxConnectionsPerIP: 1},
+		"listener": {MaxConnections: open.MaxConnections, MaxConnectionsPerIP: 9, MaxPerListener: map[string]int{"plaintext": 2}},
 		"override": {MaxConnections: open.MaxConnections, MaxConnectionsPerIP: 9, ConnectionsOverrides: map[string]int{"127.0.0.1": 2}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,12 +1,18 @@
 package broker
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 // Limits bound how many connections are open at a time.
 type Limits struct {
 	MaxConnections       int            // max.connections
 	MaxConnectionsPerIP  int            // max.connections.per.ip
 	ConnectionsOverrides map[string]int // max.connections.per.ip.overrides, by address
+	// MaxPerListener is listener.name.*.max.connections, by the listener's name in small
+	// letters; a listener that is not there has no limit of its own.
+	MaxPerListener map[string]int
 }
 
 // admission counts connections against the limits.
@@ -15,10 +21,12 @@ type admission struct {
 	limits Limits
 	all    int
 	byIP   map[string]int
+	// byListener counts by the listener's name in small letters.
+	byListener map[string]int
 }
 
 func newAdmission(l Limits) *admission {
-	return &admission{limits: l, byIP: make(map[string]int)}
+	return &admission{limits: l, byIP: make(map[string]int), byListener: make(map[string]int)}
 }
 
 // SetLimits changes the limits for connections that come from now on. Those that are
@@ -29,16 +37,20 @@ func (s *Server) SetLimits(l Limits) {
 	s.admission.limits = l
 }
 
-// enter admits a connection from ip, or names the limit that is in its way. Who is
-// admitted leaves with leave.
-func (a *admission) enter(ip string) (limit string, ok bool) {
+// enter admits a connection from ip to a listener, or names the limit that is in its way.
+// Who is admitted leaves with leave.
+func (a *admission) enter(ip, listener string) (limit string, ok bool) {
+	listener = strings.ToLower(listener)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	perIP := a.limits.MaxConnectionsPerIP
 	if n, found := a.limits.ConnectionsOverrides[ip]; found {
 		perIP = n
 	}
+	own, limited := a.limits.MaxPerListener[listener]
 	switch {
+	case limited && a.byListener[listener] >= own:
+		return "listener.name.max.connections", false
 	case a.all >= a.limits.MaxConnections:
 		return "max.connections", false
 	case a.byIP[ip] >= perIP:
@@ -46,13 +58,16 @@ func (a *admission) enter(ip string) (limit string, ok bool) {
 	}
 	a.all++
 	a.byIP[ip]++
+	a.byListener[listener]++
 	return "", true
 }
 
-func (a *admission) leave(ip string) {
+func (a *admission) leave(ip, listener string) {
+	listener = strings.ToLower(listener)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.all--
+	a.byListener[listener]--
 	if a.byIP[ip]--; a.byIP[ip] == 0 {
 		delete(a.byIP, ip)
 	}

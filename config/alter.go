@@ -93,7 +93,7 @@ func AlterGroup(current map[string]string, ops []Op, b *Broker) (map[string]stri
 // validates the result.
 func AlterBroker(current map[string]string, ops []Op, own bool) (map[string]string, error) {
 	next, err := applyAll(brokerTable, current, ops, func(o Op) error {
-		if lookupBroker(o.Name) == nil {
+		if lookupBroker(o.Name) == nil || ListenerOf(o.Name) != "" {
 			return protocol.Errorf(protocol.InvalidConfig, "Unknown config name: %s", o.Name)
 		}
 		verb := "append"
@@ -105,7 +105,7 @@ func AlterBroker(current map[string]string, ops []Op, own bool) (map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	if err := CheckDynamic(next); err != nil {
+	if err := CheckDynamic(next, own); err != nil {
 		return nil, err
 	}
 	return next, checkMinInsync(ops, own)
@@ -177,10 +177,10 @@ func checkMinInsync(ops []Op, own bool) error {
 	return nil
 }
 
-// CheckDynamic validates settings that are to change while the broker runs. The error
-// is a *protocol.Error of INVALID_REQUEST, as Kafka answers. Unlike Kafka, an unknown
-// name is refused.
-func CheckDynamic(set map[string]string) error {
+// CheckDynamic validates settings that are to change while the broker runs: those of one
+// broker (own) or of all of them. The error is a *protocol.Error of INVALID_REQUEST, as
+// Kafka answers. Unlike Kafka, an unknown name is refused.
+func CheckDynamic(set map[string]string, own bool) error {
 	names := slices.Sorted(maps.Keys(set))
 	group := func(match func(*Def) bool, text string) error {
 		var bad []string
@@ -199,7 +199,14 @@ func CheckDynamic(set map[string]string) error {
 			return protocol.Errorf(protocol.InvalidRequest, "Unknown broker config name: %s", n)
 		}
 	}
-	err := group(func(d *Def) bool { return d.ReadOnly && !slices.Contains(perListener, d.Name) }, "Cannot update these configs dynamically")
+	for _, n := range names {
+		if d := lookupBroker(n); isPerBroker(n) && d.Type == Class && (d.Default == nil || set[n] != *d.Default) {
+			return protocol.Errorf(protocol.InvalidRequest, "Invalid value %s for configuration %s: Class %s could not be found.", set[n], n, set[n])
+		}
+	}
+	err := group(func(d *Def) bool {
+		return d.ReadOnly && !slices.Contains(perListener, d.Name) && ListenerOf(d.Name) == "" && (own || !isPerBroker(d.Name))
+	}, "Cannot update these configs dynamically")
 	if err != nil {
 		return err
 	}
@@ -207,11 +214,19 @@ func CheckDynamic(set map[string]string) error {
 		return err
 	}
 	for _, n := range names {
-		if _, err := lookupBroker(n).Parse(set[n]); err != nil {
+		d := lookupBroker(n)
+		if ListenerOf(n) != "" {
+			d = brokerTable.Get(listenerLimit) // whose name a fault has
+		}
+		if _, err := d.Parse(set[n]); err != nil {
 			return protocol.Errorf(protocol.InvalidRequest, "%s", err)
 		}
 	}
-	return nil
+	if own {
+		return nil
+	}
+	return group(func(d *Def) bool { return isPerBroker(d.Name) },
+		"Cannot update these configs at default cluster level, broker id must be specified")
 }
 
 // CheckGroup validates a group's whole set. The error is a *protocol.Error of

@@ -92,7 +92,12 @@ func TestAlterBroker(t *testing.T) {
 		good(map[string]string{}, op("foo", Delete, "5"))
 		bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [log.retention.hours]", op("log.retention.hours", Set, "5"))
 		bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [num.partitions]", op("num.partitions", Set, "5"))
-		bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [listeners]", op("listeners", Set, "PLAINTEXT://:1"))
+		if own {
+			bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [listeners]", op("listeners", Set, "PLAINTEXT://:1"))
+		} else {
+			bad(protocol.InvalidRequest, "Cannot update these configs at default cluster level, broker id must be specified: [listeners]", op("listeners", Set, "PLAINTEXT://:1"))
+		}
+		bad(protocol.InvalidRequest, "Invalid value x.Y for configuration principal.builder.class: Class x.Y could not be found.", op("principal.builder.class", Set, "x.Y"))
 		bad(protocol.InvalidRequest, "These security configs can be dynamically updated only per-listener using the listener prefix: [ssl.keystore.password]", op("ssl.keystore.password", Set, "x"))
 		bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [data.dir]", op("data.dir", Set, "/"))
 		bad(protocol.InvalidRequest, "Invalid value x for configuration log.retention.ms: Not a number of type LONG", op("log.retention.ms", Set, "x"))

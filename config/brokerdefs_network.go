@@ -18,7 +18,7 @@ func brokerNetwork() []Def {
 		def("max.connection.creation.rate", Int, maxInt32, atLeast(0),
 			"Connections per second that the broker accepts.").later().dynamic(),
 		def("max.connections", Int, maxInt32, atLeast(0),
-			"Connections that the broker keeps open at a time; more are closed as they arrive.").acts().dynamic(),
+			"Connections that the broker keeps open at a time; more are closed as they arrive. listener.name.NAME.max.connections, with the listener's name in small letters, is another limit for one listener; it can be set while the broker runs.").acts().dynamic(),
 		def("max.connections.per.ip", Int, maxInt32, atLeast(0),
 			"Connections that the broker keeps open from one address at a time.").acts().dynamic(),
 		def("max.connections.per.ip.overrides", String, "", connectionOverrides(),

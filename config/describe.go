@@ -90,6 +90,11 @@ func DescribeBroker(b *Broker, keys []string) []Entry {
 			}
 		}
 	}
+	for _, name := range b.ofListeners() {
+		if wanted(keys, name) {
+			out = append(out, b.entry(listenerDef(name)))
+		}
+	}
 	return out
 }
 
@@ -97,7 +102,11 @@ func DescribeBroker(b *Broker, keys []string) []Entry {
 func DescribeClusterDefault(b *Broker, keys []string) []Entry {
 	var out []Entry
 	only := &Broker{cluster: b.cluster}
-	for _, d := range brokerTable.All() {
+	defs := brokerTable.All()
+	for _, name := range only.ofListeners() {
+		defs = append(defs[:len(defs):len(defs)], listenerDef(name))
+	}
+	for _, d := range defs {
 		if _, ok := b.cluster[d.Name]; !ok || !wanted(keys, d.Name) {
 			continue
 		}
@@ -146,8 +155,11 @@ func family(name string) []string {
 			return f
 		}
 	}
-	if name == "log.flush.interval.ms" {
+	switch {
+	case name == "log.flush.interval.ms":
 		return []string{name, "log.flush.scheduler.interval.ms"}
+	case ListenerOf(name) != "":
+		return []string{name, listenerLimit}
 	}
 	return []string{name}
 }

@@ -24,7 +24,13 @@ var threadCounts = []string{
 func CheckChange(now, next *Broker, changed []string) error {
 	for _, name := range slices.Sorted(slices.Values(changed)) {
 		var why string
+		listener := ListenerOf(name)
+		if listener != "" && next.has(name) && !next.hasListener(listener) {
+			return protocol.Errorf(protocol.InvalidRequest, "Unknown broker config name: %s", name)
+		}
 		switch {
+		case listener != "" && next.has(name) && next.Int(name) <= 0:
+			why = fmt.Sprintf("Invalid %s %d", listenerLimit, next.Int(name))
 		case slices.Contains(threadCounts, name):
 			why = checkThreads(now, next, name)
 		case name == "log.cleaner.threads":
@@ -100,6 +106,20 @@ var perListener = []string{
 	"ssl.keystore.type", "ssl.keystore.location", "ssl.keystore.password", "ssl.keystore.key", "ssl.keystore.certificate.chain",
 	"ssl.key.password", "ssl.truststore.type", "ssl.truststore.location", "ssl.truststore.password", "ssl.truststore.certificates",
 }
+
+// perBroker are the settings of listeners and their security that Kafka lets change for
+// one broker and not for all. Here none of them changes while the broker runs.
+var perBroker = []string{
+	"cordoned.log.dirs", "listener.security.protocol.map", "listeners", "principal.builder.class", "sasl.enabled.mechanisms",
+	"sasl.jaas.config", "sasl.kerberos.kinit.cmd", "sasl.kerberos.min.time.before.relogin", "sasl.kerberos.principal.to.local.rules",
+	"sasl.kerberos.service.name", "sasl.kerberos.ticket.renew.jitter", "sasl.kerberos.ticket.renew.window.factor",
+	"sasl.login.refresh.buffer.seconds", "sasl.login.refresh.min.period.seconds", "sasl.login.refresh.window.factor",
+	"sasl.login.refresh.window.jitter", "sasl.mechanism.inter.broker.protocol", "ssl.cipher.suites", "ssl.client.auth",
+	"ssl.enabled.protocols", "ssl.endpoint.identification.algorithm", "ssl.engine.factory.class", "ssl.keymanager.algorithm",
+	"ssl.protocol", "ssl.provider", "ssl.secure.random.implementation", "ssl.trustmanager.algorithm",
+}
+
+func isPerBroker(name string) bool { return slices.Contains(perBroker, name) }
 
 // checkListenerSettings refuses security settings that do not name a listener.
 func checkListenerSettings(set map[string]string) error {

@@ -78,6 +78,7 @@ func limits(b *config.Broker) broker.Limits {
 		MaxConnections:       int(b.Int("max.connections")),
 		MaxConnectionsPerIP:  int(b.Int("max.connections.per.ip")),
 		ConnectionsOverrides: overrides,
+		MaxPerListener:       b.ListenerLimits(),
 	}
 }
 

@@ -48,9 +48,7 @@ func (x *Transactional) AddPartitionsToTxn(ctx context.Context, r *Request) (kms
 	for i := range req.Transactions {
 		in := &req.Transactions[i]
 		t := &addToTxn{id: in.TransactionalID, producer: transactions.Producer{ID: in.ProducerID, Epoch: in.ProducerEpoch}, verify: in.VerifyOnly}
-		for _, topic := range in.Topics {
-			t.topics = append(t.topics, kmsg.AddPartitionsToTxnRequestTopic{Topic: topic.Topic, Partitions: topic.Partitions})
-		}
+		t.topics = onceEach(in.Topics)
 		out := kmsg.NewAddPartitionsToTxnResponseTransaction()
 		out.TransactionalID = in.TransactionalID
 		out.Topics = []kmsg.AddPartitionsToTxnResponseTransactionTopic{}
@@ -64,6 +62,27 @@ func (x *Transactional) AddPartitionsToTxn(ctx context.Context, r *Request) (kms
 		resp.Transactions = append(resp.Transactions, out)
 	}
 	return resp, nil
+}
+
+// onceEach names each topic and each of its partitions once, and no topic without any.
+func onceEach(topics []kmsg.AddPartitionsToTxnRequestTransactionTopic) (out []kmsg.AddPartitionsToTxnRequestTopic) {
+	at, seen := make(map[string]int, len(topics)), make(map[txn.TopicPartition]bool)
+	for _, t := range topics {
+		for _, p := range t.Partitions {
+			tp := txn.TopicPartition{Topic: t.Topic, Partition: p}
+			if seen[tp] {
+				continue
+			}
+			seen[tp] = true
+			if _, again := at[t.Topic]; !again {
+				at[t.Topic] = len(out)
+				out = append(out, kmsg.AddPartitionsToTxnRequestTopic{Topic: t.Topic})
+			}
+			entry := &out[at[t.Topic]]
+			entry.Partitions = append(entry.Partitions, p)
+		}
+	}
+	return out
 }
 
 // addPartitions answers for one transaction.

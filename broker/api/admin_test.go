@@ -160,7 +160,7 @@ func TestListConfigResources(t *testing.T) {
 	set(t, c, kmsg.ConfigResourceType(32), "g", "consumer.session.timeout.ms", "50000")
 	type named = kmsg.ListConfigResourcesResponseConfigResource
 	expect([]named{{Name: "sub", Type: 16}}, 0)
-	expect([]named{{Name: "sub", Type: 16}, {Name: "1", Type: 8}, {Name: "1", Type: 4}, {Name: "a", Type: 2}, {Name: "g", Type: 32}}, 1)
+	expect([]named{{Name: "g", Type: 32}, {Name: "sub", Type: 16}, {Name: "1", Type: 8}, {Name: "1", Type: 4}, {Name: "a", Type: 2}}, 1)
 	expect([]named{{Name: "g", Type: 32}}, 1, 32)
 	expect([]named{{Name: "1", Type: 4}, {Name: "a", Type: 2}}, 1, 2, 4, 2)
 	for _, unknown := range []int8{0, 1, 64, -1} {

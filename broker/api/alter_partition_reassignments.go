@@ -24,6 +24,8 @@ func (c *Core) AlterPartitionReassignments(_ context.Context, r *Request) (kmsg.
 	resp.Topics = []kmsg.AlterPartitionAssignmentsResponseTopic{}
 	if len(req.Topics) == 0 {
 		resp.ErrorMessage = new(string) // as Kafka, which answers this before its controller
+	} else if req.TimeoutMillis <= 0 {
+		resp.ErrorCode = int16(protocol.RequestTimedOut)
 	}
 	for i := range req.Topics {
 		want := &req.Topics[i]
@@ -33,7 +35,11 @@ func (c *Core) AlterPartitionReassignments(_ context.Context, r *Request) (kmsg.
 		for j := range want.Partitions {
 			p := kmsg.NewAlterPartitionAssignmentsResponseTopicPartition()
 			p.Partition = want.Partitions[j].Partition
-			c.refuse(&p.ErrorCode, &p.ErrorMessage, c.reassign(want.Topic, t, &want.Partitions[j]))
+			if resp.ErrorCode != 0 {
+				p.ErrorCode = resp.ErrorCode
+			} else {
+				c.refuse(&p.ErrorCode, &p.ErrorMessage, c.reassign(want.Topic, t, &want.Partitions[j]))
+			}
 			out.Partitions = append(out.Partitions, p)
 		}
 		resp.Topics = append(resp.Topics, out)

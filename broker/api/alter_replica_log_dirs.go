@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -53,7 +54,14 @@ func (c *Core) AlterReplicaLogDirs(_ context.Context, r *Request) (kmsg.Response
 	return resp, nil
 }
 
+// What Kafka calls the folder of a replica that moves, TOPIC-PARTITION.ID-future, has 41
+// bytes beside topic and partition, and may have 255.
+const futureDirMax, futureDirBytes = 255, 41
+
 func (c *Core) moveReplica(dir, topic string, index int32) protocol.Code {
+	if len(topic)+len(strconv.Itoa(int(index)))+futureDirBytes > futureDirMax {
+		return protocol.InvalidTopicException
+	}
 	if dir != c.Dir.Path() {
 		return protocol.LogDirNotFound
 	}

@@ -18,23 +18,11 @@ func (c *Core) DeleteRecords(ctx context.Context, r *Request) (kmsg.Response, er
 	defer cancel()
 	resp := kmsg.NewPtrDeleteRecordsResponse()
 	resp.Topics = []kmsg.DeleteRecordsResponseTopic{}
-	for i := range req.Topics {
-		want := &req.Topics[i]
+	for _, want := range lastOfEach(req.Topics) {
 		out := kmsg.NewDeleteRecordsResponseTopic()
 		out.Topic = want.Topic
 		out.Partitions = make([]kmsg.DeleteRecordsResponseTopicPartition, 0, len(want.Partitions))
-		repeated := twice(want.Partitions, func(p *kmsg.DeleteRecordsRequestTopicPartition) int32 { return p.Partition })
 		for j := range want.Partitions {
-			// Of a partition that is named twice, the last one counts.
-			if repeated[want.Partitions[j].Partition] {
-				last := j + 1
-				for last < len(want.Partitions) && want.Partitions[last].Partition != want.Partitions[j].Partition {
-					last++
-				}
-				if last < len(want.Partitions) {
-					continue
-				}
-			}
 			o := kmsg.NewDeleteRecordsResponseTopicPartition()
 			o.Partition = want.Partitions[j].Partition
 			start, err := c.deleteRecords(ctx, c.Catalog.ByName(want.Topic), &want.Partitions[j])
@@ -47,6 +35,37 @@ func (c *Core) DeleteRecords(ctx context.Context, r *Request) (kmsg.Response, er
 		resp.Topics = append(resp.Topics, out)
 	}
 	return resp, nil
+}
+
+// lastOfEach is what is asked, with each topic and partition once: of a partition that is
+// named twice the last one counts, and a topic without partitions is not answered.
+func lastOfEach(topics []kmsg.DeleteRecordsRequestTopic) []kmsg.DeleteRecordsRequestTopic {
+	type topicPartition struct {
+		topic     string
+		partition int32
+	}
+	type place struct{ topic, partition int }
+	out := make([]kmsg.DeleteRecordsRequestTopic, 0, len(topics))
+	at, seen := make(map[string]int), make(map[topicPartition]place)
+	for i := range topics {
+		name := topics[i].Topic
+		for _, p := range topics[i].Partitions {
+			key := topicPartition{name, p.Partition}
+			if was, again := seen[key]; again {
+				out[was.topic].Partitions[was.partition] = p
+				continue
+			}
+			n, ok := at[name]
+			if !ok {
+				n = len(out)
+				at[name] = n
+				out = append(out, kmsg.DeleteRecordsRequestTopic{Topic: name})
+			}
+			seen[key] = place{n, len(out[n].Partitions)}
+			out[n].Partitions = append(out[n].Partitions, p)
+		}
+	}
+	return out
 }
 
 func (c *Core) deleteRecords(ctx context.Context, t *Topic, want *kmsg.DeleteRecordsRequestTopicPartition) (int64, error) {

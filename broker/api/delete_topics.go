@@ -39,7 +39,7 @@ func (c *Core) DeleteTopics(ctx context.Context, r *Request) (kmsg.Response, err
 		var err error
 		again, first := repeated[deleteKeyOf(want)]
 		switch {
-		case deleteKeyOf(want) == deleteKey{}:
+		case deleteKeyOf(want) == deleteKey{}, want.Topic != nil && want.TopicID != noTopicID:
 			err = c.deleteTopic(ctx, want, nil, &out)
 		case again:
 			err = protocol.Errorf(protocol.InvalidRequest, "Duplicate topic %s.", deleteKeyOf(want).kind())

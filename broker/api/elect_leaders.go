@@ -33,6 +33,10 @@ func (c *Core) ElectLeaders(_ context.Context, r *Request) (kmsg.Response, error
 		refused = protocol.Errorf(protocol.InvalidRequest, "Unknown election type %d", req.ElectionType)
 		resp.ErrorCode = int16(protocol.InvalidRequest)
 	}
+	if asked && refused == nil && req.TimeoutMillis <= 0 {
+		refused = protocol.RequestTimedOut
+		resp.ErrorCode = int16(protocol.RequestTimedOut)
+	}
 	if req.Topics == nil && refused == nil {
 		for _, t := range c.Catalog.Snapshot().Topics() {
 			resp.Topics = append(resp.Topics, electTopic(t.Name))

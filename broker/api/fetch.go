@@ -27,8 +27,8 @@ import (
 //
 // Batches are sent as stored, from memory or from the file they lie in.
 //
-// Not done: fetching as a follower (a replica id is ignored: everybody sees what is
-// durable), preferred read replicas, throttling.
+// Not done: fetching as a follower, of which no partition has any; preferred read
+// replicas, throttling.
 
 // Fetcher is the handler of Fetch.
 type Fetcher struct {
@@ -59,6 +59,9 @@ const (
 // something that the client must know at once comes first.
 func (h *Fetcher) Fetch(ctx context.Context, r *Request) (*wire.Frame, protocol.Code, error) {
 	req := r.Body.(*kmsg.FetchRequest)
+	if !isolated(req.IsolationLevel) {
+		return fetchUnread(r, req), protocol.InvalidRequest, nil
+	}
 	fc, code := h.Sessions.context(ctx, req, h.Now())
 	if code != protocol.None {
 		return fetchRefusal(r, code), code, nil
@@ -66,14 +69,25 @@ func (h *Fetcher) Fetch(ctx context.Context, r *Request) (*wire.Frame, protocol.
 	defer fc.end()
 	f := &fetchRun{
 		Fetcher: h, set: fc.set, request: r,
-		committed: req.IsolationLevel == 1,
-		maxBytes:  min(max(int(req.MaxBytes), 0), h.limit()),
+		committed: req.IsolationLevel == 1, follower: follows(req),
+		maxBytes: min(int(req.MaxBytes), h.limit()),
 	}
-	f.minBytes = min(int(req.MinBytes), f.maxBytes)
+	f.minBytes = min(int(req.MinBytes), max(f.maxBytes, 0))
 	f.gather(ctx, time.Duration(req.MaxWaitMillis)*time.Millisecond, fc.kept())
 	frame, first := f.answer(fc)
 	return frame, first, nil
 }
+
+// follows says whether a request says that it comes from another broker.
+func follows(req *kmsg.FetchRequest) bool {
+	if req.Version >= 15 {
+		return req.ReplicaState.ID >= 0
+	}
+	return req.ReplicaID >= 0
+}
+
+// isolated says whether there is such an isolation level.
+func isolated(level int8) bool { return level == 0 || level == 1 }
 
 // limit is the size of an answer that memory allows now.
 func (h *Fetcher) limit() int {
@@ -92,7 +106,8 @@ type fetchRun struct {
 	set       *fetchSet
 	request   *Request
 	committed bool
-	maxBytes  int
+	follower  bool
+	maxBytes  int // negative ones are refused where there is something to read
 	minBytes  int
 
 	looked []*fetchPart // in the order of the first look

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/streamhouse/streamhouse/broker/wire"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/log"
@@ -14,6 +16,45 @@ func fetchRefusal(r *Request, code protocol.Code) *wire.Frame {
 	e.int16(int16(code))
 	e.int32(0) // session
 	e.array(0)
+	e.noTags()
+	f.Meta = e.b
+	return f.Finish()
+}
+
+// fetchUnread answers a request that nothing is read for, which an error shows that
+// versions before 7 can only give to each partition.
+func fetchUnread(r *Request, req *kmsg.FetchRequest) *wire.Frame {
+	if r.Version >= 13 {
+		return fetchRefusal(r, protocol.InvalidRequest)
+	}
+	f := Begin(r)
+	e := encoder{b: f.Meta, flexible: r.Version >= 12}
+	e.int32(0) // throttle
+	if r.Version >= 7 {
+		e.int16(int16(protocol.InvalidRequest))
+		e.int32(req.SessionID)
+	}
+	e.array(len(req.Topics))
+	for i := range req.Topics {
+		e.string(req.Topics[i].Topic)
+		e.array(len(req.Topics[i].Partitions))
+		for _, p := range req.Topics[i].Partitions {
+			e.int32(p.Partition)
+			e.int16(int16(protocol.InvalidRequest))
+			e.int64(-1) // high watermark
+			e.int64(-1) // last stable offset
+			if r.Version >= 5 {
+				e.int64(-1) // log start
+			}
+			e.array(0) // aborted transactions
+			if r.Version >= 11 {
+				e.int32(-1) // preferred read replica
+			}
+			e.bytes(0)
+			e.noTags()
+		}
+		e.noTags()
+	}
 	e.noTags()
 	f.Meta = e.b
 	return f.Finish()
@@ -115,7 +156,7 @@ func (f *fetchRun) encode(frame *wire.Frame, shown []*fetchPart, session int32) 
 			if first == protocol.None {
 				first = p.code
 			}
-			moved = moved || p.moved(version)
+			moved = moved || p.moved(version) && !f.follower // other brokers know where it is
 		}
 		e.noTags()
 	}

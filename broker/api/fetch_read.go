@@ -43,6 +43,11 @@ func (f *fetchRun) look(ctx context.Context, p *fetchPart) {
 		f.urgent = true
 		return
 	}
+	if f.follower {
+		p.code = protocol.NotLeaderOrFollower // no other broker has a replica
+		f.urgent = true
+		return
+	}
 	if p.lastEpoch >= 0 {
 		if p.code = p.diverge(); p.code != protocol.None || p.diverging {
 			f.urgent = true
@@ -125,13 +130,18 @@ func (f *fetchRun) fetch(ctx context.Context, p *fetchPart) {
 	if f.committed {
 		end = p.read.LastStable
 	}
-	room := min(f.maxBytes-f.bytes, max(int(p.maxBytes), 0))
 	inside := p.offset >= p.read.LogStart && p.offset <= p.read.HighWatermark
 	if inside && p.offset >= end {
 		p.hot = false // at its end
 		f.none(p)
 		return
 	}
+	if inside && (f.maxBytes < 0 || p.maxBytes < 0) {
+		p.code, p.read.Bounds = protocol.InvalidRequest, neverTold
+		f.urgent = true
+		return
+	}
+	room := max(min(f.maxBytes-f.bytes, int(p.maxBytes)), 0)
 	if inside && room <= 0 && f.bytes > 0 {
 		f.none(p) // has records, but others came first
 		return

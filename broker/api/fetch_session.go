@@ -128,6 +128,7 @@ func (c *FetchSessions) step(ctx context.Context, req *kmsg.FetchRequest, now ti
 		return nil, code
 	}
 	s.set.update(req)
+	s.set.leave(req)
 	fc := &fetchContext{cache: c, set: s.set, now: now, byID: s.byID}
 	if s.set.len() == 0 {
 		c.remove(s.id)
@@ -267,7 +268,7 @@ func (c *FetchSessions) settle(s *fetchSession) {
 	<-s.turn
 }
 
-// update puts what a request names into the set, and forgets what it forgets.
+// update puts what a request names into the set.
 func (s *fetchSet) update(req *kmsg.FetchRequest) {
 	for i := range req.Topics {
 		t := &req.Topics[i]
@@ -286,6 +287,10 @@ func (s *fetchSet) update(req *kmsg.FetchRequest) {
 			}
 		}
 	}
+}
+
+// leave forgets what a request of a session forgets.
+func (s *fetchSet) leave(req *kmsg.FetchRequest) {
 	for i := range req.ForgottenTopics {
 		t := &req.ForgottenTopics[i]
 		for _, partition := range t.Partitions {

@@ -139,8 +139,12 @@ func TestFetchLimits(t *testing.T) {
 			req.Topics[i].Partitions[0].PartitionMaxBytes = perPart
 		}
 		for i, p := range flatParts(f.Call(req).(*kmsg.FetchResponse)) {
-			if p.HighWatermark != 4 {
-				t.Errorf("partition %d: high watermark %d", i, p.HighWatermark)
+			code, watermark := protocol.None, int64(4)
+			if max < 0 || perPart < 0 {
+				code, watermark = protocol.InvalidRequest, -1
+			}
+			if p.HighWatermark != watermark || protocol.Code(p.ErrorCode) != code {
+				t.Errorf("max %d, per partition %d: partition %d: high watermark %d, %v", max, perPart, i, p.HighWatermark, protocol.Code(p.ErrorCode))
 			}
 			out[i] = len(p.RecordBatches) / size
 		}
@@ -157,7 +161,8 @@ func TestFetchLimits(t *testing.T) {
 		{int32(5 * size), 1 << 20, [3]int{4, 1, 0}},
 		{1 << 20, int32(2*size + 1), [3]int{2, 2, 2}},
 		{int32(5*size + 10), int32(2 * size), [3]int{2, 2, 1}},
-		{-1, -1, [3]int{1, 0, 0}},
+		{-1, 1 << 20, [3]int{}},
+		{1 << 20, -1, [3]int{}},
 	} {
 		if got := sizes(tc.max, tc.part); got != tc.want {
 			t.Errorf("max %d, per partition %d: %v batches, want %v", tc.max, tc.part, got, tc.want)

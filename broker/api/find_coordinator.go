@@ -52,7 +52,7 @@ func (g *Groups) FindCoordinator(ctx context.Context, r *Request) (kmsg.Response
 func (g *Groups) coordinatorOf(ctx context.Context, r *Request, kind int8, key string) kmsg.FindCoordinatorResponseCoordinator {
 	c := kmsg.NewFindCoordinatorResponseCoordinator()
 	c.Key, c.NodeID, c.Port = key, -1, -1
-	code, message := g.findCoordinator(ctx, kind, key)
+	code, message := g.findCoordinator(ctx, r, kind, key)
 	c.ErrorCode, c.ErrorMessage = int16(code), &message
 	if code == protocol.None {
 		e := g.Node.Endpoint(r.Conn.Listener)
@@ -66,7 +66,7 @@ func (g *Groups) coordinatorOf(ctx context.Context, r *Request, kind int8, key s
 const malformedRequest = "This most likely occurs because of a request being malformed by the client library or " +
 	"the message was sent to an incompatible broker. See the broker logs for more details."
 
-func (g *Groups) findCoordinator(ctx context.Context, kind int8, key string) (protocol.Code, string) {
+func (g *Groups) findCoordinator(ctx context.Context, r *Request, kind int8, key string) (protocol.Code, string) {
 	switch kind {
 	case coordinatorGroup:
 		code := g.Coordinator.Find(ctx, key)
@@ -81,7 +81,12 @@ func (g *Groups) findCoordinator(ctx context.Context, kind int8, key string) (pr
 		}
 		return code, "The transaction coordinator is not available."
 	case coordinatorShare:
-		return protocol.InvalidRequest, "This broker does not support share groups."
+		// Share groups are not served, and no key is one of theirs: Kafka says that
+		// without a text of its own.
+		if r.Version < 4 {
+			return protocol.InvalidRequest, malformedRequest
+		}
+		return protocol.InvalidRequest, ""
 	default:
 		return protocol.InvalidRequest, malformedRequest
 	}

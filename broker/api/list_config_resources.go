@@ -20,7 +20,7 @@ import (
 // something is set for them.
 
 // configTypes are the types of resources, in the order of the answer.
-var configTypes = []int8{catalog.TypeClientMetrics, catalog.TypeBrokerLogger, catalog.TypeBroker, catalog.TypeTopic, catalog.TypeGroup}
+var configTypes = []int8{catalog.TypeGroup, catalog.TypeClientMetrics, catalog.TypeBrokerLogger, catalog.TypeBroker, catalog.TypeTopic}
 
 // ListConfigResources names what DescribeConfigs can be asked about.
 func (c *Core) ListConfigResources(_ context.Context, r *Request) (kmsg.Response, error) {

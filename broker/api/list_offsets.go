@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -44,8 +45,9 @@ func (c *Core) ListOffsets(ctx context.Context, r *Request) (kmsg.Response, erro
 		ctx, cancel = within(ctx, req.TimeoutMillis)
 		defer cancel()
 	}
-	for i := range req.Topics {
-		want := &req.Topics[i]
+	topics := offsetTopics(req.Topics)
+	for i := range topics {
+		want := &topics[i]
 		topic := c.Catalog.ByName(want.Topic)
 		repeated := twice(want.Partitions, func(p *kmsg.ListOffsetsRequestTopicPartition) int32 { return p.Partition })
 		out := kmsg.NewListOffsetsResponseTopic()
@@ -63,9 +65,10 @@ func (c *Core) ListOffsets(ctx context.Context, r *Request) (kmsg.Response, erro
 			o := kmsg.NewListOffsetsResponseTopicPartition()
 			o.Partition, o.OldStyleOffsets = p.Partition, []int64{}
 			err := error(protocol.InvalidRequest)
-			if again {
+			switch {
+			case again:
 				delete(repeated, p.Partition)
-			} else {
+			case isolated(req.IsolationLevel):
 				err = c.offsetFor(ctx, r.Version, topic, p, req.IsolationLevel == 1, &o)
 			}
 			o.ErrorCode = int16(codeOf(err))
@@ -74,6 +77,24 @@ func (c *Core) ListOffsets(ctx context.Context, r *Request) (kmsg.Response, erro
 		resp.Topics = append(resp.Topics, out)
 	}
 	return resp, nil
+}
+
+// offsetTopics names each topic once, and none without partitions.
+func offsetTopics(topics []kmsg.ListOffsetsRequestTopic) []kmsg.ListOffsetsRequestTopic {
+	out := make([]kmsg.ListOffsetsRequestTopic, 0, len(topics))
+	at := make(map[string]int, len(topics))
+	for _, t := range topics {
+		i, again := at[t.Topic]
+		switch {
+		case again:
+			out[i].Partitions = append(out[i].Partitions, t.Partitions...)
+		case len(t.Partitions) > 0:
+			at[t.Topic] = len(out)
+			t.Partitions = slices.Clip(t.Partitions) // what is appended is not the request's
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // offsetFor answers for one partition.

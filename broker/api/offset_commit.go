@@ -59,6 +59,9 @@ func (g *Groups) commitTopics(
 ) (existing []*kmsg.OffsetCommitResponseTopicPartition) {
 	for i := range req.Topics {
 		t := &req.Topics[i]
+		if len(t.Partitions) == 0 {
+			continue // as in Kafka, not even named in the answer
+		}
 		topic, unknown := g.topic(version >= 10, t.Topic, t.TopicID)
 		out := kmsg.NewOffsetCommitResponseTopic()
 		out.Topic, out.TopicID = t.Topic, t.TopicID

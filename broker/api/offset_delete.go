@@ -7,6 +7,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -21,8 +22,9 @@ func (g *Groups) OffsetDelete(ctx context.Context, r *Request) (kmsg.Response, e
 	resp.Topics = make([]kmsg.OffsetDeleteResponseTopic, 0, len(req.Topics))
 	var list []group.TopicPartition
 	var existing []*kmsg.OffsetDeleteResponseTopicPartition
-	for i := range req.Topics {
-		in := &req.Topics[i]
+	topics := oncePerTopic(req.Topics)
+	for i := range topics {
+		in := &topics[i]
 		topic := g.Topics.ByName(in.Topic)
 		out := kmsg.NewOffsetDeleteResponseTopic()
 		out.Topic = in.Topic
@@ -49,4 +51,21 @@ func (g *Groups) OffsetDelete(ctx context.Context, r *Request) (kmsg.Response, e
 		existing[i].ErrorCode = int16(codes[i])
 	}
 	return resp, nil
+}
+
+// oncePerTopic puts the partitions of a topic that is named again with those of the first
+// time.
+func oncePerTopic(topics []kmsg.OffsetDeleteRequestTopic) []kmsg.OffsetDeleteRequestTopic {
+	out := make([]kmsg.OffsetDeleteRequestTopic, 0, len(topics))
+	at := make(map[string]int, len(topics))
+	for _, t := range topics {
+		if i, again := at[t.Topic]; again {
+			out[i].Partitions = append(out[i].Partitions, t.Partitions...)
+			continue
+		}
+		t.Partitions = slices.Clip(t.Partitions) // what is appended is not the request's
+		at[t.Topic] = len(out)
+		out = append(out, t)
+	}
+	return out
 }

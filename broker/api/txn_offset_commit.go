@@ -83,6 +83,9 @@ func (g *Groups) txnCommitTopics(
 ) (existing []*kmsg.TxnOffsetCommitResponseTopicPartition) {
 	for i := range req.Topics {
 		t := &req.Topics[i]
+		if len(t.Partitions) == 0 {
+			continue // as in Kafka, not even named in the answer
+		}
 		topic, unknown := g.topic(version >= 6, t.Topic, t.TopicID)
 		out := kmsg.NewTxnOffsetCommitResponseTopic()
 		out.Topic, out.TopicID = t.Topic, t.TopicID

@@ -33,6 +33,9 @@ func (c *Coordinator) WriteMarkers(ctx context.Context, m *Markers) []protocol.C
 		outcome := make(chan error, 1)
 		outcomes[i] = outcome
 		p, err := c.open(ctx, tp)
+		if err == nil && m.Producer.ID == noProducer.ID {
+			err = protocol.InvalidRequest // it would end nothing, and stay in the log
+		}
 		if err != nil {
 			outcome <- err
 			continue

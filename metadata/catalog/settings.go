@@ -264,7 +264,7 @@ func (s *Snapshot) Configured(resourceType int8) []string {
 func checkStored(r metadata.Resource, set map[string]string) error {
 	switch r.Type {
 	case TypeBroker:
-		return config.CheckDynamic(set)
+		return config.CheckDynamic(set, r.Name != "")
 	case TypeClientMetrics:
 		return config.CheckClientMetrics(set)
 	}

@@ -165,7 +165,7 @@ func (s *State) Producers() int { return len(s.producers) }
 // to lead), with the durable end and log start given. Results: the epoch found and its end
 // offset; -1, -1 for an epoch that was never seen.
 func (s *State) EpochEnd(epoch, current int32, started, end, logStart int64) (int32, int64) {
-	if epoch < 0 || epoch > current {
+	if epoch == -1 || epoch > current {
 		return -1, -1
 	}
 	if epoch == current {

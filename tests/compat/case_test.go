@@ -37,6 +37,8 @@ type testCase struct {
 	// silent: Kafka gives no answer. One is waited for shortly, and the connection is
 	// given up.
 	silent bool
+	// shape marks what nobody wrote by hand: Kafka may leave it without an answer.
+	shape bool
 	// ignore names fields that are not compared in this case, beyond those of its API.
 	ignore []string
 	// patch changes the encoded body, for what an encoder cannot say.

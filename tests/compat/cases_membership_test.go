@@ -219,7 +219,17 @@ func static(name string, request func(*world, int16) kmsg.Request) testCase {
 	return lanes10(name, request).in(5, 9)
 }
 
+// staticCommit is an OffsetCommit of a static member.
+func staticCommit(member, id string) func(*world, int16) kmsg.Request {
+	return func(w *world, lane int16) kmsg.Request {
+		req := commit("static", member, 1, committing("log", 0, 5))(w, lane).(*kmsg.OffsetCommitRequest)
+		req.InstanceID = &id
+		return req
+	}
+}
+
 var staticCases = append(ready[:len(ready):len(ready)],
+	setup(topic("log", 1, 1)),
 	static("joins", join("static", "", instance("i"))).keeping("a"),
 	static("syncs", sync("static", "a", 1, assigning("a"))),
 	static("heartbeat", staticBeat("a", "i", 1)),
@@ -229,6 +239,9 @@ var staticCases = append(ready[:len(ready):len(ready)],
 	static("comes back", join("static", "", instance("i"))).keeping("b"),
 	static("heartbeat of the one before", staticBeat("a", "i", 1)),
 	static("heartbeat of the new one", staticBeat("b", "i", 1)),
+	static("commit by the one before", staticCommit("a", "i")),
+	static("commit by another instance", staticCommit("b", "j")),
+	static("commit by the new one", staticCommit("b", "i")),
 	static("join with the id of before", join("static", "a", instance("i"))),
 	static("sync with the id of before", sync("static", "a", 1, func(_ *world, _ int16, r *kmsg.SyncGroupRequest) { r.InstanceID = ptr("i") })),
 	static("syncs anew", sync("static", "b", 1, func(_ *world, _ int16, r *kmsg.SyncGroupRequest) { r.InstanceID = ptr("i") })),

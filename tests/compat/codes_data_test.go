@@ -15,7 +15,7 @@ var dataCodes = map[int16]map[int16]string{
 		76: "produce/codec zstd without data", 87: "produce/empty", 100: "produce/zero id", 120: "txn-produce/outside of a transaction",
 		6: lostLog, 7: "go broker/api TestProduceTimesOut", 19: asked, 51: asked, 56: lostLog,
 		5: oneBroker, 20: oneBroker, 29: noSecurity, 31: noSecurity, 89: noQuotas},
-	1: {1: "fetch/past the end", 3: "fetch/unknown topic", 70: "sessions/unknown session", 71: "sessions/wrong epoch, again",
+	1: {1: "fetch/past the end", 3: "fetch/unknown topic", 42: "fetch/negative room", 70: "sessions/unknown session", 71: "sessions/wrong epoch, again",
 		75: "fetch/epoch to come", 100: "fetch/unknown topic", 106: "sessions/session of the other kind",
 		6: lostLog, 56: lostLog, 74: "go broker/api TestFetchErrors",
 		2: "- batches are checked when they are written; what cannot be read is a storage error", 9: oneBroker, 29: noSecurity,

@@ -13,7 +13,7 @@ const (
 var groupCodes = map[int16]map[int16]string{
 	8: {3: "commits/commit unknown topic", 12: "commits/commit long metadata", 22: "commits/commit of the next generation",
 		25: "commits/commit of somebody else", 27: "commits/commit before its assignment", 69: "commits/commit, unknown group and a generation",
-		82: "go broker/api TestStaticMemberOverTheWire", 100: "commits/commit unknown topic",
+		82: "static/commit by the one before", 100: "commits/commit unknown topic",
 		14: groupLoading, 15: groupEnded, 16: groupNotHere, 29: noSecurity, 30: noSecurity, 113: newerGroups},
 	9: {88: "txn-offsets/fetched while open, stable", 100: "commits/fetch unknown topic",
 		14: groupLoading, 15: groupEnded, 16: groupNotHere, 29: noSecurity, 30: noSecurity, 25: newerGroups, 113: newerGroups},

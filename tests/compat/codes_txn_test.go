@@ -22,7 +22,7 @@ var transactionCodes = map[int16]map[int16]string{
 	26: {42: "txn-end/end of an empty id", 47: "txn-end/commit by the epoch before", 48: "txn-end/abort what was committed",
 		49: "txn-end/end by a stranger", 90: "txn-end/commit by the epoch before", 51: "go coordinator/txn TestFinish",
 		14: txnLoading, 15: txnEnded, 16: txnNotHere, 53: noSecurity},
-	27: {3: "txn-markers/unknown topic", 47: "txn-markers/stale epoch", 52: "txn-markers/older coordinator",
+	27: {3: "txn-markers/unknown topic", 42: "shapes-transactions/markers: Markers[0].ProducerID -1", 47: "txn-markers/stale epoch", 52: "txn-markers/older coordinator",
 		7: "go coordinator/transactions TestAdministratorsMarkers", 6: oneLeader, 19: oneLeader, 20: oneLeader, 31: noSecurity,
 		43: "- formats before 2 are not stored", 56: "go coordinator/transactions TestPartitionThatCanNotBeOpened"},
 	28: {3: "txn-offsets/unknown topic", 12: "txn-offsets/long note", 22: "txn-offsets/of the next generation", 24: "txn-offsets/empty group",

@@ -38,7 +38,7 @@ type suite struct {
 
 // fewest is how many cases there are at least: a suite that lost its cases proves
 // nothing.
-const fewest = 2600
+const fewest = 4800
 
 // TestAnswers asks a fresh broker each suite and compares with what Kafka answered.
 func TestAnswers(t *testing.T) {
@@ -53,16 +53,19 @@ func TestAnswers(t *testing.T) {
 	}
 	if all && !t.Failed() && !*record && !*fresh {
 		checkCodes(t, total.produced, total.recorded)
+		checkCoverage(t, total.asked)
 	}
 }
 
 // tally counts what a run compared.
 type tally struct {
+	suite                                     string
 	cases, skipped, requests, compared, known int
 	ignored                                   map[string]int
 	// produced are the cases that answered with a code, here and, as recorded, in Kafka: by
 	// API key, then code.
 	produced, recorded map[int16]map[int16]map[string]bool
+	asked              map[int16]*coverage
 }
 
 func (t *tally) add(o tally) {
@@ -71,6 +74,13 @@ func (t *tally) add(o tally) {
 	if t.ignored == nil {
 		t.ignored = make(map[string]int)
 		t.produced, t.recorded = make(map[int16]map[int16]map[string]bool), make(map[int16]map[int16]map[string]bool)
+		t.asked = make(map[int16]*coverage)
+	}
+	for key, c := range o.asked {
+		if t.asked[key] == nil {
+			t.asked[key] = newCoverage()
+		}
+		t.asked[key].add(o.suite, c)
 	}
 	for name, n := range o.ignored {
 		t.ignored[name] += n
@@ -120,7 +130,7 @@ func ask(t *testing.T, s *suite) tally {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 	}
-	out := tally{cases: len(s.cases) - w.skipped, skipped: w.skipped, requests: w.requests, compared: w.compared,
+	out := tally{suite: s.name, asked: w.asked, cases: len(s.cases) - w.skipped, skipped: w.skipped, requests: w.requests, compared: w.compared,
 		ignored: w.ignored, produced: w.producedBy(s.name)}
 	switch {
 	case *record:

@@ -39,18 +39,23 @@ func (w *world) ask(c *testCase, lane int16, req kmsg.Request) (kmsg.Response, e
 		return nil, err
 	}
 	wait := patience
-	if c.silent {
+	switch {
+	case c.silent:
 		wait = silence
+	case c.shape && w.kafka():
+		wait = longSilence
 	}
 	resp, err := conn.Call(req, wait)
 	if o, ok := resp.(oldest); ok {
 		resp = o.Response
 	}
-	if w.broker.Options().Kind == peers.Kafka && err == nil && changes(req) && succeeded(resp) {
+	if w.kafka() && err == nil && changes(req) && succeeded(resp) {
 		time.Sleep(settling)
 	}
 	return resp, err
 }
+
+func (w *world) kafka() bool { return w.broker.Options().Kind == peers.Kafka }
 
 func (w *world) call(on string, req kmsg.Request) (kmsg.Response, error) {
 	conn, err := w.dial(on)

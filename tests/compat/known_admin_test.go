@@ -6,7 +6,9 @@ const (
 	fixedQuorum   = "there is no controller listener; Kafka refuses the voter in either case"
 	noQuorumLevel = "a feature of the raft quorum, which there is none; it is not shown"
 	noTelemetry   = "neither advertises it, so that no client asks; Kafka answers all the same"
-	noClasses     = "there are no classes to load; it is refused in either case"
+	noClasses     = "there are no classes to load"
+	noCordon      = "there is one folder, which cannot be closed to new partitions"
+	noListeners   = "listeners do not change while the broker runs; the value that was tried is refused in either case"
 	noSASL        = "SASL is not built"
 )
 
@@ -33,23 +35,30 @@ var knownInAdmin = []known{
 	{"features", "kraft.version, same", "1-2", "ErrorCode", `95`, noQuorumLevel},
 	{"features", "kraft.version, same", "1-2", "ErrorMessage", `"The update failed for all features since the following feature had an error: Invalid update version 0 for feature kraft... (163 bytes, CRC c051f81e)`, noQuorumLevel},
 	{"features", "kraft.version, same", "1", "Results", `null`, noQuorumLevel},
-	{"dynamic", "own listener.name.plaintext.max.connections=10", "1", "Resources[0].ErrorCode", `42`, unknownKey},
-	{"dynamic", "own listener.name.plaintext.max.connections=10", "1", "Resources[0].ErrorMessage", `"Unknown broker config name: listener.name.plaintext.max.connections"`, unknownKey},
-	{"dynamic", "all listener.name.plaintext.max.connections=10", "1", "Resources[0].ErrorCode", `42`, unknownKey},
-	{"dynamic", "all listener.name.plaintext.max.connections=10", "1", "Resources[0].ErrorMessage", `"Unknown broker config name: listener.name.plaintext.max.connections"`, unknownKey},
 	{"dynamic", "own listener.name.nowhere.max.connections=10", "1", "Resources[0].ErrorCode", `42`, unknownKey},
 	{"dynamic", "own listener.name.nowhere.max.connections=10", "1", "Resources[0].ErrorMessage", `"Unknown broker config name: listener.name.nowhere.max.connections"`, unknownKey},
 	{"dynamic", "all listener.name.nowhere.max.connections=10", "1", "Resources[0].ErrorCode", `42`, unknownKey},
 	{"dynamic", "all listener.name.nowhere.max.connections=10", "1", "Resources[0].ErrorMessage", `"Unknown broker config name: listener.name.nowhere.max.connections"`, unknownKey},
-	{"dynamic", "own principal.builder.class=x", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [principal.builder.class]"`, noClasses},
-	{"dynamic", "all principal.builder.class=x", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [principal.builder.class]"`, noClasses},
+	{"dynamic", "own listener.name.PLAINTEXT.max.connections=10", "1", "Resources[0].ErrorCode", `42`, unknownKey},
+	{"dynamic", "own listener.name.PLAINTEXT.max.connections=10", "1", "Resources[0].ErrorMessage", `"Unknown broker config name: listener.name.PLAINTEXT.max.connections"`, unknownKey},
+	{"dynamic", "all listener.name.PLAINTEXT.max.connections=10", "1", "Resources[0].ErrorCode", `42`, unknownKey},
+	{"dynamic", "all listener.name.PLAINTEXT.max.connections=10", "1", "Resources[0].ErrorMessage", `"Unknown broker config name: listener.name.PLAINTEXT.max.connections"`, unknownKey},
 	{"dynamic", "own sasl.enabled.mechanisms=PLAIN", "1", "Resources[0].ErrorCode", `42`, noSASL},
 	{"dynamic", "own sasl.enabled.mechanisms=PLAIN", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [sasl.enabled.mechanisms]"`, noSASL},
-	{"dynamic", "all sasl.enabled.mechanisms=PLAIN", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [sasl.enabled.mechanisms]"`, noSASL},
 	{"dynamic", "own =x", "1", "Resources[0].ErrorCode", `42`, unknownKey},
 	{"dynamic", "own =x", "1", "Resources[0].ErrorMessage", `"Unknown broker config name: "`, unknownKey},
 	{"dynamic", "all =x", "1", "Resources[0].ErrorCode", `42`, unknownKey},
 	{"dynamic", "all =x", "1", "Resources[0].ErrorMessage", `"Unknown broker config name: "`, unknownKey},
+	{"every-setting", "all config.providers", "1", "Resources[0].ErrorCode", `42`, noClasses},
+	{"every-setting", "all config.providers", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [config.providers]"`, noClasses},
+	{"every-setting", "own config.providers", "1", "Resources[0].ErrorCode", `42`, noClasses},
+	{"every-setting", "own config.providers", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [config.providers]"`, noClasses},
+	{"every-setting", "own cordoned.log.dirs", "1", "Resources[0].ErrorCode", `42`, noCordon},
+	{"every-setting", "own cordoned.log.dirs", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [cordoned.log.dirs]"`, noCordon},
+	{"every-setting", "own listener.security.protocol.map", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [listener.security.protocol.map]"`, noListeners},
+	{"every-setting", "own listeners", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [listeners]"`, noListeners},
+	{"every-setting", "own principal.builder.class", "1", "Resources[0].ErrorCode", `42`, noClasses},
+	{"every-setting", "own principal.builder.class", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [principal.builder.class]"`, noClasses},
 	{"client-metrics", "operation 9", "0-1", "Resources[0].ErrorCode", `42`, kafkaErrs},
 	{"client-metrics", "operation 9", "0-1", "Resources[0].ErrorMessage", `"Unknown operations type 9"`, kafkaErrs},
 	{"telemetry", "subscriptions, new client", "0", "", `"connection closed"`, noTelemetry},

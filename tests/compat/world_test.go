@@ -19,6 +19,8 @@ const (
 	patience = 30 * time.Second
 	// silence is how long an answer is waited for that is not expected.
 	silence = time.Second
+	// longSilence is that for Kafka where nobody knows whether an answer comes.
+	longSilence = 3 * time.Second
 	// settling is for Kafka, whose controller answers before its broker knows.
 	settling = 100 * time.Millisecond
 	again    = 20 * time.Millisecond
@@ -53,6 +55,7 @@ type world struct {
 	// produced are the cases by API key and error code, keys the API of each case.
 	produced map[int16]map[int16]map[string]bool
 	keys     map[string]int16
+	asked    map[int16]*coverage
 }
 
 type pending struct {
@@ -67,6 +70,7 @@ func newWorld(broker *peers.Broker) (*world, error) {
 		served: make(map[int16][2]int16), topics: make(map[string][16]byte), ids: make(map[[16]byte]string),
 		values: make(map[string]int64), members: make(map[string]string), ignored: make(map[string]int),
 		produced: make(map[int16]map[int16]map[string]bool), keys: make(map[string]int16),
+		asked: make(map[int16]*coverage),
 	}
 	w.topics["nowhere"] = [16]byte{1, 2, 3}
 	w.ids[[16]byte{1, 2, 3}] = "nowhere"
@@ -176,6 +180,7 @@ func (w *world) lane(c *testCase, lane int16) (got any, ok bool, err error) {
 			return nil, false, err
 		}
 		req.SetVersion(version)
+		w.covers(req.Key()).versions[req.GetVersion()] = true
 		req = raw{req, c.patch}
 		if c.start {
 			return nil, true, w.send(c, lane, req)
@@ -184,8 +189,9 @@ func (w *world) lane(c *testCase, lane int16) (got any, ok bool, err error) {
 		switch {
 		case closed(err):
 			w.drop(connection(c, lane))
+			w.covers(req.Key()).refused[c.name] = true
 			return connectionClosed, true, nil
-		case c.silent && errors.Is(err, os.ErrDeadlineExceeded):
+		case (c.silent || c.shape && w.kafka()) && errors.Is(err, os.ErrDeadlineExceeded):
 			w.drop(connection(c, lane))
 			return noAnswer, true, nil
 		case err != nil:
@@ -230,7 +236,12 @@ func (w *world) answered(c *testCase, lane int16, resp kmsg.Response) (any, bool
 			return nil, false, err
 		}
 	}
-	codes(reflect.ValueOf(resp).Elem(), func(code int16) { note(w.produced, resp.Key(), code, c.name) })
+	good := true
+	codes(reflect.ValueOf(resp).Elem(), func(code int16) {
+		note(w.produced, resp.Key(), code, c.name)
+		good = good && code == 0
+	})
+	w.covers(resp.Key()).judge(c.name, good)
 	if c.keep != nil {
 		c.keep(w, lane, resp)
 	}
