@@ -47,7 +47,7 @@ func startDriver(t *testing.T) *driver {
 		t.Fatal(err)
 	}
 	command := java.Command("driver/Driver.java", 384)
-	command.Args = append([]string{"-Dlog4j2.configurationFile=driver/log4j2.yaml"}, without(command.Args, "-Dlog4j2.")...)
+	command.Args = append([]string{"--add-opens=java.base/java.lang=ALL-UNNAMED", "-Dlog4j2.configurationFile=driver/log4j2.yaml"}, without(command.Args, "-Dlog4j2.")...)
 	in, stdin := io.Pipe()
 	stdout, out := io.Pipe()
 	process, err := command.Start(in, out, t.Output())

@@ -20,18 +20,22 @@ var never = []struct {
 	{regexp.MustCompile(`console-consumer-\d+`), "console-consumer-N"},
 	{regexp.MustCompile(`perf-consumer-\d+`), "perf-consumer-N"},
 	// kafka-producer-perf-test, kafka-consumer-perf-test, kafka-e2e-latency
-	{regexp.MustCompile(`^(\d+ records sent), .*`), "$1, RATES"},
+	{regexp.MustCompile(`^(\d+ (steady state )?records sent), .*`), "$1, RATES"},
 	{regexp.MustCompile(`^DATE, DATE, ([0-9.]+), [0-9.]+, (\d+), .*`), "DATE, DATE, $1, RATE, $2, RATES"},
 	{regexp.MustCompile(`^(Avg latency|Percentiles): .*`), "$1: TIMES"},
 	{regexp.MustCompile(`^\d+\t[0-9.]+$`), "N TIME"},
 	{regexp.MustCompile(`"avg_throughput":[0-9.]+`), `"avg_throughput":RATE`},
+	{regexp.MustCompile(`\[B@[0-9a-f]+`), "[B@HASH"}, // Java's bytes
+	{regexp.MustCompile(`(client metrics config for )[A-Za-z0-9_-]{22}\.`), "${1}ID."},
 	{regexp.MustCompile(`/tmp/streamhouse-test-\d+`), "DIR"},
 	{regexp.MustCompile(`adminclient-\d+`), "adminclient-N"},
+	{regexp.MustCompile(`(TIME *\t)\d+( *\t)`), "${1}MS$2"}, // kafka-transactions: since when
 	// kafka-metadata-quorum
 	{regexp.MustCompile(`^(HighWatermark|LeaderEpoch|MaxFollowerLagTimeMs): +\d+`), "$1: N"},
 	{regexp.MustCompile(`^(1 +\t[A-Za-z0-9_-]{22}\t)\d+`), "${1}N"},
 	{regexp.MustCompile(`Epoch: \d+$`), "Epoch: N"}, // kafka-features: of the metadata log
 	// a set, in no order
+	{regexp.MustCompile(`(Valid states are|takes the following options): .*`), "$1: SET"},
 	{regexp.MustCompile(`topicPartitions=[^)]*`), "topicPartitions=SET"},
 	{regexp.MustCompile(`\d+ ms ago`), "N ms ago"},
 }
@@ -66,7 +70,7 @@ func withoutUsage(lines []string) []string {
 	return lines
 }
 
-var usage = regexp.MustCompile(`^! Option +Description`)
+var usage = regexp.MustCompile(`^! Option( \(\* = required\))? +Description`)
 
 // oneByOne breaks up what the formatters of internal topics print without line ends.
 func oneByOne(lines []string) []string {

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 
 // classes are the tools under the names of Kafka's bin folder.
 var classes = map[string]string{
+	"kafka-acls":                      "org.apache.kafka.tools.AclCommand",
 	"kafka-broker-api-versions":       "org.apache.kafka.tools.BrokerApiVersionsCommand",
 	"kafka-client-metrics":            "org.apache.kafka.tools.ClientMetricsCommand",
 	"kafka-cluster":                   "org.apache.kafka.tools.ClusterTool",

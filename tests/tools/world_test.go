@@ -18,12 +18,13 @@ import (
 
 // world is the broker of a session and what its directives left there.
 type world struct {
-	ctx     context.Context
-	dir     string // for files of the session
-	broker  *peers.Broker
-	client  *kgo.Client // producer, with partitions chosen by hand
-	admin   *kadm.Client
-	members map[string]*member
+	ctx          context.Context
+	dir          string // for files of the session
+	broker       *peers.Broker
+	client       *kgo.Client // producer, with partitions chosen by hand
+	admin        *kadm.Client
+	members      map[string]*member
+	transactions map[string]*kgo.Client // producers with a transaction, by their ids
 }
 
 // patience bounds each directive.
@@ -31,7 +32,7 @@ const patience = 60 * time.Second
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{ctx: t.Context(), dir: peers.Folder(t), members: map[string]*member{}}
+	w := &world{ctx: t.Context(), dir: peers.Folder(t), members: map[string]*member{}, transactions: map[string]*kgo.Client{}}
 	w.broker = peers.Start(t, peers.Options{Kind: peers.Kind(*broker), Race: *race, Settings: map[string]string{
 		"group.initial.rebalance.delay.ms": "0",
 		"offsets.topic.num.partitions":     "4",
@@ -45,6 +46,9 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		for _, m := range w.members {
 			m.stop()
+		}
+		for _, c := range w.transactions {
+			c.Close()
 		}
 		w.client.Close()
 	})
@@ -62,6 +66,7 @@ func (w *world) direct(s *step) error {
 	words := fields(w.expand(s.words))
 	directives := map[string]func(context.Context, []string) error{
 		"produce": w.produce, "commit": w.commit, "join": w.join, "leave": w.leave,
+		"open": w.open, "commit-open": w.commitOpen,
 	}
 	if words[0] == "file" {
 		return os.WriteFile(filepath.Join(w.dir, words[1]), []byte(strings.Join(s.stdin, "\n")+"\n"), 0o644)
@@ -111,6 +116,50 @@ func (w *world) commit(ctx context.Context, words []string) error {
 	offsets := kadm.Offsets{}
 	offsets.AddOffset(words[1], int32(partition), at, -1)
 	return w.admin.CommitAllOffsets(ctx, words[0], offsets)
+}
+
+// open ID TOPIC PARTITION begins a transaction and writes a record in it.
+func (w *world) open(ctx context.Context, words []string) error {
+	partition, err := strconv.Atoi(words[2])
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.broker.Addr()), kgo.TransactionalID(words[0]),
+		kgo.TransactionTimeout(10*time.Minute), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		return err
+	}
+	w.transactions[words[0]] = client
+	if err := client.BeginTransaction(); err != nil {
+		return err
+	}
+	r := &kgo.Record{Topic: words[1], Partition: int32(partition), Value: []byte("in a transaction")}
+	return client.ProduceSync(ctx, r).FirstErr()
+}
+
+// commitOpen ID commits the transaction that open began, and waits for its end.
+func (w *world) commitOpen(ctx context.Context, words []string) error {
+	client, ok := w.transactions[words[0]]
+	if !ok {
+		return fmt.Errorf("no transaction of %s", words[0])
+	}
+	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return err
+	}
+	for { // Kafka answers before it has written the markers
+		described, err := w.admin.DescribeTransactions(ctx, words[0])
+		if err != nil {
+			return err
+		}
+		if described[words[0]].State == "CompleteCommit" {
+			return nil
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the transaction is %s: %w", described[words[0]].State, ctx.Err())
+		}
+	}
 }
 
 // member is a consumer in a group.

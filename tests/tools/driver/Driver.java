@@ -16,11 +16,13 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.lang.reflect.Field;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.common.utils.Exit;
@@ -123,8 +125,12 @@ public class Driver {
         Run run = current = new Run(call.get("stdin").asText());
         List<String> args = new ArrayList<>();
         call.get("args").forEach(a -> args.add(a.asText()));
+        Set<Thread> before = Set.copyOf(hooksOfJava().keySet());
         Thread tool = start("tool", run, () -> main(run, call.get("class").asText(), args.toArray(new String[0])));
         boolean ended = run.ended.await(call.get("timeout_ms").asLong(), TimeUnit.MILLISECONDS);
+        for (Thread hook : List.copyOf(hooksOfJava().keySet())) {
+            if (!before.contains(hook) && Runtime.getRuntime().removeShutdownHook(hook)) run.hooks.add(hook);
+        }
         for (Runnable hook : run.hooks) {
             Thread t = start("hook", run, hook);
             t.join(10_000);
@@ -134,6 +140,14 @@ public class Driver {
         if (!ended) tool.interrupt();
         tool.join(10_000);
         return Map.of("lines", run.lines, "exit", ended ? run.exit : -1, "timeout", !ended);
+    }
+
+    // Some tools tell Java itself what to do when they exit.
+    @SuppressWarnings("unchecked")
+    static Map<Thread, Thread> hooksOfJava() throws ReflectiveOperationException {
+        Field hooks = Class.forName("java.lang.ApplicationShutdownHooks").getDeclaredField("hooks");
+        hooks.setAccessible(true);
+        return (Map<Thread, Thread>) hooks.get(null);
     }
 
     static Thread start(String name, Run run, Runnable body) {
