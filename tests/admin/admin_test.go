@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"syscall"
 	"testing"
@@ -36,8 +37,13 @@ type house struct {
 	conn *wire.Conn
 }
 
-func start(t *testing.T) *house {
-	b := peers.Start(t, peers.Options{Kind: peers.Kind(*kind)})
+// start starts a broker with the settings.
+func start(t *testing.T, settings ...map[string]string) *house {
+	all := map[string]string{}
+	for _, s := range settings {
+		maps.Copy(all, s)
+	}
+	b := peers.Start(t, peers.Options{Kind: peers.Kind(*kind), Settings: all})
 	h := &house{Broker: b, t: t}
 	t.Cleanup(h.hangUp)
 	return h
@@ -194,8 +200,17 @@ func TestConnectionLimitsAct(t *testing.T) {
 	if *kind != string(peers.StreamHouse) {
 		t.Skip("Kafka's own connections count too")
 	}
+	for name, value := range map[string]string{
+		"max.connections": "2", "max.connections.per.ip": "2", "max.connections.per.ip.overrides": "127.0.0.1:2",
+		"listener.name.plaintext.max.connections": "2",
+	} {
+		t.Run(name, func(t *testing.T) { limitActs(t, name, value) })
+	}
+}
+
+func limitActs(t *testing.T, name, value string) {
 	h := start(t)
-	h.set("1", map[string]*string{"max.connections.per.ip": text("2")})
+	h.set("1", map[string]*string{name: text(value)})
 	refused := func() {
 		t.Helper()
 		extra, err := wire.Dial(h.Addr(), "extra", patience)
@@ -226,7 +241,7 @@ func TestConnectionLimitsAct(t *testing.T) {
 	c = second()
 	defer c.Close()
 	refused()
-	h.set("1", map[string]*string{"max.connections.per.ip": nil})
+	h.set("1", map[string]*string{name: nil})
 	third, err := wire.Dial(h.Addr(), "third", patience)
 	if err != nil {
 		t.Fatal(err)
