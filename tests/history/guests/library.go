@@ -17,12 +17,18 @@ type Library struct {
 	Versions []int
 	// Stable: its members ask for offsets that wait for open transactions.
 	Stable bool
+	// Leaks says why its readers return records of aborted transactions though they are
+	// told not to, "" if they do not. Such a library reads uncommitted here.
+	Leaks string
 
 	// install brings what the program needs, building into dir, and returns how it is
 	// called with its configuration.
-	install func(ctx context.Context, dir string) (func(config string) peers.Command, error)
-	command func(config string) peers.Command // after Install
+	install func(ctx context.Context, dir string) (call, error)
+	command call // after Install
 }
+
+// call makes the command line of a program with its configuration.
+type call = func(config string) peers.Command
 
 func (l *Library) transactional() bool { return len(l.Versions) > 0 }
 
@@ -37,24 +43,67 @@ func (l *Library) Install(ctx context.Context, dir string) error {
 	return nil
 }
 
-// Libraries are all that are brought into loads.
+// Libraries are all that are brought into loads. Go, Rust and Node.js have librdkafka as
+// well, which is there once.
 func Libraries() []*Library {
+	before890 := []int{1}
 	return []*Library{
-		{Name: "librdkafka", Version: peers.ConfluentKafka.Version, Versions: []int{1}, Stable: true, install: python("librdkafka", peers.ConfluentKafka)},
+		{Name: "librdkafka", Version: peers.ConfluentKafka.Version, Versions: before890, Stable: true, install: python("librdkafka", peers.ConfluentKafka)},
+		{Name: "kafkajs", Version: peers.KafkaJS.Version, Versions: before890, install: node("kafkajs", peers.KafkaJS),
+			Leaks: "takes the aborted transactions of a fetch in the order they come in, which is that of their ends, for that of their beginnings"},
+		{Name: "java44", Version: peers.JavaNewest, Versions: []int{1, 2}, Stable: true, install: java(peers.JavaNewest)},
+		{Name: "sarama", Version: "1.61.1", Versions: before890, install: module("sarama")},
+		{Name: "aiokafka", Version: peers.AIOKafka.Version, Versions: before890, install: python("aiokafka", peers.AIOKafka)},
+		{Name: "java39", Version: peers.Java39, Versions: before890, Stable: true, install: java(peers.Java39)},
+		{Name: "kafkapython", Version: peers.KafkaPython.Version, Versions: before890, Stable: true, install: python("kafkapython", peers.KafkaPython)},
+		{Name: "kafkago", Version: "0.4.51", install: module("kafkago"),
+			Leaks: "passes the isolation level on and ignores what the answer says was aborted"},
+		{Name: "java28", Version: peers.Java28, Versions: before890, Stable: true, install: java(peers.Java28)},
 	}
 }
 
-// folder is this package's.
+// folder is this package's: tests of other packages use it from theirs.
 func folder() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Dir(file)
 }
 
-func python(name string, l peers.Library) func(context.Context, string) (func(string) peers.Command, error) {
-	return func(ctx context.Context, _ string) (func(string) peers.Command, error) {
+func python(name string, l peers.Library) func(context.Context, string) (call, error) {
+	return func(ctx context.Context, _ string) (call, error) {
 		interpreter, err := peers.Python(ctx, l)
 		return func(config string) peers.Command {
 			return peers.Command{Path: interpreter, Args: []string{filepath.Join(folder(), name, "guest.py"), config}}
 		}, err
+	}
+}
+
+func node(name string, l peers.Library) func(context.Context, string) (call, error) {
+	return func(ctx context.Context, _ string) (call, error) {
+		dir, err := peers.Node(ctx, l)
+		return func(config string) peers.Command {
+			return peers.Command{Path: "node", Args: []string{filepath.Join(folder(), name, "guest.js"), config},
+				Env: []string{"CLIENT_DIR=" + dir, "KAFKAJS_NO_PARTITIONER_WARNING=1"}}
+		}, err
+	}
+}
+
+// module builds a program that is a Go module of its own.
+func module(name string) func(context.Context, string) (call, error) {
+	return func(ctx context.Context, dir string) (call, error) {
+		binary := filepath.Join(dir, name)
+		return func(config string) peers.Command {
+			return peers.Command{Path: binary, Args: []string{config}}
+		}, peers.GoBuild(ctx, filepath.Join(folder(), name), binary)
+	}
+}
+
+func java(version string) func(context.Context, string) (call, error) {
+	return func(ctx context.Context, dir string) (call, error) {
+		jars, err := peers.KafkaClients(ctx, version)
+		if err != nil {
+			return nil, err
+		}
+		compiled, err := jars.Compile(ctx, dir, filepath.Join(folder(), "java", "Guest.java"))
+		return func(config string) peers.Command { return compiled.Command("Guest", 96, config) }, err
 	}
 }

@@ -15,7 +15,7 @@ type reader struct {
 
 // readerOneIn is how many polls there are to one after which a reader makes room for
 // another.
-const readerOneIn = 40
+const readerOneIn = 25
 
 // read polls once, within a transaction or outside, and records what each partition gave.
 func (g *Guest) read(txn string) error {
@@ -49,7 +49,7 @@ func (g *Guest) newReader() (bool, error) {
 	}
 	g.numbers++
 	f := &reader{since: g.w.Now(), number: g.numbers, isolation: history.ReadCommitted, places: topics[g.random.IntN(len(topics))], next: map[workload.Place]int64{}}
-	if g.random.IntN(4) == 0 {
+	if g.random.IntN(4) == 0 || g.library.Leaks != "" {
 		f.isolation = history.ReadUncommitted
 	}
 	ask := request{Do: "read", Isolation: string(f.isolation)}
