@@ -101,6 +101,7 @@ func (w world) run(t *testing.T, seed uint64, length time.Duration, turn []*gues
 	}
 	for _, g := range turn {
 		o.Guests = append(o.Guests, g)
+		o.Compressed = o.Compressed && !g.Library().Plain
 	}
 	failed := record(ctx, path, Run{Load: o, Length: length, Seed: seed, Lanes: lanes, Least: 1})
 	f, err := os.Open(path)

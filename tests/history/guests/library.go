@@ -20,6 +20,8 @@ type Library struct {
 	// Leaks says why its readers return records of aborted transactions though they are
 	// told not to, "" if they do not. Such a library reads uncommitted here.
 	Leaks string
+	// Plain: it knows no codec but gzip, which no producer of a load uses.
+	Plain bool
 
 	// install brings what the program needs, building into dir, and returns how it is
 	// called with its configuration.
@@ -50,7 +52,7 @@ func Libraries() []*Library {
 	return []*Library{
 		{Name: "librdkafka", Version: peers.ConfluentKafka.Version, Versions: before890, Stable: true, install: python("librdkafka", peers.ConfluentKafka)},
 		{Name: "kafkajs", Version: peers.KafkaJS.Version, Versions: before890, install: node("kafkajs", peers.KafkaJS),
-			Leaks: "takes the aborted transactions of a fetch in the order they come in, which is that of their ends, for that of their beginnings"},
+			Plain: true, Leaks: "takes the aborted transactions of a fetch in the order they come in, which is that of their ends, for that of their beginnings"},
 		{Name: "java44", Version: peers.JavaNewest, Versions: []int{1, 2}, Stable: true, install: java(peers.JavaNewest)},
 		{Name: "sarama", Version: "1.61.1", Versions: before890, install: module("sarama")},
 		{Name: "aiokafka", Version: peers.AIOKafka.Version, Versions: before890, install: python("aiokafka", peers.AIOKafka)},
