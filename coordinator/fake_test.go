@@ -27,7 +27,8 @@ type fakeLog struct {
 	held    bool
 	fail    func() error // of an append; nil: none
 	openErr error
-	largest int // batch, bytes
+	fenced  error // of transactional producers
+	largest int   // batch, bytes
 }
 
 func newFakeLog() *fakeLog { return &fakeLog{parts: map[int32]*fakePartition{}} }
@@ -61,7 +62,9 @@ func (l *fakeLog) Open(_ context.Context, id pack.PartitionID, _ int32) (Partiti
 
 func (p *fakePartition) Close() {}
 
-func (p *fakePartition) TransactionGuard(int64, int16) (bool, log.Guard) { return false, 0 }
+func (p *fakePartition) TransactionGuard(int64, int16) (bool, log.Guard, error) {
+	return false, 0, p.log.fenced
+}
 
 func (p *fakePartition) Bounds() log.Bounds {
 	p.log.mu.Lock()

@@ -31,7 +31,7 @@ type Partition interface {
 	// when that is known. It waits for admission only.
 	Append(ctx context.Context, t *log.Ticket, b log.Batch)
 	Read(ctx context.Context, req log.ReadRequest) (log.ReadResult, error)
-	TransactionGuard(producerID int64, epoch int16) (open bool, guard log.Guard)
+	TransactionGuard(producerID int64, epoch int16) (open bool, guard log.Guard, err error)
 	// Close gives up what Open took.
 	Close()
 }
@@ -65,7 +65,7 @@ func (p storagePartition) Read(ctx context.Context, req log.ReadRequest) (log.Re
 	return p.log.Read(ctx, p.partition, req)
 }
 
-func (p storagePartition) TransactionGuard(producerID int64, epoch int16) (bool, log.Guard) {
+func (p storagePartition) TransactionGuard(producerID int64, epoch int16) (bool, log.Guard, error) {
 	return p.partition.TransactionGuard(producerID, epoch)
 }
 

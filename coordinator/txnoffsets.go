@@ -35,8 +35,11 @@ func (s *shard) joinTxn(ctx context.Context, w *write, t *Txn) protocol.Code {
 	if code != protocol.None {
 		return code
 	}
-	open, guard := p.TransactionGuard(t.ProducerID, t.ProducerEpoch)
+	open, guard, err := p.TransactionGuard(t.ProducerID, t.ProducerEpoch)
 	w.txn, w.guard = t, guard
+	if err != nil {
+		return shards.StoreCode(err)
+	}
 	if open || t.Join == nil {
 		return protocol.None
 	}

@@ -145,6 +145,23 @@ func TestEndWhileLoadingIsNotLost(t *testing.T) {
 	})
 }
 
+// The coordinator of transactions is not asked about a producer that the partition knows
+// under a higher epoch.
+func TestOffsetsOfAFencedProducer(t *testing.T) {
+	world(t, func(t *testing.T, h *house) {
+		h.commit(simple("g", at("t", 0, 1)))
+		h.log.set(func(l *fakeLog) { l.fenced = protocol.InvalidProducerEpoch })
+		c := simple("g", at("t", 0, 5))
+		c.Txn = &Txn{ProducerID: 7, Join: func(context.Context, string, int32) protocol.Code {
+			t.Error("asked")
+			return protocol.None
+		}}
+		if got := h.CommitOffsets(t.Context(), c); got != protocol.InvalidProducerEpoch {
+			t.Error(got)
+		}
+	})
+}
+
 // The transaction is ended, as after its timeout, between the coordinator's yes and the
 // append: the client hears of it, and not of a fault inside, which it would die of.
 func TestOffsetsThatComeBehindTheEnd(t *testing.T) {

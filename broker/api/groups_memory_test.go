@@ -36,7 +36,9 @@ type groupPartition struct {
 func (p *groupPartition) Close()             {}
 func (p *groupPartition) Bounds() log.Bounds { return log.Bounds{} }
 
-func (p *groupPartition) TransactionGuard(int64, int16) (bool, log.Guard) { return false, 0 }
+func (p *groupPartition) TransactionGuard(int64, int16) (bool, log.Guard, error) {
+	return false, 0, nil
+}
 
 func (p *groupPartition) Append(_ context.Context, t *log.Ticket, b log.Batch) {
 	p.log.mu.Lock()

@@ -250,9 +250,16 @@ func (q *produceParser) append(topic *catalog.Topic, index int32, rules *record.
 		batch.Buf.Release()
 		return judge(err, p)
 	}
-	if batch.Header.Transactional() && !q.begun(p, &batch) {
-		q.joins = append(q.joins, joining{txn.TopicPartition{Topic: topic.Name, Partition: index}, p, batch, ticket, slot})
-		return nil
+	if batch.Header.Transactional() {
+		begun, err := q.begun(p, &batch)
+		if err != nil {
+			batch.Buf.Release()
+			return err
+		}
+		if !begun {
+			q.joins = append(q.joins, joining{txn.TopicPartition{Topic: topic.Name, Partition: index}, p, batch, ticket, slot})
+			return nil
+		}
 	}
 	q.app.Append(q.ctx, ticket, slot, p, batch)
 	return nil

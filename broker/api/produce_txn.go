@@ -17,12 +17,13 @@ type joining struct {
 
 // begun prepares a transactional batch and says whether it may be appended as it is: it
 // continues a transaction, or it is of the first protocol and verification is switched
-// off, as it can be in Kafka. The request has a transactional id, see head.
-func (q *produceParser) begun(p Partition, b *log.Batch) bool {
+// off, as it can be in Kafka. The coordinator is not asked about a producer that is
+// fenced in the partition. The request has a transactional id, see head.
+func (q *produceParser) begun(p Partition, b *log.Batch) (bool, error) {
 	b.VersionTwo = q.request.Version >= txn.ProduceAdds
-	open, guard := p.TransactionGuard(b.Header.ProducerID, b.Header.ProducerEpoch)
+	open, guard, err := p.TransactionGuard(b.Header.ProducerID, b.Header.ProducerEpoch)
 	b.Guard, b.Unconfirmed = guard, !open && !b.VersionTwo && !q.Verifies()
-	return open || b.Unconfirmed
+	return open || b.Unconfirmed, err
 }
 
 // joinAll appends the batches that may begin transactions, if the coordinator confirms

@@ -183,3 +183,20 @@ func TestProduceJoinsWhatArrived(t *testing.T) {
 		t.Fatal("the second batch is not there")
 	}
 }
+
+// TestProduceOfAFencedProducer: the coordinator is not asked about a producer that the
+// partition knows under a higher epoch, and adds nothing for it.
+func TestProduceOfAFencedProducer(t *testing.T) {
+	for _, version := range []int16{9, 11, 12, 13} {
+		x := &apitest.Transactions{}
+		b := apitest.Start(t, apitest.Options{Transactions: x})
+		topic := b.Topic("t", 1, nil)
+		b.Log.Fence(protocol.InvalidProducerEpoch)
+		req := produceTo(version, "t", topic.ID, map[int32][]byte{0: transactional(batchOf(1, 10), 0)})
+		req.TransactionID = kmsg.StringPtr("tx")
+		p := onePart(t, b.Dial().Call(req))
+		if got := protocol.Code(p.ErrorCode); got != protocol.InvalidProducerEpoch || x.Calls() != 0 {
+			t.Errorf("version %d: %v, coordinator asked %d times", version, got, x.Calls())
+		}
+	}
+}

@@ -22,7 +22,7 @@ type Partition interface {
 	// Producers lists those that the partition remembers.
 	Producers() []log.ProducerInfo
 	// TransactionGuard and Unverified are for transactional batches; see log.Partition.
-	TransactionGuard(producerID int64, epoch int16) (open bool, g log.Guard)
+	TransactionGuard(producerID int64, epoch int16) (open bool, g log.Guard, err error)
 	Unverified(producerID int64, epoch int16, sequence int32)
 }
 

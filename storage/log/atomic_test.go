@@ -135,7 +135,7 @@ func TestAppendAtomicFailsAsAWhole(t *testing.T) {
 			}
 			r.usable(r.partition(9))
 			for _, p := range []*Partition{a, b} {
-				if open, _ := p.TransactionGuard(1, 0); !open || p.Bounds().LastStable != 0 || p.Bounds().HighWatermark != 1 {
+				if open, _, _ := p.TransactionGuard(1, 0); !open || p.Bounds().LastStable != 0 || p.Bounds().HighWatermark != 1 {
 					t.Errorf("partition %d: open %v, %+v", p.id.Partition, open, p.Bounds())
 				}
 			}

@@ -18,7 +18,7 @@ func BenchmarkAppend(b *testing.B) {
 			p := r.partition(0)
 			a := r.log.NewAppender()
 			ctx := context.Background()
-			_, g := p.TransactionGuard(c.producer, 0)
+			_, g, _ := p.TransactionGuard(c.producer, 0)
 			x := batch(c.producer, 0, 1, 100)
 			if c.txn {
 				x = txnBatch(c.producer, 0, g)

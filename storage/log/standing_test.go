@@ -22,7 +22,7 @@ func TestCoordinatorsGuard(t *testing.T) {
 	}
 	r := newRig(t, j)
 	p, other := r.partition(0), r.partition(1)
-	_, guard := p.TransactionGuard(-1, -1)
+	_, guard, _ := p.TransactionGuard(-1, -1)
 	plain := func(g Guard) Batch {
 		b := batch(-1, -1, 1, 10)
 		b.Coordinator, b.Guard = true, g
@@ -71,7 +71,7 @@ func TestCoordinatorsGuard(t *testing.T) {
 	if res := <-atomic(guard); !errors.Is(res.Err, protocol.KafkaStorageError) {
 		t.Fatal("batches that build on what is lost were appended:", res.Err)
 	}
-	_, guard = p.TransactionGuard(-1, -1)
+	_, guard, _ = p.TransactionGuard(-1, -1)
 	if res := <-atomic(guard); res.Err != nil {
 		t.Fatal(res.Err)
 	}

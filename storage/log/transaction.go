@@ -18,11 +18,12 @@ type Guard uint64
 
 // TransactionGuard says whether the producer has a transaction open here under this
 // epoch, so that its batches need no confirmation; and the guard that the batch
-// carries in either case. It is asked for before the coordinator is.
-func (p *Partition) TransactionGuard(producerID int64, epoch int16) (open bool, g Guard) {
+// carries in either case. It is asked for before the coordinator is, and need not be if
+// the partition knows the producer under a higher epoch: INVALID_PRODUCER_EPOCH.
+func (p *Partition) TransactionGuard(producerID int64, epoch int16) (open bool, g Guard, err error) {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()
-	return p.state.InTransaction(producerID, epoch), Guard(p.log.marks)
+	return p.state.InTransaction(producerID, epoch), Guard(p.log.marks), p.state.CheckEpoch(producerID, epoch)
 }
 
 // standing refuses what a coordinator appends after a pack was lost that may have held

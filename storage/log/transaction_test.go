@@ -49,7 +49,7 @@ func (r *rig) must(p *Partition, b Batch, offset int64) {
 // begin appends the first batch of a transaction, confirmed.
 func (r *rig) begin(p *Partition, producer int64, seq int32, offset int64) {
 	r.t.Helper()
-	_, g := p.TransactionGuard(producer, 0)
+	_, g, _ := p.TransactionGuard(producer, 0)
 	r.must(p, txnBatch(producer, seq, g), offset)
 }
 
@@ -109,7 +109,7 @@ func TestReadCommitted(t *testing.T) {
 	r.start()
 	p = r.partition(0)
 	check(2, 6, []int64{2, 3, 4, 5}, Aborted{2, 2})
-	if open, _ := p.TransactionGuard(1, 0); !open {
+	if open, _, _ := p.TransactionGuard(1, 0); !open {
 		t.Error("the transaction is not open after a restart")
 	}
 	r.must(p, txnBatch(1, 2, 0), 7)
@@ -171,7 +171,7 @@ func TestGuard(t *testing.T) {
 		}
 	}
 	refused(txnBatch(1, 0, 0), protocol.InvalidTxnState)
-	open, g := p.TransactionGuard(1, 0)
+	open, g, _ := p.TransactionGuard(1, 0)
 	if open || g == 0 {
 		t.Fatalf("%v, %d", open, g)
 	}
@@ -179,17 +179,25 @@ func TestGuard(t *testing.T) {
 	r.must(p, markerBatch(2, false, 0), 0)
 	r.must(other, markerBatch(1, false, 0), 0)
 	r.must(p, txnBatch(1, 0, g), 1)
-	if open, _ := p.TransactionGuard(1, 0); !open {
+	if open, _, _ := p.TransactionGuard(1, 0); !open {
 		t.Fatal("no transaction is open")
 	}
-	if open, _ := p.TransactionGuard(1, 1); open {
+	if open, _, _ := p.TransactionGuard(1, 1); open {
 		t.Fatal("a transaction is open in an epoch without one")
 	}
 	r.must(p, txnBatch(1, 1, 0), 2) // continues
-	_, g = p.TransactionGuard(1, 0)
+	_, g, _ = p.TransactionGuard(1, 0)
+	if _, _, err := p.TransactionGuard(1, -1); !errors.Is(err, protocol.InvalidProducerEpoch) {
+		t.Fatal("an epoch below the one in force:", err)
+	}
+	for _, epoch := range []int16{0, 1} {
+		if _, _, err := p.TransactionGuard(1, epoch); err != nil {
+			t.Fatal(epoch, err)
+		}
+	}
 	r.must(p, markerBatch(1, true, 0), 3)
 	refused(txnBatch(1, 2, g), protocol.InvalidTxnState)
-	_, g = p.TransactionGuard(1, 0)
+	_, g, _ = p.TransactionGuard(1, 0)
 	r.must(p, txnBatch(1, 2, g), 4)
 }
 
@@ -199,7 +207,7 @@ func TestUnconfirmed(t *testing.T) {
 	r := newRig(t, newScriptedJournal(1))
 	p := r.partition(0)
 	unconfirmed := func(seq int32) Batch {
-		_, g := p.TransactionGuard(1, 0)
+		_, g, _ := p.TransactionGuard(1, 0)
 		b := txnBatch(1, seq, g)
 		b.Unconfirmed = true
 		return b
@@ -234,7 +242,7 @@ func TestGuardIsVoidAfterAFailure(t *testing.T) {
 	}
 	r := newRig(t, j)
 	p, coordinator := r.partition(0), r.partition(1)
-	_, g := p.TransactionGuard(1, 0)
+	_, g, _ := p.TransactionGuard(1, 0)
 	fail <- errors.New("no effect")
 	if res := <-r.send(coordinator, batch(-1, 0, 1, 10)); !errors.Is(res.Err, protocol.KafkaStorageError) {
 		t.Fatal(res)
@@ -243,7 +251,7 @@ func TestGuardIsVoidAfterAFailure(t *testing.T) {
 	if res := <-r.send(p, txnBatch(1, 0, g)); !errors.Is(res.Err, protocol.KafkaStorageError) {
 		t.Fatalf("%+v", res)
 	}
-	_, g = p.TransactionGuard(1, 0)
+	_, g, _ = p.TransactionGuard(1, 0)
 	r.must(p, txnBatch(1, 0, g), 0)
 }
 
@@ -292,7 +300,7 @@ func TestOffsetForTimeAndTransactions(t *testing.T) {
 		return x.Offset
 	}
 	r.must(p, recordBatch(1000, record.NoProducer, 0), 0)
-	_, g := p.TransactionGuard(1, 0)
+	_, g, _ := p.TransactionGuard(1, 0)
 	r.must(p, recordBatch(1005, record.Producer{ID: 1}, g), 1)
 	for _, c := range []struct {
 		timestamp int64

@@ -149,7 +149,7 @@ func TestTransactionsWhilePacksFail(t *testing.T) {
 				p := r.partition(int32(n))
 				if rng.IntN(3) > 0 {
 					key := [2]int64{producer, int64(n)}
-					_, g := p.TransactionGuard(producer, 0)
+					_, g, _ := p.TransactionGuard(producer, 0)
 					b := txnBatch(producer, next[key], g)
 					b.Coordinator = true // sequences are another test's
 					wait.Add(1)

@@ -120,8 +120,7 @@ func (p *producer) check(h *record.Header, o Origin) error {
 	epoch := p.epoch()
 	switch {
 	case h.ProducerEpoch < epoch:
-		return protocol.Errorf(protocol.InvalidProducerEpoch,
-			"producer %d: epoch %d is older than %d", h.ProducerID, h.ProducerEpoch, epoch)
+		return oldEpoch(h.ProducerID, h.ProducerEpoch, epoch)
 	case o.Coordinator:
 		return nil
 	case h.ProducerEpoch > epoch:

@@ -89,6 +89,19 @@ func (s *State) MarkedSince(producerID int64, stamp uint64) bool {
 	return s.forgotten > stamp
 }
 
+// CheckEpoch refuses a producer that is known under a higher epoch:
+// INVALID_PRODUCER_EPOCH.
+func (s *State) CheckEpoch(producerID int64, epoch int16) error {
+	if p := s.producers[producerID]; p != nil && epoch < p.epoch() {
+		return oldEpoch(producerID, epoch, p.epoch())
+	}
+	return nil
+}
+
+func oldEpoch(producerID int64, epoch, known int16) error {
+	return protocol.Errorf(protocol.InvalidProducerEpoch, "producer %d: epoch %d is older than %d", producerID, epoch, known)
+}
+
 // InTransaction says whether the producer has a transaction open under this epoch.
 func (s *State) InTransaction(producerID int64, epoch int16) bool {
 	return s.producers[producerID].open(epoch)

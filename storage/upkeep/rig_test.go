@@ -424,7 +424,7 @@ func (r *rig) batch(p *log.Partition, b log.Batch) log.Batch {
 		r.must(err)
 		b.Marker = &m
 	case b.Header.Transactional():
-		_, b.Guard = p.TransactionGuard(b.Header.ProducerID, b.Header.ProducerEpoch)
+		_, b.Guard, _ = p.TransactionGuard(b.Header.ProducerID, b.Header.ProducerEpoch)
 	}
 	return b
 }

@@ -26,6 +26,7 @@ type Log struct {
 	holding bool
 	refuse  error
 	lost    error
+	fenced  error
 	watches []*watcher
 	epoch   int32              // of partitions made from now on, if larger
 	order   []pack.PartitionID // of all appends
@@ -82,6 +83,13 @@ func (l *Log) Refuse(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refuse = err
+}
+
+// Fence makes every partition know transactional producers under a higher epoch.
+func (l *Log) Fence(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fenced = err
 }
 
 // Lose makes every partition impossible to open, with err; nil ends that.
@@ -318,7 +326,11 @@ func (p *Partition) EpochAt(int64) int32 { return p.epoch }
 
 // TransactionGuard knows of no transaction: what is not verified is refused by the real
 // log only.
-func (p *Partition) TransactionGuard(int64, int16) (bool, log.Guard) { return false, 0 }
+func (p *Partition) TransactionGuard(int64, int16) (bool, log.Guard, error) {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	return false, 0, p.log.fenced
+}
 
 // Unverified does nothing.
 func (p *Partition) Unverified(int64, int16, int32) {}
