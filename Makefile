@@ -4,7 +4,7 @@ BIN := bin/streamhouse
 GOFLAGS_BUILD := -trimpath -ldflags='-s -w'
 # What runs in seconds and needs nothing but Go. The rest of the tree are real
 # clients, kills and benchmarks.
-UNIT = $$(go list ./... | grep -vE '/tests/(admin|exactlyonce|bench|chaos|clients|compat|history/(faults|guests|run)|peers|s3gateway|tools)$$')
+UNIT = $$(go list ./... | grep -vE '/tests/(admin|exactlyonce|bench|chaos|clients|compat|history/(faults|guests|run)|peers|s3gateway|tools|transactions)$$')
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .PHONY: help
@@ -49,6 +49,7 @@ acceptance: ## every client over every storage, those that take long to build to
 	go test -p 1 -count=1 -timeout 30m ./tests/tools -broker kafka
 	go test -p 1 -count=1 -timeout 60m ./tests/exactlyonce -acceptance
 	go test -p 1 -count=1 -timeout 60m ./tests/exactlyonce -acceptance -broker kafka
+	go test -p 1 -count=1 -timeout 30m ./tests/transactions -broker kafka
 
 .PHONY: chaos
 chaos: ## histories under faults for hours; CHAOS='-for 2h -keep DIR -seed N' for other than one hour
