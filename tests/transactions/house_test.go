@@ -121,13 +121,6 @@ type producer struct {
 	timeout  time.Duration
 }
 
-// as is the same producer with another epoch.
-func (p *producer) as(epoch int16) *producer {
-	q := *p
-	q.epoch = epoch
-	return &q
-}
-
 func (p *producer) pick(first, second int16) int16 {
 	if p.protocol == 1 {
 		return first
