@@ -22,7 +22,7 @@ func brokerGroups() []Def {
 		def("offsets.topic.num.partitions", Int, "50", atLeast(1),
 			"Partitions of __consumer_offsets when it is made; later changes have no effect.").acts(),
 		def("offsets.topic.replication.factor", Short, "3", atLeast(1),
-			"Replication factor that __consumer_offsets is made with; it is remembered only.").acts(),
+			"Replication factor that __consumer_offsets is made with in Kafka. Here a coordinator gets its topic whatever the number of brokers."),
 		def("offsets.topic.segment.bytes", Int, "104857600", atLeast(1),
 			"segment.bytes that __consumer_offsets is made with.").acts(),
 		def("offsets.topic.compression.codec", Int, "0", anything,

@@ -46,7 +46,7 @@ func brokerNetwork() []Def {
 		def("socket.send.buffer.bytes", Int, "-1", anything,
 			"Size in bytes of the kernel's send buffer of a connection; -1, the default here, lets the kernel choose and grow it.").acts(),
 		def("socket.request.max.bytes", Int, "104857600", atLeast(1),
-			"Largest request in bytes; a larger one closes the connection.").acts(),
+			"Largest request in bytes; a larger one closes the connection. Less than 1 MiB stops the start.").acts(),
 		unset("early.start.listeners", List, listOf(0),
 			"Listeners that Kafka opens before its authorizer is ready."),
 		unset("inter.broker.listener.name", String, anything,

@@ -22,7 +22,7 @@ func brokerTransactions() []Def {
 		def("transaction.state.log.num.partitions", Int, "50", atLeast(1),
 			"Partitions of __transaction_state when it is made.").acts(),
 		def("transaction.state.log.replication.factor", Short, "3", atLeast(1),
-			"Replication factor that __transaction_state is made with; it is remembered only.").acts(),
+			"Replication factor that __transaction_state is made with in Kafka. Here a coordinator gets its topic whatever the number of brokers."),
 		def("transaction.state.log.segment.bytes", Int, "104857600", atLeast(1),
 			"segment.bytes that __transaction_state is made with.").acts(),
 		def("transaction.two.phase.commit.enable", Boolean, "false", anything,

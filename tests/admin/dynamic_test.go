@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/tests/peers"
 	"github.com/streamhouse/streamhouse/tests/wire"
@@ -26,7 +28,8 @@ type live struct {
 	beside map[string]string
 	// see sends a request and tells what came of it.
 	see func(h *house, topic string) string
-	// without and with are what see tells; empty is anything, as long as they differ.
+	// without and with are how begins what see tells; empty is anything, as long as they
+	// differ.
 	without, with string
 }
 
@@ -39,10 +42,11 @@ var liveSettings = []live{
 	{name: "log.message.timestamp.before.max.ms", value: "1000", see: sendingAt(-time.Minute), without: "NONE", with: "INVALID_TIMESTAMP"},
 	{name: "log.message.timestamp.type", value: "LogAppendTime", see: timeOf, without: "the client's time", with: "the broker's time"},
 	{name: "max.decompressed.message.bytes", value: "1000", see: sendingZipped(5000), without: "NONE"},
+	{name: "transaction.partition.verification.enable", value: "false", see: sendingUnadded, without: "INVALID_TXN_STATE", with: "NONE"},
 	{name: "compression.type", value: "zstd", see: stored, without: "codec 0"},
-	{name: "compression.gzip.level", value: "1", beside: map[string]string{"compression.type": "gzip"}, see: stored},
-	{name: "compression.lz4.level", value: "1", beside: map[string]string{"compression.type": "lz4"}, see: stored},
-	{name: "compression.zstd.level", value: "19", beside: map[string]string{"compression.type": "zstd"}, see: stored},
+	{name: "compression.gzip.level", value: "1", beside: map[string]string{"compression.type": "gzip"}, see: stored, without: "codec 1, "},
+	{name: "compression.lz4.level", value: "1", beside: map[string]string{"compression.type": "lz4"}, see: stored, without: "codec 3, "},
+	{name: "compression.zstd.level", value: "19", beside: map[string]string{"compression.type": "zstd"}, see: stored, without: "codec 4, "},
 }
 
 // Each setting acts on the next request, for one broker as for all, is there after a
@@ -70,14 +74,28 @@ func TestEachSettingActsAndStays(t *testing.T) {
 			h.until(l, with)
 			h.set("1", map[string]*string{l.name: nil})
 			h.until(l, without)
+			if name := ofTopics(l.name); name != "" {
+				h.alterTopic("t", name, l.value)
+				h.until(l, with)
+			}
 		})
 	}
+}
+
+// ofTopics is the setting of topics that follows one of the broker; empty if none does.
+func ofTopics(name string) string {
+	for _, d := range config.Topics().All() {
+		if len(d.Synonyms) > 0 && d.Synonyms[0].Name == name {
+			return d.Name
+		}
+	}
+	return ""
 }
 
 // until asks again, of Kafka, until the answer is the one that is wanted.
 func (h *house) until(l live, want string) string {
 	h.t.Helper()
-	return h.seen(l, func(got string) bool { return want == "" || got == want }, want)
+	return h.seen(l, func(got string) bool { return strings.HasPrefix(got, want) }, want)
 }
 
 func (h *house) untilNot(l live, other string) string {
@@ -163,6 +181,24 @@ func stored(h *house, topic string) string {
 		return fmt.Sprintf("codec %d, %d bytes", codec, binary.BigEndian.Uint32(b[8:]))
 	}
 	return "codec 0"
+}
+
+// sendingUnadded sends a batch of a transaction whose partition was not added to it.
+func sendingUnadded(h *house, topic string) string {
+	coordinator(transactionsTopic)(h)
+	init := kmsg.NewPtrInitProducerIDRequest()
+	init.TransactionalID, init.TransactionTimeoutMillis, init.ProducerID, init.ProducerEpoch = text("x"), 60_000, -1, -1
+	var got *kmsg.InitProducerIDResponse
+	code := h.retried(func() int16 { got = h.call(4, init).(*kmsg.InitProducerIDResponse); return got.ErrorCode })
+	if code != protocol.None {
+		return code.String()
+	}
+	b := wire.IdempotentBatch(time.Now().UnixMilli(), got.ProducerID, got.ProducerEpoch, 0, []byte("a"))
+	b[22] |= 0x10 // transactional
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], crc32.MakeTable(crc32.Castagnoli)))
+	req := wire.ProduceRequest(topic, 10000, map[int32][]byte{0: b})
+	req.TransactionID = text("x")
+	return sent(h.call(9, req).(*kmsg.ProduceResponse).Topics[0].Partitions[0]).code()
 }
 
 type sent kmsg.ProduceResponseTopicPartition

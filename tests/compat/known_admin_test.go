@@ -55,7 +55,6 @@ var knownInAdmin = []known{
 	{"every-setting", "own config.providers", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [config.providers]"`, noClasses},
 	{"every-setting", "own cordoned.log.dirs", "1", "Resources[0].ErrorCode", `42`, noCordon},
 	{"every-setting", "own cordoned.log.dirs", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [cordoned.log.dirs]"`, noCordon},
-	{"every-setting", "own listener.security.protocol.map", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [listener.security.protocol.map]"`, noListeners},
 	{"every-setting", "own listeners", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [listeners]"`, noListeners},
 	{"every-setting", "own principal.builder.class", "1", "Resources[0].ErrorCode", `42`, noClasses},
 	{"every-setting", "own principal.builder.class", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [principal.builder.class]"`, noClasses},
