@@ -1,6 +1,8 @@
 package tools
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,7 +29,7 @@ var never = []struct {
 	{regexp.MustCompile(`"avg_throughput":[0-9.]+`), `"avg_throughput":RATE`},
 	{regexp.MustCompile(`\[B@[0-9a-f]+`), "[B@HASH"}, // Java's bytes
 	{regexp.MustCompile(`(client metrics config for )[A-Za-z0-9_-]{22}\.`), "${1}ID."},
-	{regexp.MustCompile(`/tmp/streamhouse-test-\d+`), "DIR"},
+	{regexp.MustCompile(regexp.QuoteMeta(filepath.Join(os.TempDir(), "streamhouse-test-")) + `\d+`), "DIR"},
 	{regexp.MustCompile(`adminclient-\d+`), "adminclient-N"},
 	{regexp.MustCompile(`(TIME *\t)\d+( *\t)`), "${1}MS$2"}, // kafka-transactions: since when
 	// kafka-metadata-quorum
@@ -46,7 +48,8 @@ var never = []struct {
 func normal(lines []string) []string {
 	out := []string{}
 	for _, line := range oneByOne(withoutUsage(lines)) {
-		if strings.HasPrefix(line, "! \tat ") || strings.HasPrefix(line, "! \t...") || strings.HasPrefix(line, "\tat ") {
+		if strings.HasPrefix(line, "! \tat ") || strings.HasPrefix(line, "! \t...") || strings.HasPrefix(line, "\tat ") ||
+			strings.Contains(line, retentionDelay+"=") {
 			continue
 		}
 		for _, n := range never {

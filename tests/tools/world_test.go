@@ -33,10 +33,16 @@ const patience = 60 * time.Second
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{ctx: t.Context(), dir: peers.Folder(t), members: map[string]*member{}, transactions: map[string]*kgo.Client{}}
-	w.broker = peers.Start(t, peers.Options{Kind: peers.Kind(*broker), Race: *race, Settings: map[string]string{
+	settings := map[string]string{
 		"group.initial.rebalance.delay.ms": "0",
 		"offsets.topic.num.partitions":     "4",
-	}})
+	}
+	if peers.Kind(*broker) == peers.Kafka {
+		// Half a minute after its start Apache Kafka looks for records whose retention is over,
+		// and those of the sessions are of the year 2001: a session that took longer saw them go.
+		settings[retentionDelay] = "3600000"
+	}
+	w.broker = peers.Start(t, peers.Options{Kind: peers.Kind(*broker), Race: *race, Settings: settings})
 	var err error
 	w.client, err = kgo.NewClient(kgo.SeedBrokers(w.broker.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
@@ -54,6 +60,9 @@ func newWorld(t *testing.T) *world {
 	})
 	return w
 }
+
+// retentionDelay is an internal setting of Apache Kafka, which is shown only where it is set.
+const retentionDelay = "log.initial.task.delay.ms"
 
 func (w *world) expand(text string) string {
 	return strings.NewReplacer("$ADDR", w.broker.Addr(), "$DIR", w.dir).Replace(text)
