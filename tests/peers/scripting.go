@@ -43,7 +43,7 @@ func Node(ctx context.Context, l Library, env ...string) (dir string, err error)
 			return err
 		}
 		_, err := Command{Path: "npm", Env: env, Args: []string{
-			"install", "--silent", "--no-audit", "--no-fund", "--prefix", dir, l.Name + "@" + l.Version}}.Run(ctx, "")
+			"install", "--loglevel=error", "--no-audit", "--no-fund", "--prefix", dir, l.Name + "@" + l.Version}}.Run(ctx, "")
 		return err
 	})
 }
