@@ -78,6 +78,9 @@ func TestStreamsWordCount(t *testing.T) {
 	if total < 800*rounds {
 		t.Errorf("%d words are too few to prove anything", total)
 	}
+	if *acceptance && len(all) == len(final) {
+		t.Error("no kill left a transaction open")
+	}
 }
 
 func kill(t *testing.T, f func() error) {

@@ -62,6 +62,8 @@ public class WordCount {
         c.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0); // every count is forwarded
         c.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         c.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
+        // Counts are sent as they come, not at the commit, so that a kill leaves a transaction open.
+        c.put(StreamsConfig.producerPrefix("linger.ms"), 0);
         c.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
         c.put(StreamsConfig.consumerPrefix("max.poll.records"), 100);
         // A process that was killed is found to be gone by its session.
