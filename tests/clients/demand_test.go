@@ -81,9 +81,12 @@ func prepareDemand(t *testing.T, addr, topic string) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, admin, limit := peers.Context(t, patience), kadm.NewClient(cl), "12582912"
+	ctx, admin := peers.Context(t, patience), kadm.NewClient(cl)
+	// Some records are of the year 2001, and either broker looks at retention within a minute of its start.
+	limit, forever := "12582912", "-1"
+	config := map[string]*string{"max.message.bytes": &limit, "retention.ms": &forever}
 	for topic, partitions := range map[string]int32{topic: 3, topic + "-more": 1} {
-		if _, err := admin.CreateTopic(ctx, partitions, 1, map[string]*string{"max.message.bytes": &limit}, topic); err != nil {
+		if _, err := admin.CreateTopic(ctx, partitions, 1, config, topic); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,6 +10,7 @@ import time
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.errors import KafkaError
 
 from demand import Demand
 
@@ -97,11 +98,23 @@ def consume(brokers, topic, group):
 
     consumer.subscribe([topic], listener=Listener())
     while not ended.is_set():
-        for records in consumer.poll(timeout_ms=200).values():
+        for records in poll(consumer).values():
             for r in records:
                 emit(event="record", n=int(dict(r.headers)["n"]), partition=r.partition,
                      offset=r.offset, key=text(r.key), value=text(r.value))
     consumer.close()  # commits what was read
+
+
+def poll(consumer):
+    """Poll once. Where the coordinator is away and a request for metadata fails too, that
+    failure comes out of the client, with any broker, as one to try again after."""
+    try:
+        return consumer.poll(timeout_ms=200)
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        time.sleep(0.05)
+        return {}
 
 
 def demand(brokers, topic, group):

@@ -74,7 +74,7 @@ func main() {
 func config() *sarama.Config {
 	c := sarama.NewConfig()
 	c.Version = sarama.MaxVersion
-	c.Metadata.Retry.Max = 100
+	c.Metadata.Retry.Max = 300 // a minute, as the other clients: Apache Kafka takes long to start on a busy machine
 	c.Metadata.Retry.Backoff = 200 * time.Millisecond
 	return c
 }
