@@ -32,6 +32,15 @@ func freePorts(n int) ([]int, error) {
 	return nil, errors.New("no free ports between 15000 and 30000")
 }
 
+// FreeAddress is host:port of one.
+func FreeAddress() (string, error) {
+	ports, err := freePorts(1)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("127.0.0.1:%d", ports[0]), nil
+}
+
 // serves asks a broker for its metadata and says what is wrong with the answer.
 func serves(addr string) error {
 	const timeout = 2 * time.Second

@@ -14,8 +14,11 @@ import (
 
 var only = flag.String("guests", "", "libraries whose clients take part in every run, by comma, instead of three in turn")
 
-// perRun is how many libraries take part in a run.
-const perRun = 3
+const (
+	perRun = 3 // libraries that take part in a run
+	// session of a guest's member: it ends while a broker is frozen or a network held.
+	session = 4 * time.Second
+)
 
 // company is the libraries that take part, installed.
 type company []*guests.Library
@@ -47,7 +50,7 @@ func (c company) turn(w world, place int, seed uint64) []*guests.Guest {
 	for i, l := range c {
 		after := (uint64(i) + uint64(len(c)) - first) % uint64(len(c))
 		if *only != "" || after < perRun || l.Name == w.guest {
-			all = append(all, l.New())
+			all = append(all, l.New(session))
 		}
 	}
 	return all

@@ -29,6 +29,7 @@ const (
 // Guest is one library's client of one load. It is a workload.Guest.
 type Guest struct {
 	library *Library
+	session time.Duration // of its member in its group
 	seat    workload.Seat
 	w       *history.Writer
 	random  *rand.Rand
@@ -46,8 +47,9 @@ type Guest struct {
 	did Did
 }
 
-// New makes a guest for one load.
-func (l *Library) New() *Guest { return &Guest{library: l} }
+// New makes a guest for one load. session is how long its member may be away before its
+// group goes on without it.
+func (l *Library) New(session time.Duration) *Guest { return &Guest{library: l, session: session} }
 
 // Name is the library's.
 func (g *Guest) Name() string { return g.library.Name }
@@ -93,14 +95,13 @@ type config struct {
 
 const (
 	requestTimeout = 10 * time.Second
-	sessionTimeout = 4 * time.Second
 	takeMax        = 50
 )
 
 func (g *Guest) config() config {
 	return config{Brokers: g.seat.Addr, TransactionalID: g.seat.Prefix + "-" + g.Name(), Group: g.seat.Group, In: g.seat.In[0].Topic,
 		TxnTimeoutMs: g.seat.TxnTimeout.Milliseconds(), RequestTimeoutMs: requestTimeout.Milliseconds(), PatienceMs: g.patience().Milliseconds(),
-		SessionTimeoutMs: sessionTimeout.Milliseconds(), TakeMax: takeMax}
+		SessionTimeoutMs: g.session.Milliseconds(), TakeMax: takeMax}
 }
 
 // patience is how long a library may try. The program is killed when it has not answered
@@ -177,6 +178,15 @@ func (g *Guest) halt() error {
 	}
 	err := g.program.halt()
 	g.program, g.producer, g.reader, g.member = nil, false, nil, nil
+	return err
+}
+
+// kill kills the program as a fault of the load.
+func (g *Guest) kill() error {
+	began := g.w.Now()
+	err := g.halt()
+	g.w.Add(history.Event{Start: began, End: g.w.Now(), Client: g.Name(), Op: history.Fault, Outcome: history.OK, Fault: "guest: kill -9"})
+	g.note(func(d *Did) { d.Killed++ })
 	return err
 }
 

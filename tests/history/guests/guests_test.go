@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 
 var (
 	broker = flag.String("broker", string(peers.StreamHouse), "which broker to start: streamhouse or kafka")
-	length = flag.Duration("for", 3*time.Second, "how long each load runs, and longer until the guest has done its part")
+	length = flag.Duration("for", 2*time.Second, "how long each load runs, and longer until the guest has done its part")
 )
 
 func TestMain(m *testing.M) {
@@ -47,6 +48,28 @@ func TestEveryLibrary(t *testing.T) {
 				t.Errorf("%d records are copied, the guest says %d", v.Counts.Copied, g.Did().Copied)
 			}
 		})
+	}
+}
+
+// The versions of Go's libraries are those of their programs.
+func TestVersions(t *testing.T) {
+	paths := map[string]string{"sarama": "github.com/IBM/sarama", "kafkago": "github.com/segmentio/kafka-go"}
+	for _, l := range Libraries() {
+		path, ok := paths[l.Name]
+		if !ok {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(l.Name, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := path + " v" + l.Version + "\n"; !strings.Contains(string(text), want) {
+			t.Errorf("%s is said to be %s, which its go.mod does not have", l.Name, l.Version)
+		}
+		delete(paths, l.Name)
+	}
+	if len(paths) > 0 {
+		t.Errorf("no such libraries: %v", paths)
 	}
 }
 
@@ -86,7 +109,7 @@ func load(t *testing.T, b *peers.Broker, l *Library, prefix string) (*Guest, che
 	if err := l.Install(peers.Context(t, 10*time.Minute), peers.Folder(t)); err != nil {
 		t.Fatal(err)
 	}
-	g := l.New()
+	g := l.New(10 * time.Second)
 	o := workload.Options{Addr: b.Addr(), Prefix: prefix, Seed: rand.Uint64(), Topics: 2, Partitions: 2, Idempotent: 1, Transactional: 2, Readers: 1,
 		Committers: 1, Guests: []workload.Guest{g}}
 	f, err := os.Create(filepath.Join(peers.Folder(t), "history.jsonl"))

@@ -28,8 +28,7 @@ func (g *Guest) write() error {
 		return err
 	}
 	if g.random.IntN(killOneIn) == 0 {
-		g.note(func(d *Did) { d.Killed++ })
-		return g.halt()
+		return g.kill()
 	}
 	_, err = g.end(txn, good && g.random.IntN(4) > 0, nil)
 	return err
