@@ -62,7 +62,8 @@ class Guest:
         if client is not None:
             try:
                 await asyncio.wait_for(client.stop(), GOODBYE)
-            except (KafkaError, asyncio.TimeoutError) as e:
+            except (KafkaError, asyncio.TimeoutError, asyncio.CancelledError) as e:
+                # The last may be that of a task which the client has cancelled itself.
                 print("stop:", repr(e), file=sys.stderr)  # it is not used again
 
     async def open(self, _):
