@@ -86,7 +86,7 @@ func (s *shard) ending(id string, end *txn.End, found resolved) *ending {
 // finishTransaction appends the markers of a transaction and the record that it is
 // complete: at once, or if there are too many in several appends between two records.
 // They become durable in this order, so the next one need not wait for the last.
-func (w *writer) finishTransaction(ctx context.Context, x *write) {
+func (w *writer) finishTransaction(ctx context.Context, x *write) (last *flight) {
 	left := x.end.markers
 	if len(left) >= log.AtomicBatchesMax {
 		w.builder.Reset()
@@ -97,12 +97,13 @@ func (w *writer) finishTransaction(ctx context.Context, x *write) {
 			left = left[log.AtomicBatchesMax:]
 		}
 	}
-	w.mark(ctx, x, left, true)
+	return w.mark(ctx, x, left, true)
 }
 
 // mark appends markers, and with last the record that the transaction is complete. What
-// keeps a marker out of its partition does not keep the transaction open.
-func (w *writer) mark(ctx context.Context, x *write, markers []marker, last bool) {
+// keeps a marker out of its partition does not keep the transaction open. It returns the
+// append that was made; nil if no marker was left for it.
+func (w *writer) mark(ctx context.Context, x *write, markers []marker, last bool) *flight {
 	for {
 		f := &flight{record: -1, end: x.end, markers: markers}
 		batches := w.markers(x, markers)
@@ -113,12 +114,12 @@ func (w *writer) mark(ctx context.Context, x *write, markers []marker, last bool
 			batches = append(batches, w.built())
 		}
 		if len(batches) == 0 {
-			return
+			return nil
 		}
 		w.send(ctx, f, batches)
 		if !f.over() || !f.refused() {
 			w.launch(f)
-			return
+			return f
 		}
 		markers = w.accepted(x, f)
 	}

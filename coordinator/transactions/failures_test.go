@@ -647,3 +647,82 @@ func TestTimeoutAfterTheClockWentBack(t *testing.T) {
 		}
 	})
 }
+
+// A pack was lost that held nothing of the coordinator's: its next append is refused, since
+// nobody can tell. The partition has not joined then, and no data may be let in, though the
+// producer asked after the loss and has a guard that stands.
+func TestJoinThatIsRefused(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, nil)
+		defer h.stop()
+		c := &client{t: t, id: "x"}
+		c.init(h)
+		lose := func() {
+			h.log.set(func(l *fakeLog) {
+				l.marks++
+				l.lost = l.marks
+			})
+		}
+		for _, parts := range [][]txn.TopicPartition{{at("a", 1)}, {at("a", 2), at("a", 3)}} {
+			lose()
+			for i, code := range h.Join(context.Background(), "x", c.p.ID, c.p.Epoch, true, parts) {
+				if code == protocol.None {
+					t.Errorf("%v joined, and its record is refused", parts[i])
+				} else if !retriable(code) {
+					t.Error(code)
+				}
+			}
+			c.stay(h, parts...)
+		}
+		// The same for one that is verified while the record is on its way.
+		lose()
+		added := make(chan protocol.Code, 1)
+		go func() {
+			added <- h.AddPartitions(context.Background(), "x", c.p, txn.Version0, []txn.TopicPartition{at("b", 1)})
+		}()
+		for {
+			codes := h.Join(context.Background(), "x", c.p.ID, c.p.Epoch, false, []txn.TopicPartition{at("b", 1)})
+			if codes[0] == protocol.None {
+				t.Fatal("verified, and the record is refused")
+			}
+			if codes[0] != protocol.TransactionAbortable {
+				break
+			}
+		}
+		if code := <-added; !retriable(code) {
+			t.Error(code)
+		}
+	})
+}
+
+// The record that a partition joined is lost, and the coordinator has not heard of it yet:
+// the partition has not joined, whatever is in memory.
+func TestJoinThatWasJustLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, nil)
+		defer h.stop()
+		c := &client{t: t, id: "x"}
+		c.init(h)
+		h.log.set(func(l *fakeLog) { l.held = true })
+		tp := at("a", 1)
+		c.join(h, tp) // it has its place
+		h.log.set(func(l *fakeLog) {
+			l.marks++
+			l.lost = l.marks
+			for _, f := range l.open {
+				f.err = errDisk
+			}
+		})
+		for _, adds := range []bool{true, false} {
+			if code := h.Join(context.Background(), "x", c.p.ID, c.p.Epoch, adds, []txn.TopicPartition{tp})[0]; !retriable(code) {
+				t.Errorf("adds %v: %v for a partition whose record is lost", adds, code)
+			}
+		}
+		h.log.release()
+		c.stay(h, tp)
+		c.end(h, true)
+		if got := h.markers("a", 1); got != "[commit 1000/1 of 5]" {
+			t.Error(got)
+		}
+	})
+}

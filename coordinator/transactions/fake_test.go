@@ -82,6 +82,12 @@ func (p *fakePartition) Guard() log.Guard {
 	return p.log.marks
 }
 
+func (p *fakePartition) Standing(g log.Guard) bool {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	return g >= p.log.lost
+}
+
 func (p *fakePartition) Bounds() log.Bounds {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()

@@ -42,6 +42,8 @@ type Partition interface {
 	Read(ctx context.Context, req log.ReadRequest) (log.ReadResult, error)
 	// Guard is carried by the appends that build on what is read afterwards.
 	Guard() log.Guard
+	// Standing says whether nothing was lost since a guard was given.
+	Standing(g log.Guard) bool
 }
 
 // Append is one batch of an atomic append, to a partition of the same log.
@@ -91,6 +93,8 @@ func (p storagePartition) Guard() log.Guard {
 	_, g, _ := p.partition.TransactionGuard(-1, -1) // nobody is fenced
 	return g
 }
+
+func (p storagePartition) Standing(g log.Guard) bool { return p.partition.Standing(g) }
 
 type storageAppender struct {
 	appender  *log.Appender

@@ -174,7 +174,9 @@ func (c *Coordinator) answered(ctx context.Context, code protocol.Code, w *write
 	return code
 }
 
-// awaitPlace waits until a write has its place in the log.
+// awaitPlace waits until a write has its place in the log. A place that was lost before it
+// looks is none: whoever asks has a guard, maybe from after the loss, and would append as
+// if the record were there.
 func (c *Coordinator) awaitPlace(ctx context.Context, w *write) protocol.Code {
 	if w == nil {
 		return protocol.None
@@ -184,10 +186,16 @@ func (c *Coordinator) awaitPlace(ctx context.Context, w *write) protocol.Code {
 	case <-ctx.Done():
 		return protocol.CoordinatorNotAvailable
 	}
+	if w.refused != protocol.None {
+		return w.refused
+	}
 	select {
 	case <-w.settled:
 		return w.code
 	default:
-		return protocol.None
 	}
+	if !w.partition.Standing(w.guard) {
+		return protocol.CoordinatorLoadInProgress // as soon as the shard knows
+	}
+	return protocol.None
 }

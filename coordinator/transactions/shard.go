@@ -218,7 +218,7 @@ func (s *shard) drain(ctx context.Context) {
 		}
 	}
 	for _, w := range queue {
-		w.place()
+		w.place(protocol.NotCoordinator)
 		w.finish(protocol.NotCoordinator)
 	}
 }

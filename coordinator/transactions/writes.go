@@ -19,7 +19,12 @@ type write struct {
 	record txn.Record
 	end    *ending // nil: no markers
 
+	// Of the load that the write builds on.
+	partition Partition
+	guard     log.Guard
+
 	placed  chan struct{} // closed once it has its place in the log, or will get none
+	refused protocol.Code // why it got none; valid once placed is closed
 	settled chan struct{} // closed once its outcome is known
 	code    protocol.Code // of the outcome
 }
@@ -30,7 +35,10 @@ func newWrite(e *entry, s *txn.State, r txn.Record) *write {
 
 // place and finish are called once each, place first, by whoever has taken the write out
 // of queue and flights.
-func (w *write) place() { close(w.placed) }
+func (w *write) place(refused protocol.Code) {
+	w.refused = refused
+	close(w.placed)
+}
 
 func (w *write) finish(code protocol.Code) {
 	w.code = code
@@ -59,6 +67,7 @@ func (c *Coordinator) await(ctx context.Context, w *write) protocol.Code {
 // The caller holds s.mu.
 func (s *shard) enqueue(w *write) {
 	w.entry.state, w.entry.last = w.state, w
+	w.partition, w.guard = s.partition, s.guard
 	s.queue = append(s.queue, w)
 	kick(s.queued)
 }
@@ -81,6 +90,15 @@ func (f *flight) err() error {
 		}
 	}
 	return nil
+}
+
+// refusal is why the append has failed, if that is known by now: a record that was
+// refused has no place, and nothing may be appended as if it had.
+func (f *flight) refusal() protocol.Code {
+	if !f.over() {
+		return protocol.None
+	}
+	return shards.StoreCode(f.err())
 }
 
 func (f *flight) over() bool {
@@ -128,13 +146,15 @@ func (s *shard) write(ctx context.Context, quit <-chan struct{}) {
 				return
 			}
 		}
+		var f *flight
 		if batch[0].end == nil {
-			w.records(ctx, batch)
+			f = w.records(ctx, batch)
 		} else {
-			w.finishTransaction(ctx, batch[0])
+			f = w.finishTransaction(ctx, batch[0])
 		}
+		refused := f.refusal()
 		for _, x := range batch {
-			x.place()
+			x.place(refused)
 		}
 	}
 }
@@ -164,13 +184,13 @@ func (s *shard) next() []*write {
 }
 
 // records appends changes without markers.
-func (w *writer) records(ctx context.Context, batch []*write) {
+func (w *writer) records(ctx context.Context, batch []*write) *flight {
 	now := w.coordinator.nowMs()
 	w.builder.Reset()
 	for _, x := range batch {
 		w.builder.Append(now, x.record.Key, x.record.Value)
 	}
-	w.append(ctx, &flight{writes: batch, record: 0}, []Append{w.built()})
+	return w.append(ctx, &flight{writes: batch, record: 0}, []Append{w.built()})
 }
 
 // built is the batch in the builder.
@@ -188,9 +208,10 @@ func batchOf(b []byte, guard log.Guard) log.Batch {
 }
 
 // append puts batches into the log, all or none of them.
-func (w *writer) append(ctx context.Context, f *flight, batches []Append) {
+func (w *writer) append(ctx context.Context, f *flight, batches []Append) *flight {
 	w.send(ctx, f, batches)
 	w.launch(f)
+	return f
 }
 
 // send appends, unless an earlier append has failed meanwhile. If it is refused, the

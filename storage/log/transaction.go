@@ -26,6 +26,14 @@ func (p *Partition) TransactionGuard(producerID int64, epoch int16) (open bool, 
 	return p.state.InTransaction(producerID, epoch), Guard(p.log.marks), p.state.CheckEpoch(producerID, epoch)
 }
 
+// Standing says whether nothing was rolled back since the guard was given: what the
+// holder has read or appended since then is in the log, or on its way there.
+func (p *Partition) Standing(g Guard) bool {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	return uint64(g) >= p.log.rolledBack
+}
+
 // standing refuses what a coordinator appends after a pack was lost that may have held
 // what it builds on, if the batch carries the guard that the coordinator took before it
 // read its state. Batches of a transaction have a rule of their own. The caller holds
