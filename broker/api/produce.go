@@ -151,7 +151,9 @@ func (q *produceParser) topic() {
 	if f.Flexible {
 		least = 6
 	}
-	q.answer.topics = append(q.answer.topics, at)
+	if n := len(q.answer.topics); n == 0 || q.answer.topics[n-1].name != at.name || q.answer.topics[n-1].id != at.id {
+		q.answer.topics = append(q.answer.topics, at)
+	}
 	for n := f.Array(least); n > 0 && f.Err == nil; n-- {
 		q.partition(topic, &rules, refusal, n)
 	}

@@ -192,7 +192,8 @@ func TestProduceRefusals(t *testing.T) {
 			if version >= 8 && tc.name == "no key" && (len(p.ErrorRecords) != 1 || p.ErrorRecords[0].RelativeOffset != 1) {
 				t.Errorf("%s v%d: record errors %+v", tc.name, version, p.ErrorRecords)
 			}
-			if good := resp.Topics[1].Partitions[0]; good.ErrorCode != 0 {
+			last := resp.Topics[len(resp.Topics)-1].Partitions // one topic that is named twice is answered once
+			if good := last[len(last)-1]; good.Partition != 1 || good.ErrorCode != 0 {
 				t.Errorf("%s v%d: the batch beside it: %v", tc.name, version, protocol.Code(good.ErrorCode))
 			}
 		}

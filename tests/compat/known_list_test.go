@@ -6,7 +6,6 @@ const (
 	oneReplica = "accepted, since durability does not come from copies; `replication.factor.strict=true` answers as Kafka does"
 	brokenData = "the data of the batch is at fault, where Kafka fails inside (UNKNOWN_SERVER_ERROR); clients do not retry this"
 	zstdFirst  = "Kafka looks at the version that zstd needs first; the batch is refused in either case"
-	onceEach   = "an answer for each time the topic is named; Kafka puts them into one, and clients name a topic once"
 	horizon    = "the bit is the log cleaner's; Kafka stores it as it comes"
 	wholeOnly  = "whole batches; Kafka cuts the last one at the limit, and clients drop what was cut"
 	grouping   = "Kafka lists partitions with an error apart, under their topic once more"
@@ -35,9 +34,6 @@ var knownDifferences = []known{
 	{"create", "collide with each other", "7", "Topics[1].TopicID", `"none"`, collision},
 	{"cluster", "topics, empty name", "0", "Topics[0].AuthorizedOperations", `3576`, kafkaErrs},
 	{"cluster", "topics, empty name", "0", "Topics[0].ErrorCode", `17`, kafkaErrs},
-	{"produce", "topic twice", "3-4", "Topics", `[{"Partitions":[{"BaseOffset":"+1","CurrentLeader":{"LeaderEpoch":-1,"LeaderID":-1},"ErrorCode":0,"ErrorMessage":null,"E... (449 bytes, CRC 33aef8ab)`, onceEach},
-	{"produce", "topic twice", "5-12", "Topics", `[{"Partitions":[{"BaseOffset":"+1","CurrentLeader":{"LeaderEpoch":-1,"LeaderID":-1},"ErrorCode":0,"ErrorMessage":null,"E... (447 bytes, CRC 1e2f1adc)`, onceEach},
-	{"produce", "topic twice", "13", "Topics", `[{"Partitions":[{"BaseOffset":"+1","CurrentLeader":{"LeaderEpoch":-1,"LeaderID":-1},"ErrorCode":0,"ErrorMessage":null,"E... (451 bytes, CRC c76ea7f2)`, onceEach},
 	{"produce", "codec 5", "5-6", "Topics[0].Partitions[0].LogStartOffset", `0`, zstdFirst},
 	{"produce", "codec 5", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, brokenData},
 	{"produce", "codec gzip without data", "3-13", "Topics[0].Partitions[0].ErrorCode", `87`, brokenData},
