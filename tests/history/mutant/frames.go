@@ -71,7 +71,7 @@ func readRequest(frame []byte) (req kmsg.Request, clientID *string, id int32, er
 // the broker's address or topics' ids.
 func watched(key int16) bool {
 	switch kmsg.Key(key) {
-	case kmsg.Produce, kmsg.Fetch, kmsg.ListOffsets, kmsg.EndTxn, kmsg.Metadata, kmsg.FindCoordinator, kmsg.DescribeCluster, kmsg.CreateTopics:
+	case kmsg.Produce, kmsg.Fetch, kmsg.ListOffsets, kmsg.EndTxn, kmsg.Metadata, kmsg.FindCoordinator, kmsg.DescribeCluster, kmsg.CreateTopics, kmsg.OffsetFetch:
 		return true
 	}
 	return false

@@ -46,7 +46,7 @@ func TestMutantsAreCaught(t *testing.T) {
 	if len(Kinds) != 8 {
 		t.Fatalf("%d mutants", len(Kinds))
 	}
-	for i, k := range Kinds {
+	for i, k := range slices.Concat(Kinds, More) {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), caughtWithin)

@@ -2,6 +2,7 @@ package mutant
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -29,6 +30,12 @@ var Kinds = []Kind{
 	{"uses an offset again after a restart", func() Mutant { return &reuser{} }, []check.Kind{check.TwoRecords}, false},
 	{"completes half a commit", func() Mutant { return &halver{} }, []check.Kind{check.Torn}, true},
 	{"takes the high watermark back", func() Mutant { return &rewinder{} }, []check.Kind{check.HighWatermark}, false},
+}
+
+// More are kinds beside the eight that were asked for.
+var More = []Kind{
+	{"takes the last stable offset back", func() Mutant { return &rewinder{isolation: 1} }, []check.Kind{check.LastStable}, false},
+	{"takes committed offsets back", func() Mutant { return &forgetter{} }, []check.Kind{check.CommitBack}, false},
 }
 
 // after is how many acknowledged batches pass before a mutant acts: there is something
@@ -166,17 +173,18 @@ func (unstable) Request(_ *Proxy, req kmsg.Request) bool {
 	return true
 }
 
-// rewinder says a lower high watermark now and then.
+// rewinder says a lower high watermark, or last stable offset (1), now and then.
 type rewinder struct {
 	Correct
-	seen int
+	isolation int8
+	seen      int
 }
 
 // Response takes two off the answer to ListOffsets.
 func (r *rewinder) Response(_ *Proxy, req kmsg.Request, resp kmsg.Response) (changed bool) {
 	const latest, back, every = -1, 2, 7
 	list, ok := req.(*kmsg.ListOffsetsRequest)
-	if !ok || list.IsolationLevel != 0 {
+	if !ok || list.IsolationLevel != r.isolation {
 		return false
 	}
 	asked := map[spot]bool{}
@@ -199,4 +207,56 @@ func (r *rewinder) Response(_ *Proxy, req kmsg.Request, resp kmsg.Response) (cha
 		}
 	}
 	return changed
+}
+
+// forgetter answers with the group's first offset of a partition now and then.
+type forgetter struct {
+	Correct
+	first map[string]int64
+	seen  int
+}
+
+// Response takes the answer to OffsetFetch back.
+func (f *forgetter) Response(_ *Proxy, req kmsg.Request, resp kmsg.Response) (changed bool) {
+	const every = 5
+	answer, ok := resp.(*kmsg.OffsetFetchResponse)
+	if !ok {
+		return false
+	}
+	f.seen++
+	for i := range answer.Topics {
+		t := &answer.Topics[i]
+		for j := range t.Partitions {
+			p := &t.Partitions[j]
+			changed = f.back(req.(*kmsg.OffsetFetchRequest).Group, t.Topic, p.Partition, &p.Offset, f.seen%every == 0) || changed
+		}
+	}
+	for i := range answer.Groups {
+		g := &answer.Groups[i]
+		for j := range g.Topics {
+			for k := range g.Topics[j].Partitions {
+				p := &g.Topics[j].Partitions[k]
+				changed = f.back(g.Group, g.Topics[j].Topic, p.Partition, &p.Offset, f.seen%every == 0) || changed
+			}
+		}
+	}
+	return changed
+}
+
+// back keeps the first offset of a partition, and with now puts it in the place of a
+// later one.
+func (f *forgetter) back(group, topic string, partition int32, offset *int64, now bool) bool {
+	key := fmt.Sprintf("%s %s %d", group, topic, partition)
+	first, known := f.first[key]
+	if f.first == nil {
+		f.first = map[string]int64{}
+	}
+	if !known && *offset >= 0 {
+		f.first[key] = *offset
+	}
+	if !known || !now || *offset <= first {
+		return false
+	}
+	*offset = first
+	return true
 }
