@@ -22,5 +22,7 @@
 // When an append fails, everything that waits is answered with an error that clients
 // retry, and the shard loads its state anew. What was appended on top of a lost record
 // can not slip in: each append carries a guard from before the load, and the log refuses
-// it after any loss.
+// it after any loss. Data carry a guard of their own, which may be younger than the loss:
+// so a partition whose record is not durable yet has joined only if nothing was lost since
+// the load.
 package transactions
