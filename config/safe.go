@@ -35,6 +35,7 @@ var safe = []struct{ patterns, why string }{
 	{"consumer.* group.consumer.* group.coordinator.rebalance.protocols", "clients see that the newer protocol is not served, and use the classic one"},
 	{"share.* group.share.* errors.deadletterqueue.*", "share groups are not served, and clients see that"},
 	{"streams.* group.streams.*", "streams groups are not served, and clients use the classic protocol"},
+	{"transaction.two.phase.commit.enable", "InitProducerId 6, by which producers ask for it, is not served, and clients see that"},
 	{"transaction* add.partitions.* ", "what a transaction promises does not depend on it"},
 	{"connection.failed.* connections.max.reauth.ms sasl.server.max.receive.size delegation.token.*", "no listener authenticates: a protocol that would is refused at the start"},
 }
