@@ -69,6 +69,36 @@ func (m *model) ended(e *End) {
 	m.open = map[TopicPartition]bool{}
 }
 
+// untouched checks that nothing happens to a transaction that is being ended, whoever
+// asks for what.
+func (m *model) untouched(s *State, instances []*producer, level int16, nowMs int64) {
+	begun := &producer{pid: NoProducerID, epoch: NoEpoch}
+	for _, p := range append([]*producer{begun, {pid: s.ProducerID, epoch: s.Epoch}, {pid: s.ProducerID, epoch: s.Epoch - 1}}, instances...) {
+		some := []TopicPartition{{"t", 9}}
+		asked := []Outcome{
+			Init(s, &InitRequest{TimeoutMs: 2_000, ProducerID: p.pid, Epoch: p.epoch, NewID: 1, Level: level, NowMs: nowMs}),
+			Add(s, &AddRequest{ProducerID: p.pid, Epoch: p.epoch, Partitions: some, NowMs: nowMs}),
+			Timeout(s, 1, level, nowMs+1<<40),
+		}
+		for _, version := range []int16{Version0, Version2} {
+			for _, commit := range []bool{true, false} {
+				asked = append(asked, Finish(s, &EndRequest{ProducerID: p.pid, Epoch: p.epoch, Commit: commit, Version: version, NewID: 1, NowMs: nowMs}))
+			}
+		}
+		for i, o := range asked {
+			if o.Next != nil || o.NeedID || o.Code == protocol.None {
+				m.fail("request %d of %d/%d does something to a transaction that ends: %s", i, p.pid, p.epoch, does(o))
+			}
+		}
+		if len(s.Partitions) > 0 {
+			some = s.Partitions[:1]
+		}
+		if code := Verify(s, p.pid, p.epoch, some)[0]; code == protocol.None {
+			m.fail("%v of %d/%d is verified for a transaction that ends", some, p.pid, p.epoch)
+		}
+	}
+}
+
 func TestRandomHistories(t *testing.T) {
 	counts := map[string]int{}
 	for seed := range uint64(400) {
@@ -119,9 +149,7 @@ func runHistory(t *testing.T, seed uint64, counts map[string]int) {
 			if rnd.IntN(3) == 0 {
 				counts["halted"]++
 				s = o.End.Prepared
-				if c := Finish(s, &EndRequest{ProducerID: s.ProducerID, Epoch: s.Epoch - 1, Commit: o.End.Commit, Version: Version2}); c.Next != nil {
-					m.fail("something happened to a transaction that ends: %s", does(c))
-				}
+				m.untouched(s, instances, level, nowMs)
 				o = completed(m, s, level, nowMs, o)
 				s = o.Next
 			}
