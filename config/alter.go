@@ -205,7 +205,8 @@ func CheckDynamic(set map[string]string, own bool) error {
 		}
 	}
 	err := group(func(d *Def) bool {
-		return d.ReadOnly && !slices.Contains(perListener, d.Name) && ListenerOf(d.Name) == "" && (own || !isPerBroker(d.Name))
+		return d.ReadOnly && !slices.Contains(perListener, d.Name) && ListenerOf(d.Name) == "" && (own || !isPerBroker(d.Name)) &&
+			!asksNothing(d, set[d.Name])
 	}, "Cannot update these configs dynamically")
 	if err != nil {
 		return err

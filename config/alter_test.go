@@ -97,6 +97,7 @@ func TestAlterBroker(t *testing.T) {
 		} else {
 			bad(protocol.InvalidRequest, "Cannot update these configs at default cluster level, broker id must be specified: [listeners]", op("listeners", Set, "PLAINTEXT://:1"))
 		}
+		good(map[string]string{"config.providers": ""}, op("config.providers", Set, ""))
 		bad(protocol.InvalidRequest, "Invalid value x.Y for configuration principal.builder.class: Class x.Y could not be found.", op("principal.builder.class", Set, "x.Y"))
 		bad(protocol.InvalidRequest, "These security configs can be dynamically updated only per-listener using the listener prefix: [ssl.keystore.password]", op("ssl.keystore.password", Set, "x"))
 		bad(protocol.InvalidRequest, "Cannot update these configs dynamically: [data.dir]", op("data.dir", Set, "/"))

@@ -167,7 +167,7 @@ const compatibilityTail = `
 | what | Kafka 4.4 | StreamHouse |
 |---|---|---|
 | an unknown name in a dynamic broker setting | stored and shown without a type | INVALID_REQUEST: it would be forgotten in silence |
-| ` + "`listeners`, `listener.security.protocol.map`, `cordoned.log.dirs`, `config.providers`, `principal.builder.class`, `ssl.*`, `sasl.*`" + ` and ` + "`listener.name.*`" + ` while the broker runs | changed | read-only, INVALID_REQUEST; ` + "`listener.name.NAME.max.connections`" + ` of a listener acts |
+| ` + "`listeners`, `listener.security.protocol.map`, `cordoned.log.dirs`, `config.providers`, `principal.builder.class`, `ssl.*`, `sasl.*`" + ` and ` + "`listener.name.*`" + ` while the broker runs | changed | INVALID_REQUEST, unless it is the default; ` + "`listener.name.NAME.max.connections`" + ` of a listener acts |
 | ` + "`socket.send.buffer.bytes`, `socket.receive.buffer.bytes`" + ` by default | 102400 | -1: the kernel's own tuning |
 | a replication factor above the number of brokers | INVALID_REPLICATION_FACTOR | accepted, unless ` + "`replication.factor.strict=true`" + ` |
 | ` + "`__consumer_offsets`" + ` and its kin created by hand | with the broker's defaults | with what the coordinator needs, unless the request says otherwise |

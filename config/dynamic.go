@@ -119,6 +119,12 @@ var perBroker = []string{
 	"ssl.protocol", "ssl.provider", "ssl.secure.random.implementation", "ssl.trustmanager.algorithm",
 }
 
+// asksNothing says whether a setting that is not built, and that Kafka can change while the
+// broker runs, is only set to what it is by itself.
+func asksNothing(d *Def, value string) bool {
+	return (isPerBroker(d.Name) || d.Name == "config.providers") && d.Effect != Acts && d.Default != nil && value == *d.Default
+}
+
 func isPerBroker(name string) bool { return slices.Contains(perBroker, name) }
 
 // checkListenerSettings refuses security settings that do not name a listener.

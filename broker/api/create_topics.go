@@ -28,6 +28,7 @@ func (c *Core) CreateTopics(ctx context.Context, r *Request) (kmsg.Response, err
 	resp := kmsg.NewPtrCreateTopicsResponse()
 	resp.Topics = []kmsg.CreateTopicsResponseTopic{}
 	repeated := twice(req.Topics, func(t *kmsg.CreateTopicsRequestTopic) string { return t.Topic })
+	made := make(map[string]bool)
 	for i := range req.Topics {
 		want := &req.Topics[i]
 		out := kmsg.NewCreateTopicsResponseTopic()
@@ -42,15 +43,17 @@ func (c *Core) CreateTopics(ctx context.Context, r *Request) (kmsg.Response, err
 		case req.TimeoutMillis <= 0:
 			out.ErrorCode = int16(protocol.RequestTimedOut)
 		default:
-			c.createTopic(ctx, want, req.ValidateOnly, &out)
+			c.createTopic(ctx, want, req.ValidateOnly, made, &out)
+			made[want.Topic] = out.ErrorCode == 0
 		}
 		resp.Topics = append(resp.Topics, out)
 	}
 	return resp, nil
 }
 
-func (c *Core) createTopic(ctx context.Context, want *kmsg.CreateTopicsRequestTopic, validateOnly bool, out *kmsg.CreateTopicsResponseTopic) {
+func (c *Core) createTopic(ctx context.Context, want *kmsg.CreateTopicsRequestTopic, validateOnly bool, made map[string]bool, out *kmsg.CreateTopicsResponseTopic) {
 	spec, err := topicSpec(want)
+	spec.Beside = made
 	var t *Topic
 	if err == nil && validateOnly {
 		t, err = c.Catalog.Plan(ctx, spec)

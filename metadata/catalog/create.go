@@ -30,6 +30,9 @@ type Spec struct {
 	// NullConfigs names settings without a value, in the order of the request; they
 	// are an error, as is nil in Configs.
 	NullConfigs []string
+	// Beside are topics that the same request made: Kafka looks for names that collide
+	// among those that were there before.
+	Beside map[string]bool
 }
 
 // Create makes a topic and returns it; it can be used at once. Errors that are
@@ -119,7 +122,7 @@ func (c *Catalog) plan(spec Spec) (*Topic, error) {
 	if c.ByName(spec.Name) != nil {
 		return nil, protocol.Errorf(protocol.TopicAlreadyExists, "Topic '%s' already exists.", spec.Name)
 	}
-	if err := c.collision(spec.Name); err != nil {
+	if err := c.collision(spec.Name, spec.Beside); err != nil {
 		return nil, err
 	}
 	set, err := c.newConfigs(spec)

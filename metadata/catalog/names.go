@@ -58,11 +58,11 @@ func legal(name string) bool {
 func unified(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
 // collision returns INVALID_TOPIC_EXCEPTION if a topic exists whose name differs only
-// in '.' and '_'. The caller has the turn.
-func (c *Catalog) collision(name string) error {
+// in '.' and '_', and that is none of those beside. The caller has the turn.
+func (c *Catalog) collision(name string, beside map[string]bool) error {
 	first := ""
 	for other := range c.colliding[unified(name)] {
-		if other != name && (first == "" || other < first) {
+		if other != name && !beside[other] && (first == "" || other < first) {
 			first = other
 		}
 	}

@@ -6,8 +6,6 @@ const (
 	fixedQuorum   = "there is no controller listener; Kafka refuses the voter in either case"
 	noQuorumLevel = "a feature of the raft quorum, which there is none; it is not shown"
 	noTelemetry   = "neither advertises it, so that no client asks; Kafka answers all the same"
-	noClasses     = "there are no classes to load"
-	noCordon      = "there is one folder, which cannot be closed to new partitions"
 	noListeners   = "listeners do not change while the broker runs; the value that was tried is refused in either case"
 	noSASL        = "SASL is not built"
 )
@@ -49,15 +47,7 @@ var knownInAdmin = []known{
 	{"dynamic", "own =x", "1", "Resources[0].ErrorMessage", `"Unknown broker config name: "`, unknownKey},
 	{"dynamic", "all =x", "1", "Resources[0].ErrorCode", `42`, unknownKey},
 	{"dynamic", "all =x", "1", "Resources[0].ErrorMessage", `"Unknown broker config name: "`, unknownKey},
-	{"every-setting", "all config.providers", "1", "Resources[0].ErrorCode", `42`, noClasses},
-	{"every-setting", "all config.providers", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [config.providers]"`, noClasses},
-	{"every-setting", "own config.providers", "1", "Resources[0].ErrorCode", `42`, noClasses},
-	{"every-setting", "own config.providers", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [config.providers]"`, noClasses},
-	{"every-setting", "own cordoned.log.dirs", "1", "Resources[0].ErrorCode", `42`, noCordon},
-	{"every-setting", "own cordoned.log.dirs", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [cordoned.log.dirs]"`, noCordon},
 	{"every-setting", "own listeners", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [listeners]"`, noListeners},
-	{"every-setting", "own principal.builder.class", "1", "Resources[0].ErrorCode", `42`, noClasses},
-	{"every-setting", "own principal.builder.class", "1", "Resources[0].ErrorMessage", `"Cannot update these configs dynamically: [principal.builder.class]"`, noClasses},
 	{"client-metrics", "operation 9", "0-1", "Resources[0].ErrorCode", `42`, kafkaErrs},
 	{"client-metrics", "operation 9", "0-1", "Resources[0].ErrorMessage", `"Unknown operations type 9"`, kafkaErrs},
 	{"telemetry", "subscriptions, new client", "0", "", `"connection closed"`, noTelemetry},

@@ -12,7 +12,6 @@ const (
 	deletedMax = "the record was deleted; Kafka still shows it"
 	silentHere = "an error for the resource that is named twice; Kafka fails inside and never answers"
 	unknownKey = "a setting that is ignored in silence is worse than none"
-	collision  = "Kafka looks for names that collide among topics that exist, and lets two of one request pass; they collide all the same"
 )
 
 var knownDifferences = []known{
@@ -26,12 +25,6 @@ var knownDifferences = []known{
 	{"create", "too many replicas", "5-7", "Topics[0].NumPartitions", `1`, oneReplica},
 	{"create", "too many replicas", "5-7", "Topics[0].ReplicationFactor", `1`, oneReplica},
 	{"create", "too many replicas", "7", "Topics[0].TopicID", `"id of replicas-vN-"`, oneReplica},
-	{"create", "collide with each other", "2-7", "Topics[1].ErrorCode", `17`, collision},
-	{"create", "collide with each other", "2-7", "Topics[1].ErrorMessage", `"Topic 'c_d-vN-' collides with existing topic: c.d-vN-"`, collision},
-	{"create", "collide with each other", "5-7", "Topics[1].Configs", `"none"`, collision},
-	{"create", "collide with each other", "5-7", "Topics[1].NumPartitions", `-1`, collision},
-	{"create", "collide with each other", "5-7", "Topics[1].ReplicationFactor", `-1`, collision},
-	{"create", "collide with each other", "7", "Topics[1].TopicID", `"none"`, collision},
 	{"cluster", "topics, empty name", "0", "Topics[0].AuthorizedOperations", `3576`, kafkaErrs},
 	{"cluster", "topics, empty name", "0", "Topics[0].ErrorCode", `17`, kafkaErrs},
 	{"produce", "codec 5", "5-6", "Topics[0].Partitions[0].LogStartOffset", `0`, zstdFirst},
