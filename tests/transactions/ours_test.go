@@ -1,6 +1,7 @@
 package transactions
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -243,4 +244,80 @@ func TestLoadingIsBoundedByLiveIDs(t *testing.T) {
 	if loaded >= 1<<20 || loaded < producers*int64(len(long)) {
 		t.Errorf("%d bytes were read for %d ids", loaded, producers)
 	}
+}
+
+// A transaction with offsets stays open while its partition takes commits by the ten
+// thousand: nothing behind it can be tidied up, and nobody waits for that. Once it has
+// ended, a start reads what is live, and no more.
+func TestOpenTransactionHoldsNobodyUp(t *testing.T) {
+	ours(t)
+	const keys, requests, connections = 100, 1500, 4
+	h := start(t, nil)
+	h.createAtOnce("t", keys)
+	h.find(0, "g")
+	p := h.begins("x", 2, 10*time.Minute)
+	p.takesOffsets("open", "t", 7)
+	var group sync.WaitGroup
+	for range connections {
+		group.Go(func() {
+			conn := &wire.Redial{Addr: h.Addr(), ClientID: "committer"}
+			defer conn.Close()
+			for n := range int64(requests / connections) {
+				if err := commitAll(t.Context(), conn, n, keys); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	if n := h.metric("streamhouse_lift_stalls_total"); n != 0 {
+		t.Errorf("%d times commits waited for what can not be tidied up", n)
+	}
+	if stable, end := h.bound("__consumer_offsets", 0, true), h.bound("__consumer_offsets", 0, false); end-stable < requests*keys {
+		t.Fatalf("last stable offset %d of %d", stable, end)
+	}
+	h.again()
+	if got := h.bound("__consumer_offsets", 0, true); got == h.bound("__consumer_offsets", 0, false) {
+		t.Fatal("the transaction is not open any more")
+	}
+	h.find(0, "g")
+	h.find(1, "x")
+	lifts := h.metric("streamhouse_lifts_total")
+	p.ends(true)
+	if got := h.stableOffset("open", "t"); got != 7 {
+		t.Errorf("offset %d", got)
+	}
+	h.until("tidied up", func() bool { return h.metric("streamhouse_lifts_total") > lifts })
+	h.again()
+	h.find(0, "g")
+	loaded := h.metric("streamhouse_coordinator_load_bytes_total")
+	t.Logf("%d bytes were read", loaded)
+	if loaded >= 2<<20 || loaded <= 0 {
+		t.Errorf("%d bytes were read for %d keys", loaded, keys)
+	}
+}
+
+// commitAll commits one offset for every partition of t.
+func commitAll(ctx context.Context, conn *wire.Redial, offset int64, keys int32) error {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Version, req.Group, req.Generation = 8, "g", -1
+	topic := kmsg.NewOffsetCommitRequestTopic()
+	topic.Topic = "t"
+	for number := range keys {
+		p := kmsg.NewOffsetCommitRequestTopicPartition()
+		p.Partition, p.Offset = number, offset
+		topic.Partitions = append(topic.Partitions, p)
+	}
+	req.Topics = append(req.Topics, topic)
+	resp, err := conn.Call(ctx, req)
+	if err != nil {
+		return err
+	}
+	for _, p := range resp.(*kmsg.OffsetCommitResponse).Topics[0].Partitions {
+		if p.ErrorCode != 0 {
+			return protocol.Code(p.ErrorCode)
+		}
+	}
+	return nil
 }
