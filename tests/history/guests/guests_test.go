@@ -21,6 +21,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if script := os.Getenv(scripted); script != "" {
+		answerAsScripted(script)
+		return
+	}
 	flag.Parse()
 	os.Exit(peers.Main(m))
 }

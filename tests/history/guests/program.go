@@ -138,6 +138,10 @@ func (p *program) call(r request, bound time.Duration) (reply, error) {
 }
 
 func (p *program) fault(r request, err error) error {
+	select { // its last words are complete when it is gone
+	case <-p.process.Done():
+	case <-time.After(time.Second):
+	}
 	return fmt.Errorf("told to %s: %w; standard error ends:\n%s", r.Do, err, p.errors)
 }
 
