@@ -149,14 +149,8 @@ func (g *Guest) step() error {
 // do has the program carry out a request, and starts it if need be. One that does not
 // answer is killed, which is as good as an error of its library.
 func (g *Guest) do(r request) (reply, error) {
-	if g.program == nil {
-		text, err := json.Marshal(g.config())
-		if err != nil {
-			return reply{}, err
-		}
-		if g.program, err = launch(g.library.command(string(text))); err != nil {
-			return reply{}, err
-		}
+	if err := g.run(); err != nil {
+		return reply{}, err
 	}
 	got, err := g.program.call(r, g.patience()+10*time.Second)
 	switch {
@@ -169,6 +163,19 @@ func (g *Guest) do(r request) (reply, error) {
 		g.note(func(d *Did) { d.Errors++ })
 	}
 	return got, nil
+}
+
+// run starts the program if it does not run.
+func (g *Guest) run() error {
+	if g.program != nil {
+		return nil
+	}
+	text, err := json.Marshal(g.config())
+	if err != nil {
+		return err
+	}
+	g.program, err = launch(g.library.command(string(text)))
+	return err
 }
 
 // halt kills the program, and with it all clients of its library.
@@ -206,7 +213,7 @@ func (g *Guest) drop(what string) error {
 	g.note(func(d *Did) { d.Dropped++ })
 	r, err := g.do(request{Do: "drop", What: what})
 	if err == nil && r.Error != "" {
-		err = fmt.Errorf("drop of the %s: %s", what, r.Error)
+		err = g.halt() // one that can not be dropped goes with its program
 	}
 	return err
 }

@@ -62,11 +62,16 @@ func TestAnswersBecomeEvents(t *testing.T) {
 		{"a record fails", `{"send":{"records":[{"error":"timed out"}]}}`, true, "begin ok, produce unknown -1, end ok commit=false", "abort"},
 		{"all records fail", `{"send":{"error":"timed out"}}`, true, "begin ok, produce unknown -1, end ok commit=false", "abort"},
 		{"no transaction begins", `{"begin":{"error":"fenced"}}`, true, "", "begin;drop producer"},
+		{"a producer can not be dropped", `{"begin":{"error":"fenced"},"drop":{"error":"it hangs"}}`, true, "", "begin;drop producer"},
 		{"no producer", `{"open":{"error":"timed out"}}`, true, "", "open"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var text bytes.Buffer
 			g := acting(t, &text, c.answers)
+			if err := g.run(); err != nil {
+				t.Fatal(err)
+			}
+			said := g.program.errors
 			txn, err := g.begin()
 			if err == nil && txn != "" {
 				var good bool
@@ -77,7 +82,6 @@ func TestAnswersBecomeEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			said := g.program.errors
 			if err := g.halt(); err != nil {
 				t.Fatal(err)
 			}

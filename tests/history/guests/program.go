@@ -162,7 +162,7 @@ type tail struct {
 }
 
 func (t *tail) Write(b []byte) (int, error) {
-	const keep = 4000
+	const keep = 16000
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.text = append(t.text, b...)

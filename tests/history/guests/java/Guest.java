@@ -66,7 +66,7 @@ public class Guest implements ConsumerRebalanceListener {
             ObjectNode answer = json.createObjectNode();
             try {
                 guest.carryOut(json.readTree(line), answer);
-            } catch (KafkaException | InterruptedException e) {
+            } catch (RuntimeException | InterruptedException e) { // whatever it is, it is what the library said
                 answer = json.createObjectNode();
                 answer.put("error", e.toString());
                 answer.put("abort", abortable(e));
@@ -79,9 +79,8 @@ public class Guest implements ConsumerRebalanceListener {
     // What the producer's documentation says of errors: these leave it of no use, a timeout
     // leaves the end of the transaction open, and after any other the transaction is aborted.
     static boolean abortable(Exception e) {
-        return !(e instanceof ProducerFencedException || e instanceof OutOfOrderSequenceException || e instanceof AuthorizationException
-            || e instanceof UnsupportedVersionException || e instanceof InvalidProducerEpochException || e instanceof TimeoutException
-            || e instanceof InterruptedException);
+        return e instanceof KafkaException && !(e instanceof ProducerFencedException || e instanceof OutOfOrderSequenceException || e instanceof AuthorizationException
+            || e instanceof UnsupportedVersionException || e instanceof InvalidProducerEpochException || e instanceof TimeoutException);
     }
 
     void carryOut(JsonNode command, ObjectNode answer) throws InterruptedException {
