@@ -36,6 +36,7 @@ func makeTopics(t *testing.T, addr string, partitions int32, names ...string) {
 type follower struct {
 	client  *kgo.Client
 	records []*kgo.Record
+	watch   func() // what else has to be looked at while records come, if anything
 }
 
 func follow(t *testing.T, addr, topic string) *follower {
@@ -61,9 +62,14 @@ func (f *follower) reach(t *testing.T, total int) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for len(f.records) < total {
-		fetches := f.client.PollFetches(ctx)
+		poll, done := context.WithTimeout(ctx, time.Second)
+		fetches := f.client.PollFetches(poll)
+		done()
 		if ctx.Err() != nil {
 			t.Fatalf("%d of %d records came within %v", len(f.records), total, patience)
+		}
+		if f.watch != nil {
+			f.watch()
 		}
 		// Errors of a broker that is gone end with its next start.
 		f.records = append(f.records, fetches.Records()...)
