@@ -12,10 +12,10 @@ async function until(done) {
 }
 
 module.exports = async function demand(kafka, ERRORS, topic, group, tell) {
-  async function write(partition, messages, settings = {}) {
+  async function write(partition, messages, settings = {}, to = topic) {
     const producer = kafka.producer({ 'linger.ms': 100, ...settings })
     await producer.connect()
-    await producer.send({ topic, messages: messages.map((m) => ({ partition, ...m })) })
+    await producer.send({ topic: to, messages: messages.map((m) => ({ partition, ...m })) })
     await producer.disconnect()
   }
 
@@ -77,14 +77,16 @@ module.exports = async function demand(kafka, ERRORS, topic, group, tell) {
   const [committed] = await manual((c) => c.committed([{ topic, partition: 1 }], 30_000))
   tell('manual commit', `${committed.offset} ${committed.metadata}`)
 
-  // The fetch's own bound lies behind the end of the test.
+  // The fetch's own bound lies behind the end of the test. librdkafka may ask for one partition
+  // before it knows where to begin in the others, so the topic is the one that has no others.
   const long = { 'fetch.wait.max.ms': 120_000, 'socket.timeout.ms': 180_000 }
-  tell('long poll', await read('long', long, [topic], async (got) => {
-    await until(() => got.length >= 101)
+  const more = `${topic}-more`
+  tell('long poll', await read('long', long, [more], async (got) => {
+    await until(() => got.length >= 1)
     await sleep(500) // the next fetch is on its way
-    await write(2, [{ value: 'x' }])
-    await until(() => got.length >= 102)
-    return String(got.filter((m) => m.partition === 2).length)
+    await write(0, [{ value: 'x' }], {}, more)
+    await until(() => got.length >= 2)
+    return String(got.length - 1)
   }))
 
   tell('regex subscription', await read('regex', {}, [new RegExp(`^${topic}.*`)], async (got) => {

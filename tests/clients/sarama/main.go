@@ -91,12 +91,19 @@ func admin(brokers []string, topic string) error {
 		ConfigEntries: map[string]*string{"max.message.bytes": &limit}}, false); err != nil {
 		return err
 	}
-	described, err := client.DescribeTopics([]string{topic})
-	if err != nil {
-		return err
-	}
-	if n := len(described[0].Partitions); n != 6 {
-		return fmt.Errorf("%d partitions, made 6", n)
+	// Apache Kafka's broker hears of a topic a little after its controller has said yes.
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		described, err := client.DescribeTopics([]string{topic})
+		if err != nil {
+			return err
+		}
+		n := len(described[0].Partitions)
+		if n == 6 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d partitions, made 6", n)
+		}
 	}
 	entries, err := client.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic})
 	if err != nil {
