@@ -1,9 +1,13 @@
 package clients
 
 import (
+	"maps"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamhouse/streamhouse/tests/peers"
@@ -46,10 +50,11 @@ func TestDemands(t *testing.T) {
 	}
 }
 
-func (c client) demand(t *testing.T, o peers.Options) {
+func (c client) demand(t *testing.T, over storage) {
+	result := recordResult(t, c, demands, over)
 	s := &scenario{client: c, topic: c.name + "-topic", group: c.name + "-group"}
-	s.broker = peers.Start(t, o)
-	prepareDemand(t, s.broker.Addr(), s.topic)
+	s.broker = peers.Start(t, options(t, over))
+	prepareDemand(t, s.broker.Addr(), s.topic, s.group)
 	program := s.start(t, "demand", s.group)
 	program.finishWithin(t, 2*patience)
 	cases := map[string]bool{}
@@ -57,6 +62,7 @@ func (c client) demand(t *testing.T, o peers.Options) {
 		if e.Event != "case" {
 			continue
 		}
+		t.Log(e) // with its time: what a slow case waits for is a question
 		cases[e.Case] = true
 		want, ok := c.differs[e.Case]
 		if !ok {
@@ -71,10 +77,11 @@ func (c client) demand(t *testing.T, o peers.Options) {
 			t.Errorf("%s: done: %v, said to be lacking: %v", name, cases[name], lacking)
 		}
 	}
+	result.Did = slices.Sorted(maps.Keys(cases))
 }
 
 // prepareDemand makes the topics, with a record in the second.
-func prepareDemand(t *testing.T, addr, topic string) {
+func prepareDemand(t *testing.T, addr, topic, group string) {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addr))
 	if err != nil {
@@ -92,5 +99,21 @@ func prepareDemand(t *testing.T, addr, topic string) {
 	}
 	if err := cl.ProduceSync(ctx, &kgo.Record{Topic: topic + "-more", Value: []byte("more")}).FirstErr(); err != nil {
 		t.Fatal(err)
+	}
+	// Apache Kafka makes the topic of the coordinators when the first group asks, and answers
+	// NOT_COORDINATOR until it is there. Not every library tries a commit again after that.
+	for {
+		_, err := admin.FetchOffsets(ctx, group+"-manual")
+		if err == nil {
+			return
+		}
+		if !kerr.IsRetriable(err) {
+			t.Fatal(err)
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal(err)
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }

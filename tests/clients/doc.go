@@ -23,4 +23,7 @@
 // journal and S3, object journal in S3 (-storage S3 picks by name); with -acceptance all
 // do. A client that cannot be installed fails with the reason. The tests run against Apache Kafka as well
 // (-broker kafka), which shows that what they ask for is what Kafka does.
+//
+// testdata/results.jsonl has what passed when it last ran with -docs, and the table of
+// docs/compatibility.md is made of it. A client of another version than is there fails.
 package clients

@@ -19,7 +19,7 @@ func overJava(t *testing.T, test func(t *testing.T, j javaTools)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	overStorages(t, true, func(t *testing.T, o peers.Options) { test(t, javaTools{java, peers.Start(t, o)}) })
+	overStorages(t, true, func(t *testing.T, over storage) { test(t, javaTools{java, peers.Start(t, options(t, over))}) })
 }
 
 // kafka-topics, kafka-configs, kafka-console-producer, kafka-console-consumer and

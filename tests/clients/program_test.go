@@ -22,6 +22,22 @@ type event struct {
 	Partitions []int32
 	Error      string
 	Case       string `json:"case"`
+
+	at time.Time // when it was read
+}
+
+// String is for reports.
+func (e event) String() string {
+	what := e.Event
+	switch e.Event {
+	case "case":
+		what += fmt.Sprintf(" %s: %s", e.Case, show(e.Value))
+	case "assigned":
+		what += fmt.Sprint(" ", e.Partitions)
+	case "acked", "record":
+		what += fmt.Sprintf(" %d at %d/%d", e.N, e.Partition, e.Offset)
+	}
+	return e.at.Format("15:04:05.000 ") + what
 }
 
 // program is a running client program. Its events are kept in order.
@@ -87,6 +103,7 @@ func (p *program) read(stdout io.Reader) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		e, err := p.parse(lines.Text())
+		e.at = time.Now()
 		p.mu.Lock()
 		if err != nil {
 			p.broken = fmt.Errorf("%s printed %q: %w", p.name, lines.Text(), err)
@@ -134,7 +151,7 @@ func (p *program) wait(t *testing.T, what string, bound time.Duration, done func
 		select {
 		case <-changed:
 		case <-timeout:
-			t.Fatalf("%s: no %s within %v; %d events, the last: %+v", p.name, what, bound, len(events), events[max(0, len(events)-3):])
+			t.Fatalf("%s: no %s within %v; %d events, the last: %v", p.name, what, bound, len(events), events[max(0, len(events)-3):])
 		}
 	}
 }

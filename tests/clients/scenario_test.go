@@ -59,9 +59,10 @@ type scenario struct {
 // run is the story that every client has to live through.
 func (c client) run(t *testing.T) { overStorages(t, c.everywhere, c.story) }
 
-func (c client) story(t *testing.T, o peers.Options) {
+func (c client) story(t *testing.T, over storage) {
+	result := recordResult(t, c, story, over)
 	s := &scenario{client: c, topic: c.name + "-topic", group: c.name + "-group"}
-	s.broker = peers.Start(t, o)
+	s.broker = peers.Start(t, options(t, over))
 	if c.makesNoTopics {
 		makeTopic(t, s.broker.Addr(), s.topic)
 	}
@@ -93,6 +94,7 @@ func (c client) story(t *testing.T, o peers.Options) {
 
 	s.checkRecords(t)
 	s.checkCommits(t)
+	result.Did, result.Records = c.codecs, s.sent
 }
 
 func (s *scenario) start(t *testing.T, mode string, args ...string) *program {

@@ -36,23 +36,28 @@ var sealed = map[string]string{"seal.max.age.ms": "1000"}
 // overStorages runs a test once per storage, or over the first only: what a client asks
 // for does not hang on the storage, so three clients over all of them find what there is
 // to find. Against Apache Kafka it runs once.
-func overStorages(t *testing.T, all bool, test func(t *testing.T, o peers.Options)) {
+func overStorages(t *testing.T, all bool, test func(t *testing.T, s storage)) {
 	t.Helper()
 	if peers.Kind(*broker) != peers.StreamHouse {
-		test(t, options(t, storage{}))
+		test(t, storage{})
 		return
 	}
+	named := false
 	for i, s := range storages {
-		if i > 0 && !all && !*acceptance {
+		if i > 0 && !all && !*acceptance && *onlyStorage == "" {
 			return
 		}
 		if !strings.Contains(s.name, *onlyStorage) {
 			continue
 		}
+		named = true
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			test(t, options(t, s))
+			test(t, s)
 		})
+	}
+	if !named {
+		t.Fatalf("no storage has %q in its name", *onlyStorage)
 	}
 }
 
