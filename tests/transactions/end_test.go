@@ -63,7 +63,7 @@ func TestTimeout(t *testing.T) {
 			h.expect("the old one commits", p.end(true), protocol.InvalidTxnState)
 		}
 		h.find(0, "g")
-		h.expect("the old one commits offsets", p.offsets("g", topic, 1), protocol.InvalidProducerEpoch)
+		h.expect("the old one commits offsets", h.last(func() code { return p.offsets("g", topic, 1) }), protocol.InvalidProducerEpoch)
 		if got := h.bound(topic, 1, false); got != 0 {
 			t.Errorf("%d records of the old one are in another partition", got)
 		}
