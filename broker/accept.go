@@ -24,6 +24,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, name string) error
 		switch {
 		case err == nil:
 			pause = acceptPauseMin
+			time.Sleep(s.admission.pause(time.Now())) // of the rate; others wait in the kernel's queue
 			s.admit(ctx, nc, name)
 		case errors.Is(err, net.ErrClosed) && s.stopping.Load():
 			return nil

@@ -3,6 +3,7 @@ package broker
 import (
 	"strings"
 	"sync"
+	"time"
 )
 
 // Limits bound how many connections are open at a time.
@@ -13,6 +14,8 @@ type Limits struct {
 	// MaxPerListener is listener.name.*.max.connections, by the listener's name in small
 	// letters; a listener that is not there has no limit of its own.
 	MaxPerListener map[string]int
+	// ConnectionRate is max.connection.creation.rate: connections per second; 0 is no limit.
+	ConnectionRate int
 }
 
 // admission counts connections against the limits.
@@ -23,6 +26,9 @@ type admission struct {
 	byIP   map[string]int
 	// byListener counts by the listener's name in small letters.
 	byListener map[string]int
+	// due is when the next connection may be accepted by the rate; what was not used of
+	// the last second may be used at once.
+	due time.Time
 }
 
 func newAdmission(l Limits) *admission {
@@ -35,6 +41,21 @@ func (s *Server) SetLimits(l Limits) {
 	s.admission.mu.Lock()
 	defer s.admission.mu.Unlock()
 	s.admission.limits = l
+}
+
+// pause is how long the next connection has to wait for the rate, at most a second.
+func (a *admission) pause(now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	rate := a.limits.ConnectionRate
+	if rate <= 0 {
+		return 0
+	}
+	if unused := now.Add(-time.Second); a.due.Before(unused) {
+		a.due = unused
+	}
+	a.due = a.due.Add(time.Second / time.Duration(rate))
+	return min(max(a.due.Sub(now), 0), time.Second)
 }
 
 // enter admits a connection from ip to a listener, or names the limit that is in its way.

@@ -16,7 +16,7 @@ func brokerNetwork() []Def {
 		def("listeners", List, "PLAINTEXT://:9092", listOf(0),
 			"Addresses the broker listens on, one NAME://host:port per named listener; an empty host means every address.").acts(),
 		def("max.connection.creation.rate", Int, maxInt32, atLeast(0),
-			"Connections per second that the broker accepts.").later().dynamic(),
+			"Connections per second that the broker accepts, as many at once; more wait until they are accepted.").acts().dynamic(),
 		def("max.connections", Int, maxInt32, atLeast(0),
 			"Connections that the broker keeps open at a time; more are closed as they arrive. listener.name.NAME.max.connections, with the listener's name in small letters, is another limit for one listener; it can be set while the broker runs.").acts().dynamic(),
 		def("max.connections.per.ip", Int, maxInt32, atLeast(0),

@@ -27,7 +27,7 @@ var safe = []struct{ patterns, why string }{
 	{"log.cleaner.* min.cleanable.dirty.ratio min.compaction.lag.ms max.compaction.lag.ms delete.retention.ms", "it tunes work in the background; readers see every record of a key, or at least its latest"},
 	{"num.io.threads num.network.threads background.threads num.recovery.threads.per.data.dir group.coordinator.threads group.coordinator.background.threads share.coordinator.threads",
 		"goroutines are started as they are needed"},
-	{"queued.max.requests socket.listen.backlog.size max.connection.creation.rate", "memory of requests and open connections are bounded by other settings"},
+	{"queued.max.requests socket.listen.backlog.size", "memory of requests and open connections are bounded by other settings"},
 	{"*.purgatory.purge.interval.requests", "waiting requests leave nothing behind to tidy"},
 	{"metric.reporters metrics.* kafka.metrics.*", "metrics are served over HTTP, from the first request on"},
 	{"*.load.buffer.size *.cached.buffer.max.bytes *.append.linger.ms *.compression.codec", "it tunes a coordinator's writes and loads, not what they say"},

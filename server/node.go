@@ -79,6 +79,7 @@ func limits(b *config.Broker) broker.Limits {
 		MaxConnectionsPerIP:  int(b.Int("max.connections.per.ip")),
 		ConnectionsOverrides: overrides,
 		MaxPerListener:       b.ListenerLimits(),
+		ConnectionRate:       int(b.Int("max.connection.creation.rate")),
 	}
 }
 

@@ -44,7 +44,7 @@ var begunSettings = []begun{
 		}
 		return *b.Rack
 	}), without: "none", with: "east"},
-	{name: "connections.max.idle.ms", value: "200", see: idling, without: "open", with: "closed"},
+	{name: "connections.max.idle.ms", value: "500", see: idling, without: "open", with: "closed"},
 	{name: "default.replication.factor", value: "3", beside: strict, see: creating, without: "NONE 1", with: "INVALID_REPLICATION_FACTOR -1"},
 	{name: "delete.topic.enable", value: "false", see: deleting, without: "NONE", with: "TOPIC_DELETION_DISABLED"},
 	{name: "fetch.max.bytes", value: "1024", see: fetching, without: "3 batches", with: "1 batches"},
@@ -80,6 +80,7 @@ var shownBy = map[string]string{
 	"log.retention.hours":              "tests/admin TestRetentionOfTheStart",
 	"log.retention.minutes":            "tests/admin TestRetentionOfTheStart",
 	"log.retention.ms":                 "tests/admin TestRetentionActs",
+	"max.connection.creation.rate":     "broker TestConnectionRate",
 	"max.connections":                  "tests/admin TestConnectionLimitsAct",
 	"max.connections.per.ip":           "tests/admin TestConnectionLimitsAct",
 	"max.connections.per.ip.overrides": "tests/admin TestConnectionLimitsAct",
@@ -215,7 +216,10 @@ func idling(h *house) string {
 		h.t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := conn.Call(kmsg.NewPtrMetadataRequest(), patience); err != nil {
+	switch _, err := conn.Call(kmsg.NewPtrMetadataRequest(), patience); {
+	case closed(err): // we were too slow
+		return "closed"
+	case err != nil:
 		h.t.Fatal(err)
 	}
 	wait := patience
