@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 
@@ -27,16 +27,36 @@ async def producer(brokers, transactional_id):
             await asyncio.sleep(0.2)
 
 
+class Lost(KafkaError):
+    """The group took the partitions away."""
+
+
+class Watch(ConsumerRebalanceListener):
+    """aiokafka joins its group again behind the application's back, asks for committed offsets
+    without waiting for open transactions, and sends no generation with its own: a batch that was
+    in a transaction is then read a second time. So such a consumer is not used any more."""
+
+    def __init__(self):
+        self.lost = False
+
+    async def on_partitions_revoked(self, revoked):
+        self.lost = self.lost or bool(revoked)
+
+    async def on_partitions_assigned(self, assigned):
+        pass
+
+
 async def consumer(brokers, group, topic):
     while True:
-        made = AIOKafkaConsumer(
-            topic, bootstrap_servers=brokers, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
+        made, watch = AIOKafkaConsumer(
+            bootstrap_servers=brokers, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
             isolation_level="read_committed", session_timeout_ms=2000, heartbeat_interval_ms=300, retry_backoff_ms=50,
             request_timeout_ms=5000,
-        )
+        ), Watch()
         try:
             await asyncio.wait_for(made.start(), 30)
-            return made
+            made.subscribe([topic], listener=watch)
+            return made, watch
         except (KafkaError, asyncio.TimeoutError) as e:
             emit(fault=type(e).__name__)
             await dispose(made)
@@ -52,10 +72,13 @@ async def dispose(client):
 
 
 async def copy(stop, brokers, transactional_id, group, source, target):
-    out, taken, turn = await producer(brokers, transactional_id), await consumer(brokers, group, source), 0
+    out, turn = await producer(brokers, transactional_id), 0
+    taken, watch = await consumer(brokers, group, source)
     while not stop.is_set():
         try:
             fetched = await asyncio.wait_for(taken.getmany(timeout_ms=300, max_records=20), 30)
+            if watch.lost:
+                raise Lost
             batch = [m for messages in fetched.values() for m in messages]
             while batch:
                 turn += 1
@@ -67,7 +90,8 @@ async def copy(stop, brokers, transactional_id, group, source, target):
             # group's offsets to say.
             await dispose(out)
             await dispose(taken)
-            out, taken = await producer(brokers, transactional_id), await consumer(brokers, group, source)
+            out = await producer(brokers, transactional_id)
+            taken, watch = await consumer(brokers, group, source)
     await dispose(taken)
     await dispose(out)
 
