@@ -43,6 +43,20 @@ async function copy (brokers, transactionalId, group, source, target) {
   let out = await producer(kafka, transactionalId)
   let turn = 0
   const consumer = kafka.consumer({ groupId: group, readUncommitted: false, sessionTimeout: 2000, heartbeatInterval: 300, maxWaitTimeInMs: 200 })
+  // kafkajs asks for its group's offsets, whenever it joins, without waiting for transactions
+  // that are being committed: it would read once more what is in such a one.
+  let joined = false
+  consumer.on(consumer.events.GROUP_JOIN, () => { joined = true })
+  // Whether the last transaction was committed is for the next producer to settle, and for
+  // the group's offsets to say.
+  const settle = async partition => {
+    joined = false
+    await out.disconnect()
+    out = await producer(kafka, transactionalId)
+    const [fetched] = await admin.fetchOffsets({ groupId: group, topics: [source] })
+    const committed = fetched.partitions.find(p => p.partition === partition)
+    consumer.seek({ topic: source, partition, offset: committed.offset === '-1' ? '0' : committed.offset })
+  }
   await consumer.connect()
   await consumer.subscribe({ topic: source, fromBeginning: true })
   await consumer.run({
@@ -52,16 +66,11 @@ async function copy (brokers, transactionalId, group, source, target) {
       for (let i = 0; i < batch.messages.length && isRunning() && !isStale() && !stopping; i += 20) {
         const part = { topic: batch.topic, partition: batch.partition, messages: batch.messages.slice(i, i + 20) }
         try {
+          if (joined) throw new Error('joined')
           while (!await transact(out, group, target, part, ++turn % 5 === 0));
         } catch (e) {
           emit({ fault: e.type || e.name })
-          // Whether it was committed is for the next producer to settle, and for the group's
-          // offsets to say.
-          await out.disconnect()
-          out = await producer(kafka, transactionalId)
-          const [fetched] = await admin.fetchOffsets({ groupId: group, topics: [source] })
-          const committed = fetched.partitions.find(p => p.partition === batch.partition)
-          consumer.seek({ topic: source, partition: batch.partition, offset: committed.offset === '-1' ? '0' : committed.offset })
+          await settle(batch.partition)
           return
         }
         resolveOffset(part.messages[part.messages.length - 1].offset)
