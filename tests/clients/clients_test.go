@@ -62,9 +62,9 @@ var clients = []client{
 		slow: true, install: confluentJS}, // minutes to compile
 	{name: "rust", title: "rdkafka for Rust (librdkafka 2.12.1)", version: "0.39.0", codecs: allCodecs,
 		slow: true, install: rustProgram}, // minutes to compile
-	{name: "platformatic", title: "@platformatic/kafka", version: "1.35.0", codecs: []string{"none", "gzip", "snappy", "lz4"}, // zstd takes a Node.js 22
+	{name: "platformatic", title: "@platformatic/kafka", version: peers.Platformatic.Version, codecs: []string{"none", "gzip", "snappy", "lz4"}, // zstd takes a Node.js 22
 		slow:    true, // minutes: it waits for sessions to end after each restart
-		install: nodeProgram("platformatic/client.js", peers.Library{Name: "@platformatic/kafka", Version: "1.35.0"}),
+		install: nodeProgram("platformatic/client.js", peers.Platformatic),
 		lacks: map[string]string{"manual commit": "no metadata beside an offset", "regex subscription": noPattern, "cooperative members": noCooperation,
 			"static members": "leaves the group when it closes"}},
 }

@@ -18,6 +18,7 @@ var (
 	KafkaPython    = Library{Name: "kafka-python", Version: "3.0.12", Beside: []string{"crc32c", "lz4", "python-snappy", "zstandard"}}
 	AIOKafka       = Library{Name: "aiokafka", Version: "0.14.0", Beside: []string{"cramjam"}}
 	KafkaJS        = Library{Name: "kafkajs", Version: "2.2.4"}
+	Platformatic   = Library{Name: "@platformatic/kafka", Version: "1.35.0"}
 )
 
 // Versions of the Java client: the newest, the last of the line before, and one from

@@ -20,7 +20,7 @@ type Library struct {
 	// Leaks says why its readers return records of aborted transactions though they are
 	// told not to, "" if they do not. Such a library reads uncommitted here.
 	Leaks string
-	// Plain: it knows no codec but gzip, which no producer of a load uses.
+	// Plain: it lacks codecs that producers of a load compress with.
 	Plain bool
 
 	// install brings what the program needs, building into dir, and returns how it is
@@ -53,6 +53,8 @@ func Libraries() []*Library {
 		{Name: "librdkafka", Version: peers.ConfluentKafka.Version, Versions: before890, Stable: true, install: python("librdkafka", peers.ConfluentKafka)},
 		{Name: "kafkajs", Version: peers.KafkaJS.Version, Versions: before890, install: node("kafkajs", peers.KafkaJS),
 			Plain: true, Leaks: "takes the aborted transactions of a fetch in the order they come in, which is that of their ends, for that of their beginnings"},
+		{Name: "platformatic", Version: peers.Platformatic.Version, Versions: before890, install: node("platformatic", peers.Platformatic),
+			Plain: true, Leaks: "skips one aborted transaction of a producer in each answer, the last, and none whose marker the answer does not have"},
 		{Name: "java44", Version: peers.JavaNewest, Versions: []int{1, 2}, Stable: true, install: java(peers.JavaNewest)},
 		{Name: "sarama", Version: "1.61.1", Versions: before890, install: module("sarama")},
 		{Name: "aiokafka", Version: peers.AIOKafka.Version, Versions: before890, install: python("aiokafka", peers.AIOKafka)},
