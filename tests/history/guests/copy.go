@@ -60,10 +60,12 @@ func (g *Guest) copy() error {
 	}
 	commit := good && g.random.IntN(5) > 0
 	var offsets []history.Event
+	refused := false // of a member that its group has gone on without
 	if commit && g.producer {
 		if offsets, err = g.offsets(txn, batch); err != nil {
 			return err
 		}
+		refused = offsets == nil
 	}
 	became, err := g.end(txn, commit && offsets != nil, offsets)
 	switch {
@@ -72,7 +74,7 @@ func (g *Guest) copy() error {
 	case became == committed:
 		g.note(func(d *Did) { d.Copied += len(batch) })
 		g.member.batch = nil
-	case became == open:
+	case became == open || refused:
 		return g.drop("member") // the next one begins at what the group has committed
 	}
 	return nil

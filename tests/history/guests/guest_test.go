@@ -95,6 +95,32 @@ func TestAnswersBecomeEvents(t *testing.T) {
 	}
 }
 
+// A member whose offsets are refused is given up: its group may have gone on without it, and
+// then refuses them for ever.
+func TestRefusedOffsets(t *testing.T) {
+	var text bytes.Buffer
+	g := acting(t, &text, `{"take":{"parts":[{"topic":"topic","records":[{"offset":3,"value":""}]}]},
+		"send":{"records":[{"offset":7}]},"offsets":{"error":"unknown member"}}`)
+	if err := g.run(); err != nil {
+		t.Fatal(err)
+	}
+	said := g.program.errors
+	for range 100 { // a fifth are aborted without offsets
+		if err := g.copy(); err != nil {
+			t.Fatal(err)
+		}
+		if g.member == nil {
+			break
+		}
+	}
+	if err := g.halt(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := said.String(), "send;offsets;abort;drop member;"; !strings.HasSuffix(got, want) {
+		t.Errorf("told: %s\nwant at the end: %s", got, want)
+	}
+}
+
 // A program that ends by itself is a fault of the test, which its report shows; what was
 // under way is of unknown outcome all the same.
 func TestProgramEnds(t *testing.T) {
