@@ -46,6 +46,7 @@ test: build cross ## every test; installs what is missing, or says what to insta
 acceptance: ## every client over every storage, those that take long to build too, then all of it against Apache Kafka
 	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance
 	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance -broker kafka
+	go test -p 1 -count=1 -timeout 30m ./tests/history/guests -acceptance
 	go test -p 1 -count=1 -timeout 30m ./tests/tools -broker kafka
 	go test -p 1 -count=1 -timeout 60m ./tests/exactlyonce -acceptance
 	go test -p 1 -count=1 -timeout 60m ./tests/exactlyonce -acceptance -broker kafka
@@ -53,7 +54,7 @@ acceptance: ## every client over every storage, those that take long to build to
 
 .PHONY: chaos
 chaos: ## histories under faults for hours; CHAOS='-for 2h -keep DIR -seed N' for other than one hour
-	go test -count=1 -timeout 0 ./tests/history/faults -v -run TestHistories -for 1h $(CHAOS)
+	go test -count=1 -timeout 0 ./tests/history/faults -v -run TestHistories -acceptance -for 1h $(CHAOS)
 
 .PHONY: compat
 compat: ## ask Apache Kafka anew and fail where a recorded answer is stale; then compare ours

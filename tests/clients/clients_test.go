@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -58,8 +59,8 @@ var clients = []client{
 			"cooperative members": "says nothing of what it gives up", "static members": "leaves when it ends"}},
 	{name: "confluentgo", title: "confluent-kafka-go (librdkafka 2.11.1)", version: "2.11.1", codecs: allCodecs,
 		slow: true, install: goProgram("confluentgo")}, // needs a C compiler, and minutes to link
-	{name: "confluentjs", title: "@confluentinc/kafka-javascript (librdkafka 2.15.1)", version: "1.10.1", codecs: allCodecs,
-		slow: true, install: confluentJS}, // minutes to compile
+	{name: "confluentjs", title: "@confluentinc/kafka-javascript (librdkafka 2.15.1)", version: peers.ConfluentJS.Version, codecs: allCodecs,
+		slow: true, install: withNode("confluentjs/client.js", peers.NodeConfluent)}, // minutes to compile
 	{name: "rust", title: "rdkafka for Rust (librdkafka 2.12.1)", version: "0.39.0", codecs: allCodecs,
 		slow: true, install: rustProgram}, // minutes to compile
 	{name: "platformatic", title: "@platformatic/kafka", version: peers.Platformatic.Version, codecs: []string{"none", "gzip", "snappy", "lz4"}, // zstd takes a Node.js 22
@@ -113,10 +114,15 @@ func pythonProgram(path string, l peers.Library) func(t *testing.T) commandOf {
 	}
 }
 
-func nodeProgram(path string, l peers.Library, env ...string) func(t *testing.T) commandOf {
+func nodeProgram(path string, l peers.Library) func(t *testing.T) commandOf {
+	return withNode(path, func(ctx context.Context) (string, error) { return peers.Node(ctx, l) })
+}
+
+// withNode is a program of Node.js with the library that install brings.
+func withNode(path string, install func(context.Context) (dir string, err error)) func(t *testing.T) commandOf {
 	return func(t *testing.T) commandOf {
 		t.Helper()
-		dir, err := peers.Node(t.Context(), l, env...)
+		dir, err := install(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,19 +131,6 @@ func nodeProgram(path string, l peers.Library, env ...string) func(t *testing.T)
 				Env: []string{"CLIENT_DIR=" + dir, "KAFKAJS_NO_PARTITIONER_WARNING=1"}}
 		}
 	}
-}
-
-// confluentJS needs a compiler and what librdkafka is made with: there is no binary of it for
-// every machine.
-func confluentJS(t *testing.T) commandOf {
-	t.Helper()
-	if err := peers.Programs(t.Context(), "g++", "make"); err != nil {
-		t.Fatal(err)
-	}
-	if err := peers.Libraries(t.Context(), "zlib1g-dev", "libssl-dev", "libzstd-dev", "libcurl4-openssl-dev", "libsasl2-dev"); err != nil {
-		t.Fatal(err)
-	}
-	return nodeProgram("confluentjs/client.js", peers.Library{Name: "@confluentinc/kafka-javascript", Version: "1.10.1"}, "CKJS_LINKING=dynamic")(t)
 }
 
 // rustProgram builds rust/.

@@ -12,7 +12,10 @@ import (
 	"github.com/streamhouse/streamhouse/tests/peers"
 )
 
-var only = flag.String("guests", "", "libraries whose clients take part in every run, by comma, instead of three in turn")
+var (
+	only = flag.String("guests", "", "libraries whose clients take part in every run, by comma, instead of three in turn")
+	slow = flag.Bool("acceptance", false, "in turn with those that take a compiler, and long to build")
+)
 
 const (
 	perRun = 3 // libraries that take part in a run
@@ -27,7 +30,7 @@ func invite(t *testing.T) company {
 	t.Helper()
 	var c company
 	for _, l := range guests.Libraries() {
-		if *only != "" && !slices.Contains(strings.Split(*only, ","), l.Name) {
+		if named := slices.Contains(strings.Split(*only, ","), l.Name); !named && (*only != "" || l.Slow && !*slow) {
 			continue
 		}
 		if err := l.Install(peers.Context(t, 15*time.Minute), peers.Folder(t)); err != nil {

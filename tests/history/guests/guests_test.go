@@ -17,6 +17,7 @@ import (
 
 var (
 	broker = flag.String("broker", string(peers.StreamHouse), "which broker to start: streamhouse or kafka")
+	slow   = flag.Bool("acceptance", false, "those too that take a compiler, and long to build")
 	length = flag.Duration("for", 2*time.Second, "how long each load runs, and longer until the guest has done its part")
 )
 
@@ -41,6 +42,9 @@ func TestEveryLibrary(t *testing.T) {
 	b := start(t)
 	for _, l := range Libraries() {
 		t.Run(l.Name, func(t *testing.T) {
+			if l.Slow && !*slow {
+				t.Skip("takes long to build: only in acceptance")
+			}
 			g, v := load(t, b, l, "with-"+l.Name)
 			for _, a := range v.Anomalies {
 				t.Errorf("%v", a)

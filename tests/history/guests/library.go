@@ -22,6 +22,8 @@ type Library struct {
 	Leaks string
 	// Plain: it lacks codecs that producers of a load compress with.
 	Plain bool
+	// Slow: what it needs takes a compiler, and long to build.
+	Slow bool
 
 	// install brings what the program needs, building into dir, and returns how it is
 	// called with its configuration.
@@ -45,15 +47,14 @@ func (l *Library) Install(ctx context.Context, dir string) error {
 	return nil
 }
 
-// Libraries are all that are brought into loads. Go, Rust and Node.js have librdkafka as
-// well, which is there once.
+// Libraries are all that are brought into loads.
 func Libraries() []*Library {
 	before890 := []int{1}
 	return []*Library{
 		{Name: "librdkafka", Version: peers.ConfluentKafka.Version, Versions: before890, Stable: true, install: python("librdkafka", peers.ConfluentKafka)},
-		{Name: "kafkajs", Version: peers.KafkaJS.Version, Versions: before890, install: node("kafkajs", peers.KafkaJS),
+		{Name: "kafkajs", Version: peers.KafkaJS.Version, Versions: before890, install: node("kafkajs", of(peers.KafkaJS)),
 			Plain: true, Leaks: "takes the aborted transactions of a fetch in the order they come in, which is that of their ends, for that of their beginnings"},
-		{Name: "platformatic", Version: peers.Platformatic.Version, Versions: before890, install: node("platformatic", peers.Platformatic),
+		{Name: "platformatic", Version: peers.Platformatic.Version, Versions: before890, install: node("platformatic", of(peers.Platformatic)),
 			Plain: true, Leaks: "skips one aborted transaction of a producer in each answer, the last, and none whose marker the answer does not have"},
 		{Name: "java44", Version: peers.JavaNewest, Versions: []int{1, 2}, Stable: true, install: java(peers.JavaNewest)},
 		{Name: "sarama", Version: "1.61.1", Versions: before890, install: module("sarama")},
@@ -63,6 +64,7 @@ func Libraries() []*Library {
 		{Name: "kafkago", Version: "0.4.51", install: module("kafkago"),
 			Leaks: "passes the isolation level on and ignores what the answer says was aborted"},
 		{Name: "java28", Version: peers.Java28, Versions: before890, Stable: true, install: java(peers.Java28)},
+		{Name: "confluentjs", Version: peers.ConfluentJS.Version, Versions: before890, Stable: true, install: node("confluentjs", peers.NodeConfluent), Slow: true},
 	}
 }
 
@@ -81,14 +83,20 @@ func python(name string, l peers.Library) func(context.Context, string) (call, e
 	}
 }
 
-func node(name string, l peers.Library) func(context.Context, string) (call, error) {
+// node is a program of Node.js with the library that bring installs.
+func node(name string, bring func(context.Context) (dir string, err error)) func(context.Context, string) (call, error) {
 	return func(ctx context.Context, _ string) (call, error) {
-		dir, err := peers.Node(ctx, l)
+		dir, err := bring(ctx)
 		return func(config string) peers.Command {
 			return peers.Command{Path: "node", Args: []string{filepath.Join(folder(), name, "guest.js"), config},
 				Env: []string{"CLIENT_DIR=" + dir, "KAFKAJS_NO_PARTITIONER_WARNING=1"}}
 		}, err
 	}
+}
+
+// of installs what npm has.
+func of(l peers.Library) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) { return peers.Node(ctx, l) }
 }
 
 // module builds a program that is a Go module of its own.
