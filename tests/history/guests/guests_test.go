@@ -61,7 +61,7 @@ func TestEveryLibrary(t *testing.T) {
 
 // The versions of Go's libraries are those of their programs.
 func TestVersions(t *testing.T) {
-	paths := map[string]string{"sarama": "github.com/IBM/sarama", "kafkago": "github.com/segmentio/kafka-go"}
+	paths := map[string]string{"sarama": "github.com/IBM/sarama", "kafkago": "github.com/segmentio/kafka-go", "confluentgo": "github.com/confluentinc/confluent-kafka-go/v2"}
 	for _, l := range Libraries() {
 		path, ok := paths[l.Name]
 		if !ok {

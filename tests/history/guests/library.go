@@ -65,6 +65,7 @@ func Libraries() []*Library {
 			Leaks: "passes the isolation level on and ignores what the answer says was aborted"},
 		{Name: "java28", Version: peers.Java28, Versions: before890, Stable: true, install: java(peers.Java28)},
 		{Name: "confluentjs", Version: peers.ConfluentJS.Version, Versions: before890, Stable: true, install: node("confluentjs", peers.NodeConfluent), Slow: true},
+		{Name: "confluentgo", Version: "2.11.1", Versions: before890, Stable: true, install: module("confluentgo"), Slow: true},
 	}
 }
 
