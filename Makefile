@@ -49,7 +49,7 @@ acceptance: ## every client over every storage, those that take long to build to
 	go test -p 1 -count=1 -timeout 30m ./tests/history/guests -acceptance
 	go test -p 1 -count=1 -timeout 30m ./tests/tools -broker kafka
 	go test -p 1 -count=1 -timeout 60m ./tests/exactlyonce -acceptance
-	go test -p 1 -count=1 -timeout 60m ./tests/exactlyonce -acceptance -broker kafka
+	go test -p 1 -count=1 -timeout 120m ./tests/exactlyonce -acceptance -broker kafka
 	go test -p 1 -count=1 -timeout 30m ./tests/transactions -broker kafka
 
 .PHONY: chaos

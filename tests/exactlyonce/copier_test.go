@@ -13,9 +13,7 @@ import (
 
 // Apache Kafka's own program for this, TransactionalMessageCopier, copies a partition with
 // the Java client and aborts at random, in both versions of the transaction protocol, while
-// the program is killed and the broker is too. Apache Kafka is stopped in order and started
-// again instead: after kill -9 its group's offsets may stay unstable for good, and the
-// program waits for them (docs/track-record.md).
+// the program is killed and the broker is too.
 func TestTransactionalMessageCopier(t *testing.T) {
 	levels := []int16{2, 1}
 	if *acceptance {
@@ -69,10 +67,7 @@ func copiers(t *testing.T, java peers.Java, level int16) {
 			}
 		}
 	}
-	end := b.Kill
-	if peers.Kind(*broker) == peers.Kafka {
-		end = b.Stop
-	}
+	end := ending(b)
 	step := total / (3*rounds + 3)
 	for i := range rounds {
 		f.more(t, step)

@@ -24,8 +24,8 @@ import (
 //
 //	copy ADDR TRANSACTIONAL-ID GROUP IN OUT
 //
-// While it copies, the broker and the program itself are killed. In the end the copy is the
-// original, record by record.
+// While it copies, the broker (see ending) and the program itself are killed. In the end the
+// copy is the original, record by record.
 func TestCopy(t *testing.T) {
 	for _, level := range levels() {
 		for _, c := range clients {
@@ -62,10 +62,11 @@ func copies(t *testing.T, command func(...string) peers.Command, level int16) {
 		return startProgram(t, command("copy", b.Addr(), "copier", "copiers", "in", "out"), seen.reader(t))
 	}
 	running := begin()
+	end := ending(b)
 	step := max(total/20/(4*rounds+2), 1)
 	for range rounds {
 		seen.more(t, step)
-		kill(t, b.Kill)
+		kill(t, end)
 		restart(t, b)
 		seen.more(t, step)
 		kill(t, running.Kill)
@@ -73,7 +74,7 @@ func copies(t *testing.T, command func(...string) peers.Command, level int16) {
 		seen.more(t, step)
 		// Both at once: what was open has nobody but its successor to end it.
 		kill(t, running.Kill)
-		kill(t, b.Kill)
+		kill(t, end)
 		restart(t, b)
 		running = begin()
 	}
@@ -88,6 +89,17 @@ func copies(t *testing.T, command func(...string) peers.Command, level int16) {
 	if seen.committed < total/40 || seen.aborted < total/200 || len(all) == len(got) {
 		t.Error("too little happened")
 	}
+}
+
+// ending is how copies end the broker: ours is killed. Apache Kafka is stopped in order: if it
+// is killed between the decision on a transaction and its markers, a Kafka of one node may
+// complete it without any when it starts again. The records of a committed one are then lost,
+// and offsets of an aborted one stay unstable for good (docs/track-record.md).
+func ending(b *peers.Broker) func() error {
+	if peers.Kind(*broker) == peers.Kafka {
+		return b.Stop
+	}
+	return b.Kill
 }
 
 func restart(t *testing.T, b *peers.Broker) {
