@@ -4,9 +4,9 @@
 // of them a kill.
 //
 // Each client has a folder with a small program that does as it is told, so that all
-// judgement is in this package, once. Those in Go that need more than the broker does are
-// modules of their own. A program's arguments are a mode, the bootstrap
-// address, the topic and, for consume, the group:
+// judgement is in this package, once. Those in Go are modules of their own, and share
+// the module in folder program. A program's arguments are a mode, the bootstrap address,
+// the topic and, for consume and demand, the group:
 //
 //   - admin makes the topic with six partitions and one setting, and reads both back;
 //   - produce carries out one command per line of standard input,

@@ -92,7 +92,7 @@ func table(t *testing.T, all []result) string {
 // built with.
 func TestVersions(t *testing.T) {
 	for name, built := range map[string]struct{ file, with string }{
-		"franz":       {"../../go.mod", "github.com/twmb/franz-go v%s\n"},
+		"franz":       {"franz/go.mod", "github.com/twmb/franz-go v%s\n"},
 		"sarama":      {"sarama/go.mod", "github.com/IBM/sarama v%s\n"},
 		"kafkago":     {"kafkago/go.mod", "github.com/segmentio/kafka-go v%s\n"},
 		"confluentgo": {"confluentgo/go.mod", "github.com/confluentinc/confluent-kafka-go/v2 v%s\n"},

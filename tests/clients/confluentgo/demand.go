@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"crypto/rand"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,30 +11,20 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/streamhouse/streamhouse/tests/clients/program"
 )
 
 // demand is what confluent-kafka-go does beside the story of main.go; the package above
 // says what each case is.
 type demand struct{ broker, topic, groups string }
 
-var firstTime = time.UnixMilli(1_000_000_000_000)
-
-func runDemand(broker, topic, groups string) error {
+func demands(_ context.Context, broker, topic, groups string) program.Demands {
 	d := &demand{broker, topic, groups}
-	for _, c := range []struct {
-		name string
-		run  func() (string, error)
-	}{
-		{"large record", d.largeRecord}, {"seek by time", d.seekByTime}, {"pause and resume", d.pause}, {"manual commit", d.manualCommit},
-		{"long poll", d.longPoll}, {"regex subscription", d.regex}, {"cooperative members", d.cooperative}, {"static members", d.static},
-	} {
-		value, err := c.run()
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		emit(event{Event: "case", Case: c.name, Value: &value})
+	return program.Demands{
+		LargeRecord: d.largeRecord, SeekByTime: d.seekByTime, PauseAndResume: d.pause, ManualCommit: d.manualCommit,
+		LongPoll: d.longPoll, RegexSubscription: d.regex, CooperativeMembers: d.cooperative, StaticMembers: d.static,
 	}
-	return nil
 }
 
 func (d *demand) settings(more kafka.ConfigMap) *kafka.ConfigMap {
@@ -99,9 +89,8 @@ func read(c *kafka.Consumer, count int, bound time.Duration) (got []*kafka.Messa
 }
 
 func (d *demand) largeRecord() (string, error) {
-	value := make([]byte, 10<<20)
-	_, _ = rand.Read(value) // never fails
-	if err := d.write(kafka.ConfigMap{"message.max.bytes": 12582912}, 0, &kafka.Message{Value: value}); err != nil {
+	value := program.LargeValue()
+	if err := d.write(kafka.ConfigMap{"message.max.bytes": program.MaxBatch}, 0, &kafka.Message{Value: value}); err != nil {
 		return "", err
 	}
 	c, err := d.from(0, kafka.OffsetBeginning, nil)
@@ -116,7 +105,7 @@ func (d *demand) largeRecord() (string, error) {
 func (d *demand) seekByTime() (string, error) {
 	var messages []*kafka.Message
 	for n := range 100 {
-		messages = append(messages, &kafka.Message{Value: []byte(strconv.Itoa(n)), Timestamp: firstTime.Add(time.Duration(n) * time.Second)})
+		messages = append(messages, &kafka.Message{Value: []byte(strconv.Itoa(n)), Timestamp: program.TimeOf(n)})
 	}
 	if err := d.write(kafka.ConfigMap{"linger.ms": 100, "compression.type": "lz4"}, 1, messages...); err != nil {
 		return "", err
@@ -126,7 +115,7 @@ func (d *demand) seekByTime() (string, error) {
 		return "", err
 	}
 	defer c.Close()
-	found, err := c.OffsetsForTimes(d.at(1, kafka.Offset(firstTime.UnixMilli()+50_500)), 30_000)
+	found, err := c.OffsetsForTimes(d.at(1, kafka.Offset(program.Sought.UnixMilli())), 30_000)
 	if err != nil {
 		return "", err
 	}

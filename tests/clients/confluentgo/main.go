@@ -3,72 +3,19 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/streamhouse/streamhouse/tests/clients/program"
 )
 
-type command struct {
-	Codec  string
-	First  int
-	Count  int
-	PaceMs int `json:"pace_ms"`
-}
-
-type event struct {
-	Event      string  `json:"event"`
-	N          int     `json:"n"`
-	Partition  int32   `json:"partition"`
-	Offset     int64   `json:"offset"`
-	Key        *string `json:"key"`
-	Value      *string `json:"value"`
-	Partitions []int32 `json:"partitions,omitempty"`
-	Error      string  `json:"error,omitempty"`
-	Case       string  `json:"case,omitempty"`
-}
-
-var output = struct {
-	sync.Mutex
-	*json.Encoder
-}{Encoder: json.NewEncoder(os.Stdout)}
-
-func emit(e event) {
-	output.Lock()
-	defer output.Unlock()
-	if err := output.Encode(e); err != nil {
-		os.Exit(2) // whoever started us is gone
-	}
-}
-
 func main() {
-	mode, broker, topic := os.Args[1], os.Args[2], os.Args[3]
-	var err error
-	switch mode {
-	case "admin":
-		err = admin(broker, topic)
-	case "produce":
-		err = produce(broker, topic)
-	case "consume":
-		err = consume(broker, topic, os.Args[4])
-	case "demand":
-		err = runDemand(broker, topic, os.Args[4])
-	default:
-		err = fmt.Errorf("mode %q", mode)
-	}
-	if err != nil {
-		emit(event{Event: "error", Error: err.Error()})
-		os.Exit(1)
-	}
-	emit(event{Event: "done"})
+	program.Main(program.Modes{Admin: admin, Produce: produce, Consume: consume, Demand: demands})
 }
 
 // admin makes the topic, and reads it back.
@@ -107,45 +54,18 @@ func admin(broker, topic string) error {
 
 // record is what every client of this test sends as its n-th record.
 func record(topic string, n int) *kafka.Message {
-	m := &kafka.Message{
+	key, value := program.Content(n)
+	return &kafka.Message{
 		TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: kafka.PartitionAny},
 		Headers:        []kafka.Header{{Key: "n", Value: []byte(strconv.Itoa(n))}},
 		Opaque:         n,
+		Key:            key,
+		Value:          value,
 	}
-	if n%5 != 0 {
-		m.Key = fmt.Appendf(nil, "key-%d", n%17)
-	}
-	if n%13 != 0 {
-		m.Value = fmt.Appendf(nil, "välue-%d", n)
-	}
-	return m
 }
 
-func text(b []byte) *string {
-	if b == nil {
-		return nil
-	}
-	s := string(b)
-	return &s
-}
-
-// produce carries out the commands of standard input, each with a client of its own.
-func produce(broker, topic string) error {
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		var c command
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			return err
-		}
-		if err := produceBatch(broker, topic, c); err != nil {
-			return err
-		}
-		emit(event{Event: "produced"})
-	}
-	return lines.Err()
-}
-
-func produceBatch(broker, topic string, c command) error {
+// produce carries out one command, with a client of its own.
+func produce(broker, topic string, c program.Command) error {
 	producer, err := kafka.NewProducer(&kafka.ConfigMap{
 		"bootstrap.servers": broker, "compression.type": c.Codec, "enable.idempotence": true,
 		"delivery.timeout.ms": 60000, "reconnect.backoff.max.ms": 500, "log_level": 2,
@@ -162,7 +82,7 @@ func produceBatch(broker, topic string, c command) error {
 		if err := producer.Produce(record(topic, n), nil); err != nil {
 			return err
 		}
-		time.Sleep(time.Duration(c.PaceMs) * time.Millisecond)
+		time.Sleep(c.Pace())
 	}
 	select {
 	case err := <-delivered:
@@ -181,20 +101,15 @@ func deliveries(producer *kafka.Producer, count int) error {
 		if err := m.TopicPartition.Error; err != nil {
 			return err
 		}
-		emit(event{Event: "acked", N: m.Opaque.(int), Partition: m.TopicPartition.Partition, Offset: int64(m.TopicPartition.Offset),
-			Key: text(m.Key), Value: text(m.Value)})
+		program.Emit(program.Event{Event: "acked", N: m.Opaque.(int), Partition: m.TopicPartition.Partition, Offset: int64(m.TopicPartition.Offset),
+			Key: m.Key, Value: m.Value})
 		done++
 	}
 	return nil
 }
 
-// consume reads as a member of a group until standard input ends, then commits and leaves.
-func consume(broker, topic, group string) error {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_, _ = io.Copy(io.Discard, os.Stdin)
-	}()
+// consume reads as a member of a group until ctx ends, then commits and leaves.
+func consume(ctx context.Context, broker, topic, group string) error {
 	consumer, err := kafka.NewConsumer(&kafka.ConfigMap{
 		"bootstrap.servers": broker, "group.id": group, "auto.offset.reset": "earliest", "heartbeat.interval.ms": 300,
 		"auto.commit.interval.ms": 500, "reconnect.backoff.max.ms": 500, "log_level": 2, "topic.metadata.refresh.interval.ms": 2000,
@@ -207,18 +122,14 @@ func consume(broker, topic, group string) error {
 	}
 	for {
 		select {
-		case <-ended:
+		case <-ctx.Done():
 			return consumer.Close() // commits what was read
 		default:
 		}
 		switch e := consumer.Poll(200).(type) {
 		case *kafka.Message:
-			n, err := strconv.Atoi(string(e.Headers[0].Value))
-			if err != nil {
-				return err
-			}
-			emit(event{Event: "record", N: n, Partition: e.TopicPartition.Partition, Offset: int64(e.TopicPartition.Offset),
-				Key: text(e.Key), Value: text(e.Value)})
+			program.Emit(program.Event{Event: "record", N: program.Number(e.Headers[0].Value),
+				Partition: e.TopicPartition.Partition, Offset: int64(e.TopicPartition.Offset), Key: e.Key, Value: e.Value})
 		case kafka.Error:
 			// The broker is away, or the topic not known yet: librdkafka goes on.
 			gone := []kafka.ErrorCode{kafka.ErrTransport, kafka.ErrAllBrokersDown, kafka.ErrUnknownTopicOrPart}
@@ -237,6 +148,6 @@ func rebalanced(_ *kafka.Consumer, e kafka.Event) error {
 		}
 	}
 	slices.Sort(partitions)
-	emit(event{Event: "assigned", Partitions: partitions})
+	program.Emit(program.Event{Event: "assigned", Partitions: partitions})
 	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"regexp"
 	"slices"
@@ -14,39 +13,27 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/streamhouse/streamhouse/tests/clients/program"
 )
 
 // demand is what franz-go does beside the story of main.go; the package above says what
 // each case is.
 type demand struct {
-	ctx                    context.Context
-	brokers, topic, groups string
+	ctx                   context.Context
+	broker, topic, groups string
 }
 
-const firstTime = 1_000_000_000_000 // milliseconds
-
-func runDemand(brokers, topic, groups string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
-	d := &demand{ctx, brokers, topic, groups}
-	for _, c := range []struct {
-		name string
-		run  func() (string, error)
-	}{
-		{"large record", d.largeRecord}, {"seek by time", d.seekByTime}, {"pause and resume", d.pause}, {"manual commit", d.manualCommit},
-		{"long poll", d.longPoll}, {"regex subscription", d.regex}, {"cooperative members", d.cooperative}, {"static members", d.static},
-	} {
-		value, err := c.run()
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		emit(event{Event: "case", Case: c.name, Value: &value})
+func demands(ctx context.Context, broker, topic, groups string) program.Demands {
+	d := &demand{ctx, broker, topic, groups}
+	return program.Demands{
+		LargeRecord: d.largeRecord, SeekByTime: d.seekByTime, PauseAndResume: d.pause, ManualCommit: d.manualCommit,
+		LongPoll: d.longPoll, RegexSubscription: d.regex, CooperativeMembers: d.cooperative, StaticMembers: d.static,
 	}
-	return nil
 }
 
 func (d *demand) client(more ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(d.brokers), kgo.RecordPartitioner(kgo.ManualPartitioner())}, more...)...)
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(d.broker), kgo.RecordPartitioner(kgo.ManualPartitioner())}, more...)...)
 }
 
 // from is a consumer of one partition.
@@ -73,9 +60,8 @@ func (d *demand) read(client *kgo.Client, count int) (got []*kgo.Record, err err
 }
 
 func (d *demand) largeRecord() (string, error) {
-	value := make([]byte, 10<<20)
-	_, _ = rand.Read(value) // never fails
-	if err := d.write([]*kgo.Record{{Topic: d.topic, Value: value}}, kgo.ProducerBatchMaxBytes(12582912)); err != nil {
+	value := program.LargeValue()
+	if err := d.write([]*kgo.Record{{Topic: d.topic, Value: value}}, kgo.ProducerBatchMaxBytes(program.MaxBatch)); err != nil {
 		return "", err
 	}
 	client, err := d.from(0, kgo.NewOffset().AtStart())
@@ -93,12 +79,12 @@ func (d *demand) largeRecord() (string, error) {
 func (d *demand) seekByTime() (string, error) {
 	var records []*kgo.Record
 	for n := range 100 {
-		records = append(records, &kgo.Record{Topic: d.topic, Partition: 1, Value: []byte(strconv.Itoa(n)), Timestamp: time.UnixMilli(firstTime + int64(n)*1000)})
+		records = append(records, &kgo.Record{Topic: d.topic, Partition: 1, Value: []byte(strconv.Itoa(n)), Timestamp: program.TimeOf(n)})
 	}
 	if err := d.write(records, kgo.ProducerLinger(100*time.Millisecond), kgo.ProducerBatchCompression(kgo.Lz4Compression())); err != nil {
 		return "", err
 	}
-	client, err := d.from(1, kgo.NewOffset().AfterMilli(firstTime+50_500))
+	client, err := d.from(1, kgo.NewOffset().AfterMilli(program.Sought.UnixMilli()))
 	if err != nil {
 		return "", err
 	}

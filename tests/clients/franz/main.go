@@ -3,11 +3,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,65 +12,17 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/streamhouse/streamhouse/tests/clients/program"
 )
 
-type command struct {
-	Codec  string
-	First  int
-	Count  int
-	PaceMs int `json:"pace_ms"`
-}
-
-type event struct {
-	Event      string  `json:"event"`
-	N          int     `json:"n"`
-	Partition  int32   `json:"partition"`
-	Offset     int64   `json:"offset"`
-	Key        *string `json:"key"`
-	Value      *string `json:"value"`
-	Partitions []int32 `json:"partitions,omitempty"`
-	Error      string  `json:"error,omitempty"`
-	Case       string  `json:"case,omitempty"`
-}
-
-var output = struct {
-	sync.Mutex
-	*json.Encoder
-}{Encoder: json.NewEncoder(os.Stdout)}
-
-func emit(e event) {
-	output.Lock()
-	defer output.Unlock()
-	if err := output.Encode(e); err != nil {
-		os.Exit(2) // whoever started us is gone
-	}
-}
-
 func main() {
-	mode, brokers, topic := os.Args[1], os.Args[2], os.Args[3]
-	var err error
-	switch mode {
-	case "admin":
-		err = admin(brokers, topic)
-	case "produce":
-		err = produce(brokers, topic)
-	case "consume":
-		err = consume(brokers, topic, os.Args[4])
-	case "demand":
-		err = runDemand(brokers, topic, os.Args[4])
-	default:
-		err = fmt.Errorf("mode %q", mode)
-	}
-	if err != nil {
-		emit(event{Event: "error", Error: err.Error()})
-		os.Exit(1)
-	}
-	emit(event{Event: "done"})
+	program.Main(program.Modes{Admin: admin, Produce: produce, Consume: consume, Demand: demands})
 }
 
 // admin makes the topic, and reads it back.
-func admin(brokers, topic string) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers))
+func admin(broker, topic string) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker))
 	if err != nil {
 		return err
 	}
@@ -102,28 +51,13 @@ func admin(brokers, topic string) error {
 	return fmt.Errorf("max.message.bytes is not %s: %v", limit, configs)
 }
 
-// produce carries out the commands of standard input, each with a client of its own.
-func produce(brokers, topic string) error {
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		var c command
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			return err
-		}
-		if err := produceBatch(brokers, topic, c); err != nil {
-			return err
-		}
-		emit(event{Event: "produced"})
-	}
-	return lines.Err()
-}
-
-func produceBatch(brokers, topic string, c command) error {
+// produce carries out one command, with a client of its own.
+func produce(broker, topic string, c program.Command) error {
 	codec := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
 		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	}[c.Codec]
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic(topic),
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.DefaultProduceTopic(topic),
 		kgo.ProducerBatchCompression(codec), kgo.RecordDeliveryTimeout(60*time.Second))
 	if err != nil {
 		return err
@@ -139,9 +73,9 @@ func produceBatch(brokers, topic string, c command) error {
 				mu.Unlock()
 				return
 			}
-			emit(event{Event: "acked", N: n, Partition: r.Partition, Offset: r.Offset, Key: text(r.Key), Value: text(r.Value)})
+			program.Emit(program.Event{Event: "acked", N: n, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value})
 		})
-		time.Sleep(time.Duration(c.PaceMs) * time.Millisecond)
+		time.Sleep(c.Pace())
 	}
 	if err := client.Flush(context.Background()); err != nil {
 		return err
@@ -153,44 +87,31 @@ func produceBatch(brokers, topic string, c command) error {
 
 // record is what every client of this test sends as its n-th record.
 func record(n int) *kgo.Record {
-	r := &kgo.Record{Headers: []kgo.RecordHeader{{Key: "n", Value: []byte(strconv.Itoa(n))}}}
-	if n%5 != 0 {
-		r.Key = fmt.Appendf(nil, "key-%d", n%17)
-	}
-	if n%13 != 0 {
-		r.Value = fmt.Appendf(nil, "välue-%d", n)
-	}
-	return r
+	key, value := program.Content(n)
+	return &kgo.Record{Key: key, Value: value, Headers: []kgo.RecordHeader{{Key: "n", Value: []byte(strconv.Itoa(n))}}}
 }
 
-// consume reads as a member of a group until standard input ends, then commits and
-// leaves.
-func consume(brokers, topic, group string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		_, _ = bufio.NewReader(os.Stdin).ReadByte() // its end is the sign
-		cancel()
-	}()
+// consume reads as a member of a group until ctx ends, then commits and leaves.
+func consume(ctx context.Context, broker, topic, group string) error {
 	var owned []int32
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group),
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.HeartbeatInterval(300*time.Millisecond), kgo.AutoCommitInterval(500*time.Millisecond),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, got map[string][]int32) {
 			owned = append(owned, got[topic]...)
 			slices.Sort(owned)
-			emit(event{Event: "assigned", Partitions: slices.Clone(owned)})
+			program.Emit(program.Event{Event: "assigned", Partitions: slices.Clone(owned)})
 		}),
 		// Lost: without a word to the group, as after a session that ended.
 		kgo.OnPartitionsLost(func(context.Context, *kgo.Client, map[string][]int32) {
 			owned = nil
-			emit(event{Event: "assigned"})
+			program.Emit(program.Event{Event: "assigned"})
 		}),
 		kgo.OnPartitionsRevoked(func(ctx context.Context, c *kgo.Client, lost map[string][]int32) {
 			_ = c.CommitUncommittedOffsets(ctx) // while it fails the group reads again, which is allowed
 			owned = slices.DeleteFunc(owned, func(p int32) bool { return slices.Contains(lost[topic], p) })
-			emit(event{Event: "assigned", Partitions: slices.Clone(owned)})
+			program.Emit(program.Event{Event: "assigned", Partitions: slices.Clone(owned)})
 		}))
 	if err != nil {
 		return err
@@ -198,11 +119,8 @@ func consume(brokers, topic, group string) error {
 	defer client.Close()
 	for ctx.Err() == nil {
 		client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
-			n, err := strconv.Atoi(string(r.Headers[0].Value))
-			if err != nil {
-				n = -1
-			}
-			emit(event{Event: "record", N: n, Partition: r.Partition, Offset: r.Offset, Key: text(r.Key), Value: text(r.Value)})
+			program.Emit(program.Event{Event: "record", N: program.Number(r.Headers[0].Value), Partition: r.Partition, Offset: r.Offset,
+				Key: r.Key, Value: r.Value})
 		})
 		client.AllowRebalance()
 	}
@@ -210,12 +128,4 @@ func consume(brokers, topic, group string) error {
 		return err
 	}
 	return client.LeaveGroupContext(context.Background())
-}
-
-func text(b []byte) *string {
-	if b == nil {
-		return nil
-	}
-	s := string(b)
-	return &s
 }

@@ -3,13 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/streamhouse/streamhouse/tests/clients/program"
 )
 
 // demand is what kafka-go does beside the story of main.go; the package above says what
@@ -19,25 +20,12 @@ type demand struct {
 	broker, topic, groups string
 }
 
-var firstTime = time.UnixMilli(1_000_000_000_000)
-
-func runDemand(broker, topic, groups string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
+func demands(ctx context.Context, broker, topic, groups string) program.Demands {
 	d := &demand{ctx, broker, topic, groups}
-	for _, c := range []struct {
-		name string
-		run  func() (string, error)
-	}{
-		{"large record", d.largeRecord}, {"seek by time", d.seekByTime}, {"manual commit", d.manualCommit}, {"long poll", d.longPoll},
-	} {
-		value, err := c.run()
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		emit(event{Event: "case", Case: c.name, Value: &value})
+	return program.Demands{
+		LargeRecord: d.largeRecord, SeekByTime: d.seekByTime,
+		ManualCommit: d.manualCommit, LongPoll: d.longPoll,
 	}
-	return nil
 }
 
 // toPartition is a balancer that gives every message to one partition.
@@ -46,19 +34,18 @@ func toPartition(partition int) kafka.Balancer {
 }
 
 func (d *demand) write(partition int, compression kafka.Compression, messages ...kafka.Message) error {
-	writer := &kafka.Writer{Addr: kafka.TCP(d.broker), Topic: d.topic, Balancer: toPartition(partition), BatchBytes: 12582912,
+	writer := &kafka.Writer{Addr: kafka.TCP(d.broker), Topic: d.topic, Balancer: toPartition(partition), BatchBytes: program.MaxBatch,
 		BatchTimeout: 100 * time.Millisecond, RequiredAcks: kafka.RequireAll, Compression: compression}
 	defer writer.Close()
 	return writer.WriteMessages(d.ctx, messages...)
 }
 
 func (d *demand) reader(partition int, wait time.Duration) *kafka.Reader {
-	return kafka.NewReader(kafka.ReaderConfig{Brokers: []string{d.broker}, Topic: d.topic, Partition: partition, MinBytes: 1, MaxBytes: 12582912, MaxWait: wait})
+	return kafka.NewReader(kafka.ReaderConfig{Brokers: []string{d.broker}, Topic: d.topic, Partition: partition, MinBytes: 1, MaxBytes: program.MaxBatch, MaxWait: wait})
 }
 
 func (d *demand) largeRecord() (string, error) {
-	value := make([]byte, 10<<20)
-	_, _ = rand.Read(value) // never fails
+	value := program.LargeValue()
 	if err := d.write(0, 0, kafka.Message{Value: value}); err != nil {
 		return "", err
 	}
@@ -71,14 +58,14 @@ func (d *demand) largeRecord() (string, error) {
 func (d *demand) seekByTime() (string, error) {
 	var messages []kafka.Message
 	for n := range 100 {
-		messages = append(messages, kafka.Message{Value: []byte(strconv.Itoa(n)), Time: firstTime.Add(time.Duration(n) * time.Second)})
+		messages = append(messages, kafka.Message{Value: []byte(strconv.Itoa(n)), Time: program.TimeOf(n)})
 	}
 	if err := d.write(1, kafka.Lz4, messages...); err != nil {
 		return "", err
 	}
 	reader := d.reader(1, time.Second)
 	defer reader.Close()
-	if err := reader.SetOffsetAt(d.ctx, firstTime.Add(50_500*time.Millisecond)); err != nil {
+	if err := reader.SetOffsetAt(d.ctx, program.Sought); err != nil {
 		return "", err
 	}
 	offset := reader.Offset()

@@ -3,72 +3,21 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/streamhouse/streamhouse/tests/clients/program"
 )
 
-type command struct {
-	Codec  string
-	First  int
-	Count  int
-	PaceMs int `json:"pace_ms"`
-}
-
-type event struct {
-	Event      string  `json:"event"`
-	N          int     `json:"n"`
-	Partition  int     `json:"partition"`
-	Offset     int64   `json:"offset"`
-	Key        *string `json:"key"`
-	Value      *string `json:"value"`
-	Partitions []int   `json:"partitions,omitempty"`
-	Error      string  `json:"error,omitempty"`
-	Case       string  `json:"case,omitempty"`
-}
-
-var output = struct {
-	sync.Mutex
-	*json.Encoder
-}{Encoder: json.NewEncoder(os.Stdout)}
-
-func emit(e event) {
-	output.Lock()
-	defer output.Unlock()
-	if err := output.Encode(e); err != nil {
-		os.Exit(2) // whoever started us is gone
-	}
-}
-
 func main() {
-	mode, broker, topic := os.Args[1], os.Args[2], os.Args[3]
-	var err error
-	switch mode {
-	case "admin":
-		err = admin(broker, topic)
-	case "produce":
-		err = produce(broker, topic)
-	case "consume":
-		err = consume(broker, topic, os.Args[4])
-	case "demand":
-		err = runDemand(broker, topic, os.Args[4])
-	default:
-		err = fmt.Errorf("mode %q", mode)
-	}
-	if err != nil {
-		emit(event{Event: "error", Error: err.Error()})
-		os.Exit(1)
-	}
-	emit(event{Event: "done"})
+	program.Main(program.Modes{Admin: admin, Produce: produce, Consume: consume, Demand: demands})
 }
 
 // admin makes the topic, and reads it back.
@@ -101,30 +50,14 @@ func admin(broker, topic string) error {
 	return nil
 }
 
-// produce carries out the commands of standard input, each with a client of its own.
-func produce(broker, topic string) error {
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		var c command
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			return err
-		}
-		if err := produceBatch(broker, topic, c); err != nil {
-			return err
-		}
-		emit(event{Event: "produced"})
-	}
-	return lines.Err()
-}
-
-// produceBatch writes with the client's low level call, which says where each batch came
+// produce writes with the client's low level call, which says where each batch came
 // to lie. kafka-go has no idempotence: a write whose answer was lost would be doubled by
 // sending it again, so it first asks whether the log has grown by it.
-func produceBatch(broker, topic string, c command) error {
+func produce(broker, topic string, c program.Command) error {
 	client := &kafka.Client{Addr: kafka.TCP(broker), Timeout: 10 * time.Second}
 	codec := map[string]kafka.Compression{"gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd}[c.Codec]
 	size := 40
-	if c.PaceMs > 0 {
+	if c.Pace() > 0 {
 		size = 10
 	}
 	for first := c.First; first < c.First+c.Count; first += size {
@@ -138,10 +71,10 @@ func produceBatch(broker, topic string, c command) error {
 			return err
 		}
 		for i, n := range numbers {
-			r := record(n)
-			emit(event{Event: "acked", N: n, Partition: partition, Offset: base + int64(i), Key: text(r.key), Value: text(r.value)})
+			key, value := program.Content(n)
+			program.Emit(program.Event{Event: "acked", N: n, Partition: int32(partition), Offset: base + int64(i), Key: key, Value: value})
 		}
-		time.Sleep(time.Duration(c.PaceMs*size) * time.Millisecond)
+		time.Sleep(c.Pace() * time.Duration(size))
 	}
 	return nil
 }
@@ -172,13 +105,13 @@ func write(client *kafka.Client, topic string, partition int, codec kafka.Compre
 func produceOnce(client *kafka.Client, topic string, partition int, codec kafka.Compression, numbers []int) (int64, error) {
 	var records []kafka.Record
 	for _, n := range numbers {
-		r := record(n)
+		key, value := program.Content(n)
 		out := kafka.Record{Headers: []kafka.Header{{Key: "n", Value: []byte(strconv.Itoa(n))}}}
-		if r.key != nil {
-			out.Key = kafka.NewBytes(r.key)
+		if key != nil {
+			out.Key = kafka.NewBytes(key)
 		}
-		if r.value != nil {
-			out.Value = kafka.NewBytes(r.value)
+		if value != nil {
+			out.Value = kafka.NewBytes(value)
 		}
 		records = append(records, out)
 	}
@@ -203,28 +136,8 @@ func endOffset(client *kafka.Client, topic string, partition int) (int64, error)
 	return found[0].LastOffset, found[0].Error
 }
 
-type content struct{ key, value []byte }
-
-// record is what every client of this test sends as its n-th record.
-func record(n int) (c content) {
-	if n%5 != 0 {
-		c.key = fmt.Appendf(nil, "key-%d", n%17)
-	}
-	if n%13 != 0 {
-		c.value = fmt.Appendf(nil, "välue-%d", n)
-	}
-	return c
-}
-
-// consume reads as a member of a group until standard input ends, then commits and
-// leaves.
-func consume(broker, topic, group string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		_, _ = bufio.NewReader(os.Stdin).ReadByte() // its end is the sign
-		cancel()
-	}()
+// consume reads as a member of a group until ctx ends, then commits and leaves.
+func consume(ctx context.Context, broker, topic, group string) error {
 	members, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{ID: group, Brokers: []string{broker}, Topics: []string{topic},
 		HeartbeatInterval: 300 * time.Millisecond, RebalanceTimeout: 10 * time.Second, SessionTimeout: 10 * time.Second,
 		JoinGroupBackoff: 300 * time.Millisecond, StartOffset: kafka.FirstOffset, Timeout: 15 * time.Second})
@@ -239,12 +152,12 @@ func consume(broker, topic, group string) error {
 		if err != nil { // the broker is away
 			continue
 		}
-		var owned []int
+		var owned []int32
 		for _, a := range generation.Assignments[topic] {
-			owned = append(owned, a.ID)
+			owned = append(owned, int32(a.ID))
 		}
 		slices.Sort(owned)
-		emit(event{Event: "assigned", Partitions: owned})
+		program.Emit(program.Event{Event: "assigned", Partitions: owned})
 		var running sync.WaitGroup
 		for _, a := range generation.Assignments[topic] {
 			running.Add(1)
@@ -278,7 +191,7 @@ func read(stop, generation context.Context, g *kafka.Generation, broker, topic s
 		MaxWait: 500 * time.Millisecond, MinBytes: 1, MaxBytes: 10 << 20})
 	defer reader.Close()
 	if err := reader.SetOffset(a.Offset); err != nil {
-		emit(event{Event: "error", Error: err.Error()})
+		program.Emit(program.Event{Event: "error", Error: err.Error()})
 		return
 	}
 	next, committed, last := a.Offset, a.Offset, time.Now()
@@ -295,11 +208,8 @@ func read(stop, generation context.Context, g *kafka.Generation, broker, topic s
 			break
 		}
 		if err == nil {
-			n, err := strconv.Atoi(string(m.Headers[0].Value))
-			if err != nil {
-				n = -1
-			}
-			emit(event{Event: "record", N: n, Partition: a.ID, Offset: m.Offset, Key: text(m.Key), Value: text(m.Value)})
+			program.Emit(program.Event{Event: "record", N: program.Number(m.Headers[0].Value), Partition: int32(a.ID), Offset: m.Offset,
+				Key: m.Key, Value: m.Value})
 			next = m.Offset + 1
 		}
 		if time.Since(last) > 500*time.Millisecond {
@@ -308,12 +218,4 @@ func read(stop, generation context.Context, g *kafka.Generation, broker, topic s
 		}
 	}
 	commit()
-}
-
-func text(b []byte) *string {
-	if b == nil {
-		return nil
-	}
-	s := string(b)
-	return &s
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/streamhouse/streamhouse/tests/clients/program"
 )
 
 // demand is what sarama does beside the story of main.go; the package above says what
@@ -20,24 +21,12 @@ type demand struct {
 	topic, groups string
 }
 
-var firstTime = time.UnixMilli(1_000_000_000_000)
-
-func runDemand(brokers []string, topic, groups string) error {
-	d := &demand{brokers, topic, groups}
-	for _, c := range []struct {
-		name string
-		run  func() (string, error)
-	}{
-		{"large record", d.largeRecord}, {"seek by time", d.seekByTime}, {"pause and resume", d.pause},
-		{"manual commit", d.manualCommit}, {"long poll", d.longPoll}, {"static members", d.static},
-	} {
-		value, err := c.run()
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		emit(event{Event: "case", Case: c.name, Value: &value})
+func demands(_ context.Context, broker, topic, groups string) program.Demands {
+	d := &demand{[]string{broker}, topic, groups}
+	return program.Demands{
+		LargeRecord: d.largeRecord, SeekByTime: d.seekByTime, PauseAndResume: d.pause, ManualCommit: d.manualCommit,
+		LongPoll: d.longPoll, StaticMembers: d.static,
 	}
-	return nil
 }
 
 func (d *demand) write(change func(*sarama.Config), messages ...*sarama.ProducerMessage) error {
@@ -84,9 +73,8 @@ func read(messages sarama.PartitionConsumer, count int, bound time.Duration) (go
 }
 
 func (d *demand) largeRecord() (string, error) {
-	value := make([]byte, 10<<20)
-	_, _ = rand.Read(value) // never fails
-	err := d.write(func(c *sarama.Config) { c.Producer.MaxMessageBytes = 12582912 },
+	value := program.LargeValue()
+	err := d.write(func(c *sarama.Config) { c.Producer.MaxMessageBytes = program.MaxBatch },
 		&sarama.ProducerMessage{Topic: d.topic, Value: sarama.ByteEncoder(value)})
 	if err != nil {
 		return "", err
@@ -100,7 +88,7 @@ func (d *demand) largeRecord() (string, error) {
 func (d *demand) seekByTime() (string, error) {
 	var messages []*sarama.ProducerMessage
 	for n := range 100 {
-		messages = append(messages, &sarama.ProducerMessage{Topic: d.topic, Partition: 1, Timestamp: firstTime.Add(time.Duration(n) * time.Second),
+		messages = append(messages, &sarama.ProducerMessage{Topic: d.topic, Partition: 1, Timestamp: program.TimeOf(n),
 			Value: sarama.StringEncoder(strconv.Itoa(n))})
 	}
 	err := d.write(func(c *sarama.Config) {
@@ -114,7 +102,7 @@ func (d *demand) seekByTime() (string, error) {
 		return "", err
 	}
 	defer client.Close()
-	offset, err := client.GetOffset(d.topic, 1, firstTime.UnixMilli()+50_500)
+	offset, err := client.GetOffset(d.topic, 1, program.Sought.UnixMilli())
 	if err != nil {
 		return "", err
 	}

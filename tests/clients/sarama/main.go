@@ -3,72 +3,20 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/streamhouse/streamhouse/tests/clients/program"
 )
 
-type command struct {
-	Codec  string
-	First  int
-	Count  int
-	PaceMs int `json:"pace_ms"`
-}
-
-type event struct {
-	Event      string  `json:"event"`
-	N          int     `json:"n"`
-	Partition  int32   `json:"partition"`
-	Offset     int64   `json:"offset"`
-	Key        *string `json:"key"`
-	Value      *string `json:"value"`
-	Partitions []int32 `json:"partitions,omitempty"`
-	Error      string  `json:"error,omitempty"`
-	Case       string  `json:"case,omitempty"`
-}
-
-var output = struct {
-	sync.Mutex
-	*json.Encoder
-}{Encoder: json.NewEncoder(os.Stdout)}
-
-func emit(e event) {
-	output.Lock()
-	defer output.Unlock()
-	if err := output.Encode(e); err != nil {
-		os.Exit(2) // whoever started us is gone
-	}
-}
-
 func main() {
-	mode, brokers, topic := os.Args[1], os.Args[2:3], os.Args[3]
-	var err error
-	switch mode {
-	case "admin":
-		err = admin(brokers, topic)
-	case "produce":
-		err = produce(brokers, topic)
-	case "consume":
-		err = consume(brokers, topic, os.Args[4])
-	case "demand":
-		err = runDemand(brokers, topic, os.Args[4])
-	default:
-		err = fmt.Errorf("mode %q", mode)
-	}
-	if err != nil {
-		emit(event{Event: "error", Error: err.Error()})
-		os.Exit(1)
-	}
-	emit(event{Event: "done"})
+	program.Main(program.Modes{Admin: admin, Produce: produce, Consume: consume, Demand: demands})
 }
 
 func config() *sarama.Config {
@@ -80,8 +28,8 @@ func config() *sarama.Config {
 }
 
 // admin makes the topic, and reads it back.
-func admin(brokers []string, topic string) error {
-	client, err := sarama.NewClusterAdmin(brokers, config())
+func admin(broker, topic string) error {
+	client, err := sarama.NewClusterAdmin([]string{broker}, config())
 	if err != nil {
 		return err
 	}
@@ -105,35 +53,20 @@ func admin(brokers []string, topic string) error {
 			return fmt.Errorf("%d partitions, made 6", n)
 		}
 	}
-	entries, err := client.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic})
+	described, err := client.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic}}, sarama.DescribeConfigsOptions{})
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
+	for _, e := range described[0].Configs {
 		if e.Name == "max.message.bytes" && e.Value == limit {
 			return nil
 		}
 	}
-	return fmt.Errorf("max.message.bytes is not %s: %v", limit, entries)
+	return fmt.Errorf("max.message.bytes is not %s: %v", limit, described[0])
 }
 
-// produce carries out the commands of standard input, each with a client of its own.
-func produce(brokers []string, topic string) error {
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		var c command
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			return err
-		}
-		if err := produceBatch(brokers, topic, c); err != nil {
-			return err
-		}
-		emit(event{Event: "produced"})
-	}
-	return lines.Err()
-}
-
-func produceBatch(brokers []string, topic string, c command) error {
+// produce carries out one command, with a client of its own.
+func produce(broker, topic string, c program.Command) error {
 	conf := config()
 	conf.Producer.Idempotent = true
 	conf.Producer.RequiredAcks = sarama.WaitForAll
@@ -145,21 +78,21 @@ func produceBatch(brokers []string, topic string, c command) error {
 		"none": sarama.CompressionNone, "gzip": sarama.CompressionGZIP, "snappy": sarama.CompressionSnappy,
 		"lz4": sarama.CompressionLZ4, "zstd": sarama.CompressionZSTD,
 	}[c.Codec]
-	producer, err := sarama.NewAsyncProducer(brokers, conf)
+	producer, err := sarama.NewAsyncProducer([]string{broker}, conf)
 	if err != nil {
 		return err
 	}
 	go func() { // ends when all were given to the producer
 		for n := c.First; n < c.First+c.Count; n++ {
 			producer.Input() <- record(topic, n)
-			time.Sleep(time.Duration(c.PaceMs) * time.Millisecond)
+			time.Sleep(c.Pace())
 		}
 	}()
 	var failed error
 	for range c.Count {
 		select {
 		case m := <-producer.Successes():
-			emit(event{Event: "acked", N: m.Metadata.(int), Partition: m.Partition, Offset: m.Offset,
+			program.Emit(program.Event{Event: "acked", N: m.Metadata.(int), Partition: m.Partition, Offset: m.Offset,
 				Key: encoded(m.Key), Value: encoded(m.Value)})
 		case e := <-producer.Errors():
 			failed = e.Err
@@ -170,13 +103,14 @@ func produceBatch(brokers []string, topic string, c command) error {
 
 // record is what every client of this test sends as its n-th record.
 func record(topic string, n int) *sarama.ProducerMessage {
+	key, value := program.Content(n)
 	m := &sarama.ProducerMessage{Topic: topic, Metadata: n,
 		Headers: []sarama.RecordHeader{{Key: []byte("n"), Value: []byte(strconv.Itoa(n))}}}
-	if n%5 != 0 {
-		m.Key = sarama.StringEncoder(fmt.Sprintf("key-%d", n%17))
+	if key != nil {
+		m.Key = sarama.ByteEncoder(key)
 	}
-	if n%13 != 0 {
-		m.Value = sarama.StringEncoder(fmt.Sprintf("välue-%d", n))
+	if value != nil {
+		m.Value = sarama.ByteEncoder(value)
 	}
 	return m
 }
@@ -192,12 +126,12 @@ func (member) Setup(s sarama.ConsumerGroupSession) error {
 		owned = append(owned, partitions...)
 	}
 	slices.Sort(owned)
-	emit(event{Event: "assigned", Partitions: owned})
+	program.Emit(program.Event{Event: "assigned", Partitions: owned})
 	return nil
 }
 
 func (member) Cleanup(sarama.ConsumerGroupSession) error {
-	emit(event{Event: "assigned"})
+	program.Emit(program.Event{Event: "assigned"})
 	return nil
 }
 
@@ -208,11 +142,8 @@ func (m member) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consume
 			if !ok {
 				return nil
 			}
-			n, err := strconv.Atoi(string(r.Headers[0].Value))
-			if err != nil {
-				n = -1
-			}
-			emit(event{Event: "record", N: n, Partition: r.Partition, Offset: r.Offset, Key: text(r.Key), Value: text(r.Value)})
+			program.Emit(program.Event{Event: "record", N: program.Number(r.Headers[0].Value), Partition: r.Partition, Offset: r.Offset,
+				Key: r.Key, Value: r.Value})
 			s.MarkMessage(r, "")
 		case <-s.Context().Done():
 			return nil
@@ -222,22 +153,15 @@ func (m member) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consume
 	}
 }
 
-// consume reads as a member of a group until standard input ends, then commits and
-// leaves.
-func consume(brokers []string, topic, group string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		_, _ = bufio.NewReader(os.Stdin).ReadByte() // its end is the sign
-		cancel()
-	}()
+// consume reads as a member of a group until ctx ends, then commits and leaves.
+func consume(ctx context.Context, broker, topic, group string) error {
 	conf := config()
 	conf.Consumer.Offsets.Initial = sarama.OffsetOldest
 	conf.Consumer.Offsets.AutoCommit.Interval = 500 * time.Millisecond
 	conf.Consumer.Group.Heartbeat.Interval = 300 * time.Millisecond
 	conf.Consumer.Group.Rebalance.Retry.Max = 100
 	conf.Consumer.Group.Rebalance.Retry.Backoff = 200 * time.Millisecond
-	members, err := sarama.NewConsumerGroup(brokers, group, conf)
+	members, err := sarama.NewConsumerGroup([]string{broker}, group, conf)
 	if err != nil {
 		return err
 	}
@@ -253,7 +177,7 @@ func consume(brokers []string, topic, group string) error {
 	return members.Close()
 }
 
-func encoded(e sarama.Encoder) *string {
+func encoded(e sarama.Encoder) program.Text {
 	if e == nil {
 		return nil
 	}
@@ -261,13 +185,5 @@ func encoded(e sarama.Encoder) *string {
 	if err != nil {
 		return nil
 	}
-	return text(b)
-}
-
-func text(b []byte) *string {
-	if b == nil {
-		return nil
-	}
-	s := string(b)
-	return &s
+	return b
 }

@@ -1,0 +1,3 @@
+module github.com/streamhouse/streamhouse/tests/clients/program
+
+go 1.26.0
