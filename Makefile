@@ -5,6 +5,8 @@ GOFLAGS_BUILD := -trimpath -ldflags='-s -w'
 # What runs in seconds and needs nothing but Go. The rest of the tree are real
 # clients, kills and benchmarks.
 UNIT = $$(go list ./... | grep -vE '/tests/(admin|exactlyonce|bench|chaos|clients|compat|history/(faults|guests|run)|peers|s3gateway|tools|transactions)$$')
+# The modules of tests: what only one program needs is no dependency of the broker.
+MODULES = $$(find tests -name go.mod -exec dirname {} \;)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .PHONY: help
@@ -36,6 +38,9 @@ check: ## the inner loop: vet, staticcheck, unit tests
 test: build cross ## every test; installs what is missing, or says what to install
 	go vet ./...
 	go tool staticcheck ./...
+	@set -e; staticcheck=$$(go tool -n staticcheck); for m in $(MODULES); do \
+		echo "vet and staticcheck $$m"; (cd $$m && go vet ./... && $$staticcheck ./...); \
+	done
 	@# One package at a time: they measure time, start brokers and share two cores.
 	@# Everything, then everything but the longest runs under the race detector.
 	go test -p 1 -count=1 -timeout 30m $(UNIT)
