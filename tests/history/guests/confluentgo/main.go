@@ -3,76 +3,20 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"log"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/streamhouse/streamhouse/tests/history/guests/told"
 )
-
-const (
-	goodbye = 2 * time.Second // that a client has when it is dropped
-	moment  = 100             // ms
-	readMax = 200
-)
-
-type config struct {
-	Brokers          string
-	TransactionalID  string `json:"transactional_id"`
-	Group, In        string
-	TxnTimeoutMs     int `json:"txn_timeout_ms"`
-	RequestTimeoutMs int `json:"request_timeout_ms"`
-	PatienceMs       int `json:"patience_ms"`
-	SessionTimeoutMs int `json:"session_timeout_ms"`
-	TakeMax          int `json:"take_max"`
-}
-
-type command struct {
-	Do, What, Isolation string
-	Records             []struct {
-		Topic     string
-		Partition int32
-		Value     []byte
-	}
-	Offsets []struct {
-		Topic     string
-		Partition int32
-		Offset    int64
-	}
-}
-
-type answer struct {
-	Error   string  `json:"error,omitempty"`
-	Abort   bool    `json:"abort,omitempty"`
-	Records []sent  `json:"records,omitempty"`
-	Parts   []*part `json:"parts,omitempty"`
-}
-
-type sent struct {
-	Offset *int64 `json:"offset,omitempty"`
-	Error  string `json:"error,omitempty"`
-}
-
-type part struct {
-	Topic      string   `json:"topic"`
-	Partition  int32    `json:"partition"`
-	Assignment int      `json:"assignment"`
-	Records    []record `json:"records"`
-}
-
-type record struct {
-	Offset int64  `json:"offset"`
-	Value  []byte `json:"value"`
-}
 
 type guest struct {
-	config
+	told.Config
 	producer       *kafka.Producer
 	reader, member *kafka.Consumer
 	assignment     int
@@ -80,57 +24,27 @@ type guest struct {
 }
 
 func main() {
-	var g guest
-	if err := json.Unmarshal([]byte(os.Args[1]), &g.config); err != nil {
-		log.Fatal(err)
-	}
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 16<<20)
-	out := json.NewEncoder(os.Stdout)
-	for lines.Scan() {
-		var c command
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			log.Fatal(err)
+	told.Main(func(c told.Config) told.Calls {
+		g := &guest{Config: c}
+		return told.Calls{
+			Open:      g.open,
+			Begin:     func() error { return g.producer.BeginTransaction() },
+			Send:      g.send,
+			Offsets:   g.offsets,
+			Commit:    func() error { return g.retried(g.producer.CommitTransaction) },
+			Abort:     func() error { return g.retried(g.producer.AbortTransaction) },
+			Read:      g.read,
+			Poll:      func() (told.Parts, error) { return g.poll(g.reader, told.PollMax) },
+			Take:      g.take,
+			Drop:      g.drop,
+			MustAbort: mustAbort,
 		}
-		a, err := g.carryOut(c)
-		if err != nil {
-			var said kafka.Error
-			a = answer{Error: err.Error(), Abort: errors.As(err, &said) && said.TxnRequiresAbort()}
-		}
-		if err := out.Encode(a); err != nil {
-			log.Fatal(err)
-		}
-	}
+	})
 }
 
-func (g *guest) carryOut(c command) (a answer, err error) {
-	switch c.Do {
-	case "open":
-		return a, g.open()
-	case "begin":
-		return a, g.producer.BeginTransaction()
-	case "send":
-		a.Records = g.send(c)
-		return a, nil
-	case "offsets":
-		return a, g.retried(func(ctx context.Context) error { return g.producer.SendOffsetsToTransaction(ctx, offsets(c), g.taken) })
-	case "commit":
-		return a, g.retried(g.producer.CommitTransaction)
-	case "abort":
-		return a, g.retried(g.producer.AbortTransaction)
-	case "read":
-		return a, g.read(c)
-	case "poll":
-		a.Parts, err = g.poll(g.reader, readMax)
-		return a, err
-	case "take":
-		a.Parts, err = g.take()
-		return a, err
-	case "drop":
-		g.drop(c.What)
-		return a, nil
-	}
-	return a, errors.New("told to " + c.Do)
+func mustAbort(err error) bool {
+	var said kafka.Error
+	return errors.As(err, &said) && said.TxnRequiresAbort()
 }
 
 func (g *guest) settings(more kafka.ConfigMap) *kafka.ConfigMap {
@@ -150,7 +64,7 @@ func (g *guest) settings(more kafka.ConfigMap) *kafka.ConfigMap {
 
 // retried calls again for as long as librdkafka says that this is the thing to do.
 func (g *guest) retried(call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(g.PatienceMs)*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), g.Patience())
 	defer cancel()
 	for {
 		err := call(ctx)
@@ -178,11 +92,11 @@ func (g *guest) open() error {
 	return g.retried(made.InitTransactions)
 }
 
-func (g *guest) send(c command) []sent {
-	all := make([]sent, len(c.Records))
+func (g *guest) send(records []told.Record) ([]told.Sent, error) {
+	all := make([]told.Sent, len(records))
 	reports := make(chan kafka.Event, len(all))
 	waiting := 0
-	for i, r := range c.Records {
+	for i, r := range records {
 		all[i].Error = "no report of its delivery"
 		err := g.producer.Produce(&kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &r.Topic, Partition: r.Partition}, Value: r.Value, Opaque: i}, reports)
 		if err != nil {
@@ -191,7 +105,7 @@ func (g *guest) send(c command) []sent {
 		}
 		waiting++
 	}
-	for late := time.After(time.Duration(g.PatienceMs) * time.Millisecond); waiting > 0; waiting-- {
+	for late := time.After(g.Patience()); waiting > 0; waiting-- {
 		select {
 		case e := <-reports:
 			m := e.(*kafka.Message)
@@ -200,17 +114,23 @@ func (g *guest) send(c command) []sent {
 				continue
 			}
 			offset := int64(m.TopicPartition.Offset)
-			all[m.Opaque.(int)] = sent{Offset: &offset}
+			all[m.Opaque.(int)] = told.Sent{Offset: &offset}
 		case <-late:
-			return all
+			return all, nil
 		}
 	}
-	return all
+	return all, nil
 }
 
-func offsets(c command) []kafka.TopicPartition {
+func (g *guest) offsets(all []told.Offset) error {
+	return g.retried(func(ctx context.Context) error {
+		return g.producer.SendOffsetsToTransaction(ctx, partitions(all), g.taken)
+	})
+}
+
+func partitions(offsets []told.Offset) []kafka.TopicPartition {
 	var all []kafka.TopicPartition
-	for _, o := range c.Offsets {
+	for _, o := range offsets {
 		all = append(all, kafka.TopicPartition{Topic: &o.Topic, Partition: o.Partition, Offset: kafka.Offset(o.Offset)})
 	}
 	return all
@@ -223,18 +143,18 @@ func (g *guest) consumer(isolation, group string) (*kafka.Consumer, error) {
 	}))
 }
 
-func (g *guest) read(c command) error {
+func (g *guest) read(from []told.Offset, isolation string) error {
 	g.drop("reader")
-	made, err := g.consumer(c.Isolation, g.Group+"-readers")
+	made, err := g.consumer(isolation, g.Group+"-readers")
 	if err != nil {
 		return err
 	}
 	g.reader = made
-	return made.Assign(offsets(c))
+	return made.Assign(partitions(from))
 }
 
 // take polls the member, which is made if there is none.
-func (g *guest) take() ([]*part, error) {
+func (g *guest) take() (told.Parts, error) {
 	if g.member == nil {
 		made, err := g.consumer("read_committed", g.Group)
 		if err != nil {
@@ -261,16 +181,17 @@ func (g *guest) rebalanced(_ *kafka.Consumer, e kafka.Event) error {
 }
 
 // poll returns at most max records, one by one: each belongs to the assignment at its time.
-func (g *guest) poll(c *kafka.Consumer, max int) ([]*part, error) {
-	var all []*part
-	event := c.Poll(moment)
+func (g *guest) poll(c *kafka.Consumer, max int) (told.Parts, error) {
+	var all told.Parts
+	event := c.Poll(int(told.Moment.Milliseconds()))
 	for n := 0; event != nil; n++ {
 		switch e := event.(type) {
 		case *kafka.Message:
 			if err := e.TopicPartition.Error; err != nil {
 				return nil, err
 			}
-			all = g.put(all, e)
+			at := e.TopicPartition
+			all.Add(*at.Topic, at.Partition, g.assignment, int64(at.Offset), e.Value)
 		case kafka.Error:
 			if !passing(e) {
 				return nil, e
@@ -288,19 +209,6 @@ func (g *guest) poll(c *kafka.Consumer, max int) ([]*part, error) {
 func passing(e kafka.Error) bool {
 	away := []kafka.ErrorCode{kafka.ErrTransport, kafka.ErrAllBrokersDown, kafka.ErrTimedOut}
 	return !e.IsFatal() && (e.IsRetriable() || slices.Contains(away, e.Code()))
-}
-
-func (g *guest) put(all []*part, m *kafka.Message) []*part {
-	at := m.TopicPartition
-	i := slices.IndexFunc(all, func(p *part) bool {
-		return p.Topic == *at.Topic && p.Partition == at.Partition && p.Assignment == g.assignment
-	})
-	if i < 0 {
-		i = len(all)
-		all = append(all, &part{Topic: *at.Topic, Partition: at.Partition, Assignment: g.assignment})
-	}
-	all[i].Records = append(all[i].Records, record{int64(at.Offset), m.Value})
-	return all
 }
 
 // drop forgets a client, and gives it a moment to end.
@@ -323,16 +231,5 @@ func (g *guest) drop(what string) {
 		}
 		g.member = nil
 	}
-	if end == nil {
-		return
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- end() }()
-	select {
-	case err := <-ended:
-		if err != nil {
-			log.Print("close: ", err) // it is not used again
-		}
-	case <-time.After(goodbye):
-	}
+	told.End(end)
 }

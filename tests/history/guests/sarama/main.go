@@ -3,138 +3,47 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"github.com/streamhouse/streamhouse/tests/history/guests/told"
 )
-
-const (
-	goodbye = 2 * time.Second // that a client has when it is dropped
-	moment  = 100 * time.Millisecond
-	readMax = 200
-)
-
-type config struct {
-	Brokers          string
-	TransactionalID  string `json:"transactional_id"`
-	Group, In        string
-	TxnTimeoutMs     int `json:"txn_timeout_ms"`
-	RequestTimeoutMs int `json:"request_timeout_ms"`
-	PatienceMs       int `json:"patience_ms"`
-	SessionTimeoutMs int `json:"session_timeout_ms"`
-	TakeMax          int `json:"take_max"`
-}
-
-type command struct {
-	Do, What, Isolation string
-	Records             []struct {
-		Topic     string
-		Partition int32
-		Value     []byte
-	}
-	Offsets []struct {
-		Topic     string
-		Partition int32
-		Offset    int64
-	}
-}
-
-type answer struct {
-	Error   string  `json:"error,omitempty"`
-	Records []sent  `json:"records,omitempty"`
-	Parts   []*part `json:"parts,omitempty"`
-}
-
-type sent struct {
-	Offset *int64 `json:"offset,omitempty"`
-	Error  string `json:"error,omitempty"`
-}
-
-type part struct {
-	Topic      string   `json:"topic"`
-	Partition  int32    `json:"partition"`
-	Assignment int      `json:"assignment"`
-	Records    []record `json:"records"`
-}
-
-type record struct {
-	Offset int64  `json:"offset"`
-	Value  []byte `json:"value"`
-}
 
 type guest struct {
-	config
+	told.Config
 	producer sarama.SyncProducer
 	reader   *feed
 	member   *feed
 }
 
 func main() {
-	var g guest
-	if err := json.Unmarshal([]byte(os.Args[1]), &g.config); err != nil {
-		log.Fatal(err)
-	}
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 16<<20)
-	out := json.NewEncoder(os.Stdout)
-	for lines.Scan() {
-		var c command
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			log.Fatal(err)
+	told.Main(func(c told.Config) told.Calls {
+		g := &guest{Config: c}
+		return told.Calls{
+			Open:    g.open,
+			Begin:   func() error { return g.bounded(sarama.SyncProducer.BeginTxn) },
+			Send:    g.send,
+			Offsets: g.offsets,
+			Commit:  func() error { return g.bounded(sarama.SyncProducer.CommitTxn) },
+			Abort:   func() error { return g.bounded(sarama.SyncProducer.AbortTxn) },
+			Read:    g.read,
+			Poll:    func() (told.Parts, error) { return g.reader.take(told.PollMax) },
+			Take:    g.take,
+			Drop:    g.drop,
 		}
-		a, err := g.carryOut(c)
-		if err != nil {
-			a = answer{Error: err.Error()}
-		}
-		if err := out.Encode(a); err != nil {
-			log.Fatal(err)
-		}
-	}
-}
-
-func (g *guest) carryOut(c command) (a answer, err error) {
-	switch c.Do {
-	case "open":
-		return a, g.open()
-	case "begin":
-		return a, g.bounded(func(p sarama.SyncProducer) error { return p.BeginTxn() })
-	case "send":
-		a.Records, err = g.send(c)
-		return a, err
-	case "offsets":
-		return a, g.bounded(func(p sarama.SyncProducer) error { return p.AddOffsetsToTxn(offsets(c), g.Group) })
-	case "commit":
-		return a, g.bounded(func(p sarama.SyncProducer) error { return p.CommitTxn() })
-	case "abort":
-		return a, g.bounded(func(p sarama.SyncProducer) error { return p.AbortTxn() })
-	case "read":
-		return a, g.read(c)
-	case "poll":
-		a.Parts, err = g.reader.take(readMax)
-		return a, err
-	case "take":
-		a.Parts, err = g.take()
-		return a, err
-	case "drop":
-		g.drop(c.What)
-		return a, nil
-	}
-	return a, errors.New("told to " + c.Do)
+	})
 }
 
 func (g *guest) settings() *sarama.Config {
 	c := sarama.NewConfig()
 	c.Version = sarama.V3_6_0_0
 	c.Net.MaxOpenRequests = 1
-	timeout := time.Duration(g.RequestTimeoutMs) * time.Millisecond
+	timeout := g.RequestTimeout()
 	c.Net.ReadTimeout, c.Net.WriteTimeout, c.Net.DialTimeout = timeout, timeout, timeout
 	c.Metadata.Retry.Max, c.Metadata.Retry.Backoff = 100, 50*time.Millisecond
 	c.Producer.Idempotent, c.Producer.RequiredAcks = true, sarama.WaitForAll
@@ -177,15 +86,15 @@ func (g *guest) bounded(do func(sarama.SyncProducer) error) error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(time.Duration(g.PatienceMs) * time.Millisecond):
+	case <-time.After(g.Patience()):
 		g.drop("producer")
 		return errLate
 	}
 }
 
-func (g *guest) send(c command) ([]sent, error) {
+func (g *guest) send(records []told.Record) ([]told.Sent, error) {
 	var all []*sarama.ProducerMessage
-	for _, r := range c.Records {
+	for _, r := range records {
 		all = append(all, &sarama.ProducerMessage{Topic: r.Topic, Partition: r.Partition, Value: sarama.ByteEncoder(r.Value)})
 	}
 	err := g.bounded(func(p sarama.SyncProducer) error { return p.SendMessages(all) })
@@ -197,7 +106,7 @@ func (g *guest) send(c command) ([]sent, error) {
 	for _, e := range some {
 		failed[e.Msg] = e.Err.Error()
 	}
-	list := make([]sent, len(all))
+	list := make([]told.Sent, len(all))
 	for i, m := range all {
 		if text, no := failed[m]; no {
 			list[i].Error = text
@@ -208,12 +117,12 @@ func (g *guest) send(c command) ([]sent, error) {
 	return list, nil
 }
 
-func offsets(c command) map[string][]*sarama.PartitionOffsetMetadata {
+func (g *guest) offsets(offsets []told.Offset) error {
 	all := map[string][]*sarama.PartitionOffsetMetadata{}
-	for _, o := range c.Offsets {
+	for _, o := range offsets {
 		all[o.Topic] = append(all[o.Topic], &sarama.PartitionOffsetMetadata{Partition: o.Partition, Offset: o.Offset})
 	}
-	return all
+	return g.bounded(func(p sarama.SyncProducer) error { return p.AddOffsetsToTxn(all, g.Group) })
 }
 
 // feed is a consumer whose messages wait to be asked for.
@@ -229,30 +138,9 @@ type feed struct {
 
 // take returns at most max messages that come within a moment. There are none after a
 // second assignment: it may have begun with offsets older than what was committed.
-func (f *feed) take(max int) ([]*part, error) {
-	var all []*part
-	timeout := time.After(moment)
-	for n := 0; n < max; n++ {
-		var m *sarama.ConsumerMessage
-		select {
-		case m = <-f.messages:
-		case <-timeout:
-			n = max
-		}
-		if m == nil {
-			continue
-		}
-		var at *part
-		for _, p := range all {
-			if p.Topic == m.Topic && p.Partition == m.Partition {
-				at = p
-			}
-		}
-		if at == nil {
-			at = &part{Topic: m.Topic, Partition: m.Partition, Assignment: 1}
-			all = append(all, at)
-		}
-		at.Records = append(at.Records, record{m.Offset, m.Value})
+func (f *feed) take(max int) (all told.Parts, err error) {
+	for _, m := range told.Gather(f.messages, max) {
+		all.Add(m.Topic, m.Partition, 1, m.Offset, m.Value)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -262,10 +150,10 @@ func (f *feed) take(max int) ([]*part, error) {
 	return all, f.failed
 }
 
-func (g *guest) read(c command) error {
+func (g *guest) read(from []told.Offset, isolation string) error {
 	g.drop("reader")
 	settings := g.settings()
-	if c.Isolation == "read_uncommitted" {
+	if isolation == "read_uncommitted" {
 		settings.Consumer.IsolationLevel = sarama.ReadUncommitted
 	}
 	consumer, err := sarama.NewConsumer([]string{g.Brokers}, settings)
@@ -273,9 +161,9 @@ func (g *guest) read(c command) error {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	f := &feed{messages: make(chan *sarama.ConsumerMessage, readMax), stop: stop, close: consumer.Close}
+	f := &feed{messages: make(chan *sarama.ConsumerMessage, told.PollMax), stop: stop, close: consumer.Close}
 	g.reader = f
-	for _, o := range c.Offsets {
+	for _, o := range from {
 		partition, err := consumer.ConsumePartition(o.Topic, o.Partition, o.Offset)
 		if err != nil {
 			return err
@@ -309,7 +197,7 @@ func (f *feed) fail(err error) {
 	f.failed = err
 }
 
-func (g *guest) take() ([]*part, error) {
+func (g *guest) take() (told.Parts, error) {
 	if g.member == nil {
 		consumer, err := sarama.NewConsumerGroup([]string{g.Brokers}, g.Group, g.settings())
 		if err != nil {
@@ -321,7 +209,7 @@ func (g *guest) take() ([]*part, error) {
 		go func() { // ends with ctx
 			for ctx.Err() == nil {
 				if err := consumer.Consume(ctx, []string{g.In}, f); err != nil {
-					time.Sleep(moment) // it joins again
+					time.Sleep(told.Moment) // it joins again
 				}
 			}
 		}()
@@ -364,18 +252,7 @@ func (g *guest) drop(what string) {
 	case "member":
 		end, g.member = g.member.end(), nil
 	}
-	if end == nil {
-		return
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- end() }()
-	select {
-	case err := <-ended:
-		if err != nil {
-			log.Print("close: ", err) // it is not used again
-		}
-	case <-time.After(goodbye):
-	}
+	told.End(end)
 }
 
 func (f *feed) end() func() error {

@@ -1,0 +1,3 @@
+module github.com/streamhouse/streamhouse/tests/history/guests/told
+
+go 1.26.0
