@@ -18,7 +18,9 @@ func (l *Load) committer(ctx context.Context, name string, seed uint64) error {
 	random := rand.New(rand.NewPCG(seed, 7))
 	conn := l.dial(name)
 	defer conn.Close()
+	introduced := false
 	for offset := int64(1); ctx.Err() == nil; offset++ {
+		introduced = introduced || l.introduce(ctx, name, conn) == nil
 		l.commitPlain(ctx, name, conn, offset)
 		if conn.Fresh() || random.IntN(4) == 0 {
 			for _, group := range l.groups() {
@@ -31,6 +33,18 @@ func (l *Load) committer(ctx context.Context, name string, seed uint64) error {
 		l.rest(ctx, random)
 	}
 	return nil
+}
+
+// introduce asks for the coordinator of a committer's group. A broker has none before the
+// first client asks, and a load may have no other that does.
+func (l *Load) introduce(ctx context.Context, name string, conn *wire.Redial) error {
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	req.Version, req.CoordinatorKey = 2, l.plainGroup(name)
+	resp, err := conn.Call(ctx, req)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(resp.(*kmsg.FindCoordinatorResponse).ErrorCode)
 }
 
 // groups are all groups of the load.
