@@ -5,9 +5,10 @@ GOFLAGS_BUILD := -trimpath -ldflags='-s -w'
 # What runs in seconds and needs nothing but Go. The rest of the tree are real
 # clients, kills and benchmarks.
 UNIT = $$(go list ./... | grep -vE '/tests/(admin|exactlyonce|bench|chaos|clients|compat|history/(faults|guests|run)|peers|s3gateway|tools|transactions)$$')
-# The modules of tests: what only one program needs is no dependency of the broker. Those
-# with librdkafka take a C compiler, and long.
-MODULES = $$(find tests -name go.mod -exec dirname {} \; | grep -v confluentgo)
+# Vets the modules of tests that a grep of $(1) leaves: what only one program needs is no
+# dependency of the broker. Those with librdkafka (confluentgo) take a C compiler, and long.
+vet_modules = set -e; staticcheck=$$(go tool -n staticcheck); for m in $$(find tests -name go.mod -exec dirname {} \; | grep $(1)); do \
+	echo "vet and staticcheck $$m"; (cd $$m && go vet ./... && $$staticcheck ./...); done
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .PHONY: help
@@ -39,9 +40,7 @@ check: ## the inner loop: vet, staticcheck, unit tests
 test: build cross ## every test; installs what is missing, or says what to install
 	go vet ./...
 	go tool staticcheck ./...
-	@set -e; staticcheck=$$(go tool -n staticcheck); for m in $(MODULES); do \
-		echo "vet and staticcheck $$m"; (cd $$m && go vet ./... && $$staticcheck ./...); \
-	done
+	@$(call vet_modules,-v confluentgo)
 	@# One package at a time: they measure time, start brokers and share two cores.
 	@# Everything, then everything but the longest runs under the race detector.
 	go test -p 1 -count=1 -timeout 30m $(UNIT)
@@ -50,6 +49,7 @@ test: build cross ## every test; installs what is missing, or says what to insta
 
 .PHONY: acceptance
 acceptance: ## every client over every storage, those that take long to build too, then all of it against Apache Kafka
+	@$(call vet_modules,confluentgo)
 	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance
 	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance -broker kafka
 	go test -p 1 -count=1 -timeout 30m ./tests/history/guests -acceptance
