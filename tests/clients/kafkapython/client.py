@@ -106,10 +106,11 @@ def consume(brokers, topic, group):
 
 
 def poll(consumer):
-    """Poll once. Where the coordinator is away and a request for metadata fails too, that
-    failure comes out of the client, with any broker, as one to try again after."""
+    """Poll once, for longer than a join takes (Member.poll in demand.py says why). Where the
+    coordinator is away and a request for metadata fails too, that failure comes out of the
+    client, with any broker, as one to try again after."""
     try:
-        return consumer.poll(timeout_ms=200)
+        return consumer.poll(timeout_ms=1000)
     except KafkaError as error:
         if not error.retriable:
             raise

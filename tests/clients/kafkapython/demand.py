@@ -113,8 +113,10 @@ class Member(ConsumerRebalanceListener):
         self.thread.start()
 
     def poll(self):
+        """Polls are longer than joins: kafka-python never takes up an assignment that comes
+        when the poll that joined is over, and stays without partitions."""
         while not self.over:
-            self.consumer.poll(timeout_ms=100)
+            self.consumer.poll(timeout_ms=1000)
 
     def close(self):
         self.over = True

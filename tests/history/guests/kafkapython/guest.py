@@ -98,7 +98,8 @@ class Guest:
         if self.member is None:
             self.member, self.listener = self.consumer("read_committed", self.config["group"]), Listener()
             self.member.subscribe([self.config["in"]], listener=self.listener)
-        got = self.member.poll(timeout_ms=100, max_records=self.config["take_max"])
+        # Longer than a join takes: see README.md.
+        got = self.member.poll(timeout_ms=500, max_records=self.config["take_max"])
         self.taken = self.member.group_metadata()
         return {"parts": self.parts(got, self.listener.count)}
 
