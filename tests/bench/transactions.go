@@ -19,11 +19,9 @@ const (
 	// manyWriters is the case of many small applications.
 	manyWriters = 1000
 	// paced and manyPaced are transactions per second that Kafka can do, flushing or not,
-	// with room to spare: latency is compared under the same load. manyBrisk is most of what
-	// it can do when it does not flush.
+	// with room to spare: latency is compared under the same load.
 	paced     = 40
 	manyPaced = 200
-	manyBrisk = 1500
 	// txnRecord is the size of a record, bytes.
 	txnRecord = 256
 )
@@ -60,10 +58,6 @@ func transactionCases() []benchCase {
 		benchCase{"txn-1000-producers-paced", fmt.Sprintf("the same, %d transactions a second in all", manyPaced),
 			func(ctx context.Context, m *measured) error {
 				return m.transact(ctx, load{producers: manyWriters, records: 1, partitions: 10, perSecond: manyPaced})
-			}},
-		benchCase{"txn-1000-producers-brisk", fmt.Sprintf("the same, %d transactions a second in all, which Kafka can do if it does not flush", manyBrisk),
-			func(ctx context.Context, m *measured) error {
-				return m.transact(ctx, load{producers: manyWriters, records: 1, partitions: 10, perSecond: manyBrisk})
 			}},
 		benchCase{"txn-end-to-end", "from sending a record in a transaction to having read it with read_committed",
 			func(ctx context.Context, m *measured) error { return m.endToEndCommitted(ctx) }},
