@@ -35,7 +35,9 @@ func Add(s *State, r *AddRequest) Outcome {
 	n := s.next(Ongoing, r.NowMs)
 	n.Partitions, n.ClientVersion = s.with(r.Partitions), r.Version
 	if s.Status != Ongoing {
-		n.StartMs = n.UpdateMs
+		// Not UpdateMs: that stays ahead when the clock was and has gone back, and the
+		// transaction would not be over before the clock is there again.
+		n.StartMs = r.NowMs
 	}
 	return changed(n)
 }

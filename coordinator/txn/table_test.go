@@ -301,6 +301,22 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// A broker whose clock was ahead has left its times in the state of an id.
+func TestTimeoutAfterTheClockWentBack(t *testing.T) {
+	const hour = 3_600_000
+	for _, status := range []string{"Empty", "CompleteCommit", "CompleteAbort"} {
+		s := states()[status]
+		s.UpdateMs += hour
+		n := Add(s, &AddRequest{ProducerID: thePID, Epoch: theEpoch, Partitions: parts, NowMs: before}).Next
+		if n.StartMs != before || n.UpdateMs != before+hour {
+			t.Errorf("%s: began at %d, last change at %d", status, n.StartMs, n.UpdateMs)
+		}
+		if n.TimedOut(before+60_000) || !n.TimedOut(before+60_001) {
+			t.Errorf("%s: does not time out after its timeout", status)
+		}
+	}
+}
+
 // What a producer meets whose transaction was aborted for it: seen at Kafka 4.4.
 func TestAfterTimeout(t *testing.T) {
 	s := Timeout(states()["Ongoing"], NoProducerID, Version2, before+60_001).Next
