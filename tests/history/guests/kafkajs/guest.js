@@ -143,6 +143,12 @@ const told = {
   },
 }
 
+// What kafkajs throws where nobody can catch it may have come from any of them.
+process.on('uncaughtException', e => {
+  console.error('uncaught:', e)
+  for (const what of Object.keys(clients)) told.drop({ what })
+})
+
 async function main () {
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const command = JSON.parse(line)

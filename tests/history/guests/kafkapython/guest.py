@@ -70,7 +70,12 @@ class Guest:
 
     def offsets(self, command):
         all = {TopicPartition(o["topic"], o["partition"]): OffsetAndMetadata(o["offset"], "", -1) for o in command["offsets"]}
-        self.producer.send_offsets_to_transaction(all, self.taken)
+        try:
+            self.producer.send_offsets_to_transaction(all, self.taken)
+        except Exception:
+            # It would send refused offsets again in its next transaction: see README.md.
+            self.drop({"what": "producer"})
+            raise
 
     def commit(self, _):
         self.producer.commit_transaction()
