@@ -41,6 +41,7 @@ type settings struct {
 	maxBytes int64
 	journal  string
 	flush    bool // Kafka flushes each message
+	pace     int  // transactions per second in all; 0: the case's own
 }
 
 func main() {
@@ -79,6 +80,7 @@ func parse(args []string) (s settings, list bool, err error) {
 	maxMiB := flags.Int64("max-mib", 4096, "end a window of bulk load after so many MiB")
 	flags.StringVar(&s.journal, "journal", "file", "our broker's journal")
 	flags.BoolVar(&s.flush, "kafka-flush", false, "let Kafka sync each message before it answers, as ours does (log.flush.interval.messages=1)")
+	flags.IntVar(&s.pace, "pace", 0, "transactions per second in all, in place of a case's own pace or of none")
 	if err := flags.Parse(args); err != nil {
 		return s, false, err
 	}

@@ -68,6 +68,9 @@ func transactionCases() []benchCase {
 // commit takes, from asking for it, when all records are acknowledged, to its answer, and
 // how long the whole turn takes, from the beginning of the transaction.
 func (m *measured) transact(ctx context.Context, l load) error {
+	if m.settings.pace > 0 {
+		l.perSecond = m.settings.pace
+	}
 	if err := m.createTopic(ctx, topicName, l.partitions); err != nil {
 		return err
 	}
