@@ -2,12 +2,8 @@
 // README.md above says what it is told.
 'use strict'
 const { createRequire } = require('node:module')
-const readline = require('node:readline')
 const { KafkaJS, CODES } = createRequire(process.env.CLIENT_DIR + '/')('@confluentinc/kafka-javascript')
-
-const config = JSON.parse(process.argv[2])
-const goodbye = 2000 // ms that a client has when it is dropped
-const buffered = 200 // records that wait for a poll
+const { config, buffered, sleep, dispose, parts, byTopic, reading, main } = require('../told/told.js')
 
 const kafka = new KafkaJS.Kafka({
   'bootstrap.servers': config.brokers,
@@ -19,28 +15,6 @@ const kafka = new KafkaJS.Kafka({
   'metadata.recovery.strategy': 'none',
   log_level: 0,
 })
-
-const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
-
-// Waits for a promise no longer than ms.
-const within = async (ms, promise) => {
-  let timer
-  const late = new Promise((resolve, reject) => { timer = setTimeout(() => reject(new Error('took too long')), ms) })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-// A client that is dropped may be broken, and is not used again.
-const dispose = async client => {
-  try {
-    await within(goodbye, client.disconnect())
-  } catch (e) {
-    console.error('disconnect:', e.message)
-  }
-}
 
 // Calls again for as long as librdkafka says that this is the thing to do: the library
 // lets no call take longer than 5 s.
@@ -79,7 +53,7 @@ class Feed {
     await this.consumer.run({
       eachBatch: async ({ batch }) => {
         while (this.records.length >= buffered && !this.closed) await sleep(20)
-        this.records.push(...batch.messages.map(m => ({ partition: batch.partition, offset: Number(m.offset), value: m.value.toString('base64') })))
+        this.records.push(...batch.messages.map(({ offset, value }) => ({ partition: batch.partition, offset, value })))
       },
     })
   }
@@ -92,12 +66,7 @@ class Feed {
 
   take (max) { // at most max records
     this.assigned()
-    const parts = new Map()
-    for (const { partition, offset, value } of this.records.splice(0, max)) {
-      if (!parts.has(partition)) parts.set(partition, { topic: this.topic, partition, assignment: 1, records: [] })
-      parts.get(partition).records.push({ offset, value })
-    }
-    return { parts: [...parts.values()] }
+    return parts(this.topic, this.records.splice(0, max))
   }
 
   async disconnect () {
@@ -107,7 +76,6 @@ class Feed {
 }
 
 const clients = { producer: null, reader: null, member: null }
-let readers = 0
 
 const told = {
   async open () {
@@ -116,7 +84,7 @@ const told = {
     try {
       await made.connect()
     } catch (e) {
-      await dispose(made)
+      await dispose(() => made.disconnect())
       throw e
     }
     clients.producer = made
@@ -131,14 +99,9 @@ const told = {
     return { records: sent.map(s => s.status === 'fulfilled' ? { offset: Number(s.value[0].baseOffset) } : { error: s.reason.message }) }
   },
   async offsets ({ offsets }) {
-    const topics = new Map()
-    for (const { topic, partition, offset } of offsets) {
-      if (!topics.has(topic)) topics.set(topic, [])
-      topics.get(topic).push({ partition, offset: String(offset) })
-    }
     await retried(() => {
       clients.member.assigned()
-      return clients.producer.sendOffsets({ consumer: clients.member.consumer, topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })) })
+      return clients.producer.sendOffsets({ consumer: clients.member.consumer, topics: byTopic(offsets) })
     })
   },
   async commit () {
@@ -147,44 +110,15 @@ const told = {
   async abort () {
     await retried(() => clients.producer.abort())
   },
-  async read ({ isolation, offsets }) {
-    await told.drop({ what: 'reader' })
-    clients.reader = new Feed(`${config.group}-reader-${readers++}`, isolation, offsets[0].topic)
-    await clients.reader.started
-  },
-  async poll () {
-    if (clients.reader.records.length === 0) await sleep(100)
-    return clients.reader.take(buffered)
-  },
-  async take () {
-    if (!clients.member) clients.member = new Feed(config.group, 'read_committed', config.in)
-    await clients.member.started
-    if (clients.member.records.length === 0) await sleep(100)
-    return clients.member.take(config.take_max)
-  },
   async drop ({ what }) {
     const client = clients[what]
     clients[what] = null
-    if (client) await dispose(client)
+    if (client) await dispose(() => client.disconnect())
   },
 }
 
-async function main () {
-  for await (const line of readline.createInterface({ input: process.stdin })) {
-    const command = JSON.parse(line)
-    let answer
-    try {
-      if (['begin', 'commit', 'abort', 'send', 'offsets'].includes(command.do) && !clients.producer) throw new Error('no producer')
-      answer = await within(config.patience_ms, told[command.do](command)) || {}
-    } catch (e) {
-      answer = { error: `${e.code || e.name}: ${e.message}`, abort: Boolean(e.abortable) }
-      // What took too long may still be under way in the producer, and belong to its next
-      // transaction.
-      if (e.message === 'took too long') await told.drop({ what: 'producer' })
-    }
-    process.stdout.write(JSON.stringify(answer) + '\n')
-  }
-  process.exit(0)
-}
+Object.assign(told, reading(told, clients, Feed))
 
-main()
+main(told, order => {
+  if (['begin', 'commit', 'abort', 'send', 'offsets'].includes(order) && !clients.producer) throw new Error('no producer')
+}, e => ({ error: `${e.code || e.name}: ${e.message}`, abort: Boolean(e.abortable) }))

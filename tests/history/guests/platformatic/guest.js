@@ -1,39 +1,13 @@
 // @platformatic/kafka as a guest of a load; README.md above says what it is told.
 'use strict'
-const readline = require('node:readline')
 const { pathToFileURL } = require('node:url')
+const { config, buffered, dispose, parts, places, reading, main } = require('../told/told.js')
 
-const config = JSON.parse(process.argv[2])
-const goodbye = 2000 // ms that a client has when it is dropped
-const buffered = 200 // records that wait for a poll
-
-let kafka // the module, which is loaded in main
+let kafka // the module, which is loaded at the end
 
 const options = {
   clientId: 'guest', bootstrapBrokers: [config.brokers], connectTimeout: 2000, requestTimeout: config.request_timeout_ms,
   retries: 400, retryDelay: 50, autocreateTopics: false,
-}
-
-const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
-
-// Waits for a promise no longer than ms.
-const within = async (ms, promise) => {
-  let timer
-  const late = new Promise((resolve, reject) => { timer = setTimeout(() => reject(new Error('took too long')), ms) })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-// A client that is dropped may be broken, and is not used again.
-const dispose = async client => {
-  try {
-    await within(goodbye, client.close(true))
-  } catch (e) {
-    console.error('close:', e.message)
-  }
 }
 
 // Feed reads as the member of a group, and keeps what the library's stream hands over.
@@ -41,7 +15,7 @@ class Feed {
   constructor (group, isolation, topic) {
     this.topic = topic
     this.joins = 0
-    this.messages = []
+    this.records = []
     this.failed = null
     this.last = new Map() // message that was taken last, by partition
     this.consumer = new kafka.Consumer({
@@ -61,7 +35,7 @@ class Feed {
     })
     this.stream.on('error', fail)
     this.stream.on('data', m => {
-      if (this.messages.push(m) >= buffered) this.stream.pause()
+      if (this.records.push(m) >= buffered) this.stream.pause()
     })
   }
 
@@ -70,20 +44,15 @@ class Feed {
   take (max) {
     if (this.failed) throw this.failed
     if (this.joins > 1) throw new Error('assigned a second time')
-    const parts = new Map()
-    for (const m of this.messages.splice(0, max)) {
-      if (!parts.has(m.partition)) parts.set(m.partition, { topic: this.topic, partition: m.partition, assignment: 1, records: [] })
-      parts.get(m.partition).records.push({ offset: Number(m.offset), value: m.value.toString('base64') })
-      this.last.set(m.partition, m)
-    }
+    const taken = this.records.splice(0, max)
+    for (const m of taken) this.last.set(m.partition, m)
     if (this.stream.isPaused()) this.stream.resume()
-    return { parts: [...parts.values()] }
+    return parts(this.topic, taken)
   }
 }
 
 const clients = { producer: null, reader: null, member: null }
 let transaction = null
-let readers = 0
 
 const told = {
   // The first transaction asks for the producer's id, and is over before it is told to
@@ -102,17 +71,10 @@ const told = {
   },
   // A batch for each partition, of which the answer has the first offset.
   async send ({ records }) {
-    const counts = new Map()
-    const places = records.map(({ topic, partition }) => {
-      const at = `${topic} ${partition}`
-      counts.set(at, (counts.get(at) ?? -1) + 1)
-      return { at, index: counts.get(at) }
-    })
     const { offsets } = await transaction.send({
       messages: records.map(({ topic, partition, value }) => ({ topic, partition, value: Buffer.from(value, 'base64') })),
     })
-    const bases = new Map(offsets.map(o => [`${o.topic} ${o.partition}`, Number(o.offset)]))
-    return { records: places.map(({ at, index }) => bases.get(at) >= 0 ? { offset: bases.get(at) + index } : { error: 'no offset' }) }
+    return places(records, offsets.map(o => ({ topic: o.topic, partition: o.partition, offset: Number(o.offset) })))
   },
   // One after the other: of two at once the library sends the first.
   async offsets ({ offsets }) {
@@ -129,49 +91,25 @@ const told = {
   async abort () {
     await transaction.abort()
   },
-  async read ({ isolation, offsets }) {
-    await told.drop({ what: 'reader' })
-    clients.reader = new Feed(`${config.group}-reader-${readers++}`, isolation, offsets[0].topic)
-    await clients.reader.started
-  },
-  async poll () {
-    if (clients.reader.messages.length === 0) await sleep(100)
-    return clients.reader.take(buffered)
-  },
-  async take () {
-    if (!clients.member) clients.member = new Feed(config.group, 'read_committed', config.in)
-    await clients.member.started
-    if (clients.member.messages.length === 0) await sleep(100)
-    return clients.member.take(config.take_max)
-  },
   async drop ({ what }) {
     const client = clients[what]
     clients[what] = null
     if (what === 'producer') transaction = null
-    if (client) await dispose(client.consumer || client)
+    if (client) await dispose(() => (client.consumer || client).close(true))
   },
 }
 
+Object.assign(told, reading(told, clients, Feed))
+
 const text = e => [`${e.code || e.name}: ${e.message}`, ...(e.errors || []).slice(-2).map(text)].join('; ')
 
-async function main () {
-  kafka = await import(pathToFileURL(process.env.CLIENT_DIR + '/node_modules/@platformatic/kafka/dist/index.js'))
-  for await (const line of readline.createInterface({ input: process.stdin })) {
-    const command = JSON.parse(line)
-    let answer
-    try {
-      if (['commit', 'abort', 'send', 'offsets'].includes(command.do) && !transaction) throw new Error('no transaction')
-      answer = await within(config.patience_ms, told[command.do](command)) || {}
-    } catch (e) {
-      answer = { error: text(e) }
-      // A producer that failed to send does not count what may be there all the same: its
-      // next batch would be taken for that one. What took too long may still be under way,
-      // and belong to the next transaction.
-      if (command.do === 'send' || e.message === 'took too long') await told.drop({ what: 'producer' })
-    }
-    process.stdout.write(JSON.stringify(answer) + '\n')
-  }
-  process.exit(0)
+const check = order => {
+  if (['commit', 'abort', 'send', 'offsets'].includes(order) && !transaction) throw new Error('no transaction')
 }
 
-main()
+// A producer that failed to send does not count what may be there all the same: its next
+// batch would be taken for that one.
+import(pathToFileURL(process.env.CLIENT_DIR + '/node_modules/@platformatic/kafka/dist/index.js')).then(module => {
+  kafka = module
+  return main(told, check, e => ({ error: text(e) }), order => order === 'send')
+})
