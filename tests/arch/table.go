@@ -61,6 +61,8 @@ var Rules = []Rule{
 		"blocks of sealed objects, over the bucket's port"},
 	{"storage/log", []string{"config", "metadata", "protocol", "protocol/record", "storage/bucket", "storage/buffer", "storage/cache", "storage/journal", "storage/pack", "storage/partition", "storage/segment"},
 		"joins rules and ports into the broker's log; adapters would tie it to one kind of storage"},
+	{"storage/topic", []string{"protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
+		"the log for parts inside the broker: append and wait, follow, the latest per key; over the log, as clients are"},
 	{"storage/upkeep", []string{"config", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/bucket", "storage/buffer", "storage/cache", "storage/journal", "storage/log", "storage/pack", "storage/partition", "storage/segment"},
 		"seals and deletes behind the log, through the same ports"},
 	{"coordinator", []string{"config", "coordinator/group", "coordinator/shards", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack", "storage/partition"},
