@@ -4,7 +4,7 @@ package config
 func brokerReplication() []Def {
 	return []Def{
 		unset("controller.listener.names", List, listOf(0),
-			"Listeners of Kafka's controllers."),
+			"Listeners of Kafka's controllers. Those of listeners with such a name open no port here, and are not advertised.").acts(),
 		def("controller.quorum.append.linger.ms", Int, "25", atLeast(0),
 			"Milliseconds that Kafka's quorum leader collects writes."),
 		def("controller.quorum.auto.join.enable", Boolean, "false", anything,

@@ -10,7 +10,10 @@
 // CreateTopics. Documentation texts are our own.
 package config
 
-import "sort"
+import (
+	"sort"
+	"strings"
+)
 
 // Type is the type of a setting, numbered as in DescribeConfigs v3 (KIP-569).
 type Type int8
@@ -82,6 +85,7 @@ type Def struct {
 	Valid    Validator
 	ReadOnly bool // a broker's setting that cannot change while it runs
 	OnlySet  bool // not shown unless it is set
+	AnyCase  bool // a word in small letters, for which capitals do as well
 	Effect   Effect
 	Doc      string
 	// Synonyms are tried in order; the first one that has a value wins.
@@ -106,6 +110,9 @@ func (d *Def) Parse(raw string) (Value, error) {
 	v, err := parse(d.Name, d.Type, raw)
 	if err != nil {
 		return Value{}, err
+	}
+	if d.AnyCase {
+		v.Str = strings.ToLower(v.Str)
 	}
 	if d.Valid.check != nil {
 		if err := d.Valid.check(d.Name, v); err != nil {
@@ -158,6 +165,7 @@ func unset(name string, typ Type, valid Validator, doc string) Def {
 func (d Def) acts() Def    { d.Effect = Acts; return d }
 func (d Def) later() Def   { d.Effect = Later; return d }
 func (d Def) refused() Def { d.Effect = Refused; return d }
+func (d Def) anyCase() Def { d.AnyCase = true; return d }
 func (d Def) dynamic() Def { d.ReadOnly = false; return d }
 func (d Def) onlySet() Def { d.ReadOnly, d.OnlySet = false, true; return d }
 

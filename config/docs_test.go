@@ -38,10 +38,12 @@ const configurationHead = `# Settings
 This page is made from the definitions in ` + "`config`" + `; change them there and run ` + "`go test ./config -update`" + `.
 
 A setting of the broker comes from, strongest first: a flag of ` + "`streamhouse server`" + ` (` + "`--set num.partitions=3`" + `), a variable
-(` + "`STREAMHOUSE_NUM_PARTITIONS=3`" + `: capitals, and underscores for dots and dashes), the YAML file of ` + "`--config`" + ` (flat
-` + "`num.partitions: 3`" + ` or nested), its default. Those marked *live* can also be changed while the broker runs, for all brokers or for
-one (` + "`kafka-configs --entity-type brokers`" + `); that goes before all others. ` + "`--print-config`" + ` shows what is in force and where it comes
-from. An unknown name or a bad value stops the start, and all faults are reported at once.
+(` + "`STREAMHOUSE_NUM_PARTITIONS=3`" + `: capitals, and underscores for dots and dashes), the file of ` + "`--config`" + ` (YAML, flat
+` + "`num.partitions: 3`" + ` or nested; or Kafka's own ` + "`server.properties`" + `, read as it is when the file is called ` + "`*.properties`" + `), its default.
+Those marked *live* can also be changed while the broker runs, for all brokers or for one (` + "`kafka-configs --entity-type brokers`" + `); that goes
+before all others. ` + "`--print-config`" + ` shows what is in force and where it comes from. An unknown name or a bad value stops the start, and all
+faults are reported at once. Variables are treated more gently, since others write some of them: one without a value counts as
+not given, those that Kubernetes makes of a Service called streamhouse are passed by, and an unknown one that is not near a setting's name is a warning.
 
 Kafka's names mean here what they mean in Kafka. Kafka settings that change nothing here are accepted and shown, so that
 existing files and scripts go on working: they are listed in [compatibility-settings.md](compatibility-settings.md).

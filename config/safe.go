@@ -19,7 +19,7 @@ var safe = []struct{ patterns, why string }{
 	{"controlled.shutdown.enable", "every stop drains connections and makes durable what was taken"},
 	{"remote.storage.enable remote.* log.remote.* local.retention.* log.local.retention.* follower.fetch.last.tiered.offset.enable",
 		"all data goes to the bucket and stays readable; there are no tiers to move between"},
-	{"log.dir log.dirs log.dir.failure.timeout.ms cordoned.log.dirs", "there is one data folder, data.dir, and a write that fails there is an error to its client"},
+	{"log.dir.failure.timeout.ms cordoned.log.dirs", "there is one data folder, data.dir, and a write that fails there is an error to its client"},
 	{"index.interval.bytes segment.index.bytes log.index.*", "each batch has its index entry, in the same object"},
 	{"segment.ms segment.jitter.ms segment.bytes log.roll.* log.segment.bytes", "segments are shared by partitions; retention does not wait for a partition's own segment"},
 	{"file.delete.delay.ms log.segment.delete.delay.ms", "objects are deleted when nothing refers to them, after a grace of their own"},

@@ -13,7 +13,7 @@ func serverStorage() []Def {
 		def("bucket.url", String, "", anything,
 			"Where sealed data goes: a folder (file:///path) or s3://name/prefix?endpoint=https://host&region=name. Empty: a folder in data.dir.").acts(),
 		def("journal.kind", String, "file", oneOf("file", "object"),
-			"Where a write becomes durable before it is acknowledged: in a local file, or in an object of the bucket.").acts(),
+			"Where a write becomes durable before it is acknowledged: in a local file, or in an object of the bucket.").acts().anyCase(),
 		def("journal.volume.bytes", Long, "536870912", atLeast(8<<20),
 			"Size in bytes at which a journal volume is closed and sealed.").acts(),
 		def("journal.pack.bytes", Int, "2097152", between(64<<10, 64<<20),
@@ -38,11 +38,11 @@ func serverStorage() []Def {
 func serverHTTP() []Def {
 	return []Def{
 		def("http.listen", String, "localhost:8080", anything,
-			"Address of /health/live, /health/ready and /metrics; empty for none. It answers this machine only, unless it is told otherwise.").acts(),
+			"Address of /health/live, /health/ready and /metrics; empty (as a flag or in the file) for none. It answers this machine only, unless it is told otherwise.").acts(),
 		def("log.level", String, "info", oneOf("debug", "info", "warn", "error"),
-			"Least severe lines that are logged.").acts(),
+			"Least severe lines that are logged.").acts().anyCase(),
 		def("log.format", String, "console", oneOf("console", "json"),
-			"How lines are logged: for people or for machines.").acts(),
+			"How lines are logged: for people or for machines.").acts().anyCase(),
 		def("shutdown.timeout.ms", Long, "30000", atLeast(0),
 			"Milliseconds after a stop signal within which requests are answered and the broker leaves.").acts(),
 	}

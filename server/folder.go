@@ -1,7 +1,11 @@
 package server
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,4 +22,22 @@ func (d *dataFolder) Space() (total, usable int64, err error) {
 	}
 	unit := int64(st.Bsize)
 	return int64(st.Blocks) * unit, int64(st.Bavail) * unit, nil
+}
+
+// errKafkas: a folder holds the data of an Apache Kafka.
+var errKafkas = errors.New("the folder is Apache Kafka's")
+
+// notKafkas refuses a folder that Apache Kafka has formatted, before anything is made in
+// it: log.dirs of a server.properties may name one, and Kafka's data cannot be read here.
+func notKafkas(dir string) error {
+	const mark = "meta.properties" // kafka-storage format writes it
+	_, err := os.Lstat(filepath.Join(dir, mark))
+	switch {
+	case err == nil:
+		return fmt.Errorf("%w: %s has a %s. StreamHouse does not read Kafka's files: name another folder in data.dir (or log.dirs), and bring the data over with MirrorMaker",
+			errKafkas, dir, mark)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR): // whoever makes the folder says what is wrong
+		return nil
+	}
+	return fmt.Errorf("look for Kafka's %s: %w", mark, err)
 }

@@ -39,6 +39,9 @@ func lockDataFolder(dir string) (*dataFolder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data folder %s: %w", dir, err)
 	}
+	if err := notKafkas(path); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}

@@ -60,6 +60,9 @@ func RunOn(ctx context.Context, seams Seams, set *settings.Settings, logger *zap
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b := set.Broker()
+	for _, w := range set.Warnings() {
+		logger.Warn(w)
+	}
 	if idle := set.WithoutEffect(); len(idle) > 0 {
 		logger.Info("settings without effect here, see docs/configuration.md", zap.Strings("settings", idle))
 	}

@@ -140,6 +140,9 @@ func openBucket(ctx context.Context, seams Seams, b *config.Broker, l bucket.Loc
 	var raw bucket.Bucket
 	switch l.Scheme {
 	case "file":
+		if err := notKafkas(l.Path); err != nil {
+			return nil, err
+		}
 		raw, err = bucketfile.Open(l.Path)
 	default:
 		raw, err = s3.New(s3.Options{

@@ -21,7 +21,7 @@ import (
 const usage = `usage: streamhouse COMMAND
 
   server     start the broker (streamhouse server --help)
-  version    print the version
+  version    print the version (also --version)
 `
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -52,6 +52,10 @@ func run(args []string) int {
 }
 
 func serve(args []string) int {
+	if slices.Contains(args, "--version") {
+		fmt.Println("streamhouse", version())
+		return 0
+	}
 	set, err := settings.Load(args, os.Environ())
 	if errors.Is(err, settings.ErrHelp) {
 		fmt.Print(settings.Usage)
@@ -62,6 +66,9 @@ func serve(args []string) int {
 		return 2
 	}
 	if slices.Contains(args, settings.PrintConfig) {
+		for _, w := range set.Warnings() {
+			fmt.Fprintf(os.Stderr, "streamhouse: %s\n", w)
+		}
 		if err := set.Print(os.Stdout); err != nil {
 			fmt.Fprintf(os.Stderr, "streamhouse: %v\n", err)
 			return 1

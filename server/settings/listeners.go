@@ -13,6 +13,9 @@ type Listener struct {
 	Name string // "PLAINTEXT"
 	Host string // "" is every interface
 	Port int32
+	// Local says that clients are told localhost, since the listener is on every address
+	// and none is advertised.
+	Local bool
 }
 
 // Bind returns host:port as net.Listen takes it.
@@ -28,7 +31,8 @@ type Address struct {
 // Kafka's rules: names are unique, each has a security protocol, and every
 // advertised name is a listener's. A listener on every interface that is not
 // advertised is told to clients as localhost: that works on one machine without any
-// setting, and a cluster of machines needs advertised.listeners anyway.
+// setting, and a cluster of machines needs advertised.listeners anyway. Listeners of
+// Kafka's controllers (controller.listener.names) are passed by in both.
 func (s *Settings) readListeners() error {
 	protocols, err := s.protocols()
 	if err != nil {
@@ -37,10 +41,14 @@ func (s *Settings) readListeners() error {
 	var faults []error
 	s.advertised = make(map[string]Address)
 	ports := make(map[string]string)
+	controller := s.controllers()
 	for _, text := range s.broker.List("listeners") {
 		l, err := parseListener(text)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("listeners: %w", err))
+			continue
+		}
+		if controller[l.Name] {
 			continue
 		}
 		switch p, known := protocols[l.Name]; {
@@ -56,35 +64,65 @@ func (s *Settings) readListeners() error {
 			faults = append(faults, fmt.Errorf("listeners: %s and %s have the same address %s", other, l.Name, l.Bind()))
 		}
 		ports[l.Bind()] = l.Name
+		l.Local = wildcard(l.Host)
 		s.listeners = append(s.listeners, l)
 		s.advertised[l.Name] = l.tell()
 	}
 	if len(s.listeners) == 0 && len(faults) == 0 {
-		faults = append(faults, errors.New("listeners: at least one is needed, for example PLAINTEXT://:9092"))
+		faults = append(faults, errors.New("listeners: at least one is needed, for example PLAINTEXT://:9092; those of controller.listener.names do not count"))
+	}
+	faults = append(faults, s.readAdvertised(controller))
+	return errors.Join(faults...)
+}
+
+// readAdvertised reads advertised.listeners over what the listeners say themselves.
+func (s *Settings) readAdvertised(controller map[string]bool) error {
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("advertised.listeners: "+format, args...))
 	}
 	named := make(map[string]bool)
 	for _, text := range s.broker.List("advertised.listeners") {
 		l, err := parseListener(text)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("advertised.listeners: %w", err))
+			fault("%w", err)
 			continue
 		}
-		if named[l.Name] {
-			faults = append(faults, fmt.Errorf("advertised.listeners: the name %s is there twice", l.Name))
+		_, known := s.advertised[l.Name]
+		switch {
+		case controller[l.Name]:
 			continue
+		case named[l.Name]:
+			fault("the name %s is there twice", l.Name)
+		case !known:
+			fault("%s is not among the listeners", l.Name)
+		case wildcard(l.Host):
+			fault("%s needs a host that clients can reach, not %q", l.Name, l.Host)
+		default:
+			s.advertise(l)
 		}
 		named[l.Name] = true
-		if _, ok := s.advertised[l.Name]; !ok {
-			faults = append(faults, fmt.Errorf("advertised.listeners: %s is not among the listeners", l.Name))
-			continue
-		}
-		if wildcard(l.Host) {
-			faults = append(faults, fmt.Errorf("advertised.listeners: %s needs a host that clients can reach, not %q", l.Name, l.Host))
-			continue
-		}
-		s.advertised[l.Name] = Address{l.Host, l.Port}
 	}
 	return errors.Join(faults...)
+}
+
+// advertise has clients of a listener told another address than its own.
+func (s *Settings) advertise(l Listener) {
+	s.advertised[l.Name] = Address{l.Host, l.Port}
+	for i := range s.listeners {
+		if s.listeners[i].Name == l.Name {
+			s.listeners[i].Local = false
+		}
+	}
+}
+
+// controllers are the names in controller.listener.names.
+func (s *Settings) controllers() map[string]bool {
+	names := make(map[string]bool)
+	for _, name := range s.broker.List("controller.listener.names") {
+		names[strings.ToUpper(name)] = true
+	}
+	return names
 }
 
 // protocols reads listener.security.protocol.map.

@@ -1,8 +1,8 @@
 // Package settings reads what the broker is started with: flags, STREAMHOUSE_*
-// variables, a YAML file and defaults, in this order of precedence. All faults are
-// reported at once, each with its setting's name and a hint, and an unknown or
-// mistyped name stops the start: a setting that is ignored in silence is worse than
-// none.
+// variables, a file (YAML, or Kafka's server.properties) and defaults, in this order of
+// precedence. All faults are reported at once, each with its setting's name and a hint,
+// and an unknown or mistyped name stops the start: a setting that is ignored in silence
+// is worse than none. Only variables that others have written are passed by.
 //
 // It reads neither the environment nor the command line by itself: both are
 // arguments.
@@ -11,8 +11,8 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,36 +36,38 @@ type Settings struct {
 	broker     *config.Broker
 	listeners  []Listener
 	advertised map[string]Address
+	warnings   []string
 }
 
 // Load reads the settings. args are those behind `streamhouse server`, environ is in
 // the form of os.Environ. The error lists every fault.
 func Load(args, environ []string) (*Settings, error) {
-	flags, file, faults, err := parseFlags(args)
+	flags, file, err := parseFlags(args)
 	if err != nil {
 		return nil, err
 	}
-	given, more := fromEnvironment(environ)
-	faults = append(faults, more...)
-	if v, ok := given["config"]; ok && file.raw == "" {
-		file = v
+	variables, other := fromEnvironment(environ)
+	if file.raw == "" {
+		file = other
 	}
-	delete(given, "config")
-	merged := make(map[string]value)
+	sources := []*source{variables, flags} // the last is the strongest
 	if file.raw != "" {
-		read, err := fromFile(file)
-		faults = append(faults, err)
-		overlay(merged, read)
+		sources = append([]*source{fromFile(file.raw)}, sources...)
 	}
-	overlay(merged, given)
-	overlay(merged, flags)
-	return resolve(merged, faults)
-}
-
-func overlay(onto, from map[string]value) {
-	for name, v := range from {
-		onto[name] = v
+	merged := make(map[string]value)
+	var faults []error
+	var warnings []string
+	for _, from := range sources {
+		maps.Copy(merged, from.set)
+		faults = append(faults, from.faults...)
+		warnings = append(warnings, from.warnings...)
 	}
+	s, err := resolve(merged, faults)
+	if err != nil {
+		return nil, err
+	}
+	s.warnings = warnings
+	return s, nil
 }
 
 // resolve validates every value and what they mean together.
@@ -127,6 +129,9 @@ func (s *Settings) WithoutEffect() []string {
 	}
 	return out
 }
+
+// Warnings returns what was given and is worth a line, though it stops nothing.
+func (s *Settings) Warnings() []string { return s.warnings }
 
 // nodeID is node.id, or broker.id as it was called before KRaft; 1 by default.
 func nodeID(static map[string]string) (int32, error) {
@@ -221,19 +226,35 @@ func sortedNames(m map[string]value) []string {
 // unknown is the fault of a name that does not exist, with the names it may have
 // meant.
 func unknown(name string, origin Origin) error {
-	best, distance := "", 4
-	for _, d := range all() {
-		if n := editDistance(name, d.Name, distance); n < distance {
-			best, distance = d.Name, n
-		}
-	}
-	if best != "" {
+	if best := nearest(name); best != "" {
 		return fmt.Errorf("%s (%s): there is no such setting; did you mean %s?", name, origin, best)
 	}
 	if config.Topics().Get(name) != nil {
 		return fmt.Errorf("%s (%s): this is a topic's setting; set it with kafka-configs, or its log.* counterpart for all topics", name, origin)
 	}
 	return fmt.Errorf("%s (%s): there is no such setting; docs/configuration.md has all of them", name, origin)
+}
+
+// meant says whether a name that does not exist was meant for a setting.
+func meant(name string) bool { return nearest(name) != "" || config.Topics().Get(name) != nil }
+
+// nearest is the setting, or its short name, that differs from name in the fewest
+// letters: in three at most, and in no more than half of them. It is empty if there is
+// none.
+func nearest(name string) string {
+	best, distance := "", min(4, len(name)/2+1)
+	look := func(other string) {
+		if n := editDistance(name, other, distance); n < distance {
+			best, distance = other, n
+		}
+	}
+	for _, d := range all() {
+		look(d.Name)
+	}
+	for _, short := range slices.Sorted(maps.Keys(shorthand)) {
+		look(short)
+	}
+	return best
 }
 
 // editDistance counts the changes of one letter between a and b, up to limit.
@@ -258,13 +279,4 @@ func editDistance(a, b string, limit int) int {
 		}
 	}
 	return min(row[len(b)], limit)
-}
-
-// readable reports whether a file can be opened, with the system's reason.
-func readable(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
-	}
-	return b, nil
 }

@@ -1,18 +1,41 @@
 package settings
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
-// shorthand maps the short flags of `streamhouse server` to settings. --listen is
-// host:port and becomes the one PLAINTEXT listener.
+// source is what one place says: the flags, the variables or the file.
+type source struct {
+	set      map[string]value
+	faults   []error
+	warnings []string
+}
+
+func newSource() *source { return &source{set: make(map[string]value)} }
+
+func (s *source) fault(format string, args ...any) {
+	s.faults = append(s.faults, fmt.Errorf(format, args...))
+}
+
+func (s *source) warn(format string, args ...any) {
+	s.warnings = append(s.warnings, fmt.Sprintf(format, args...))
+}
+
+// put takes a setting by its long or its short name. A second value is a fault.
+func (s *source) put(name, raw string, origin Origin) {
+	name, raw = long(name, raw)
+	if old, ok := s.set[name]; ok {
+		s.fault("%s (%s): given already at %s", name, origin, old.origin)
+		return
+	}
+	s.set[name] = value{raw, origin}
+}
+
+// shorthand maps the short names of settings to the long ones, in flags, variables and
+// files alike.
 var shorthand = map[string]string{
 	"data":    "data.dir",
 	"http":    "http.listen",
@@ -21,19 +44,59 @@ var shorthand = map[string]string{
 	"listen":  "listeners",
 }
 
+// long is a setting under its long name. What listen says is an address or a port, and
+// becomes the one PLAINTEXT listener.
+func long(name, raw string) (string, string) {
+	if name == "listen" && !strings.Contains(raw, "://") {
+		if _, err := strconv.ParseUint(raw, 10, 16); err == nil {
+			raw = ":" + raw
+		}
+		raw = "PLAINTEXT://" + raw
+	}
+	if l, ok := shorthand[name]; ok {
+		name = l
+	}
+	return name, raw
+}
+
+// dataDir makes data.dir of Kafka's names for the same: log.dirs, or else log.dir. It
+// happens within one source, so that a stronger one overrides it whatever the name.
+func (s *source) dataDir() {
+	kafka, name := value{}, ""
+	for _, n := range []string{"log.dir", "log.dirs"} {
+		if v, ok := s.set[n]; ok {
+			kafka, name = v, n
+			delete(s.set, n)
+		}
+	}
+	if name == "" {
+		return
+	}
+	own, both := s.set["data.dir"]
+	switch dir := strings.TrimSpace(kafka.raw); {
+	case strings.Contains(dir, ","):
+		s.fault("%s (%s): %s are several folders; all data is kept in one, so name one", name, kafka.origin, dir)
+	case both && own.raw != dir:
+		s.fault("%s (%s): %s differs from data.dir=%s, which is the same setting; set one of them", name, kafka.origin, dir, own.raw)
+	default:
+		s.set["data.dir"] = value{dir, kafka.origin + Origin(", as "+name)}
+	}
+}
+
 // Usage is the text of `streamhouse server --help`.
 const Usage = `usage: streamhouse server [--config FILE] [--data DIR] [--listen HOST:PORT] [--http HOST:PORT]
                           [--bucket URL] [--journal file|object] [--NAME VALUE ...] [--print-config]
 
-  --config FILE         YAML file with settings by name
+  --config FILE         YAML file with settings by name, or Kafka's server.properties
   --data DIR            folder of the broker's own data (./data)
-  --listen HOST:PORT    where Kafka clients connect (:9092)
+  --listen HOST:PORT    where Kafka clients connect, or a port alone (:9092)
   --http HOST:PORT      health and metrics (localhost:8080)
   --bucket URL          file:///folder or s3://bucket/prefix?endpoint=http://host:port (a folder in the data folder)
   --journal KIND        file or object (file)
   --NAME VALUE          any setting by its name, for example --num.partitions 3
   --set NAME=VALUE      the same
   --print-config        show what is in force and where each value comes from, and exit
+  --version             print the version, and exit
 
 Every setting can also be an environment variable: num.partitions is STREAMHOUSE_NUM_PARTITIONS.
 A flag goes before a variable, a variable before the file. docs/configuration.md lists all settings.
@@ -47,161 +110,52 @@ const PrintConfig = "--print-config"
 
 // parseFlags reads the command line. The file's name comes apart, since the file is
 // read before the flags count. The error is ErrHelp only.
-func parseFlags(args []string) (set map[string]value, file value, faults []error, err error) {
-	set = make(map[string]value)
+func parseFlags(args []string) (s *source, file value, err error) {
+	s = newSource()
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "-h" || arg == "--help" {
-			return nil, file, nil, ErrHelp
+			return nil, file, ErrHelp
 		}
 		if arg == PrintConfig {
 			continue
 		}
 		name, raw, joined := strings.Cut(arg, "=")
 		if !strings.HasPrefix(name, "--") || len(name) < 3 {
-			faults = append(faults, fmt.Errorf("%s: not a flag; flags begin with two dashes", arg))
+			s.fault("%s: not a flag; flags begin with two dashes", arg)
 			continue
 		}
 		if !joined {
 			if i+1 == len(args) {
-				faults = append(faults, fmt.Errorf("%s: its value is missing", name))
+				s.fault("%s: its value is missing", name)
 				break
 			}
 			i++
 			raw = args[i]
 		}
-		origin := Origin("flag " + name)
-		name = name[2:]
-		if name == "set" {
-			var ok bool
-			if name, raw, ok = strings.Cut(raw, "="); !ok {
-				faults = append(faults, fmt.Errorf("--set %s: use --set name=value", name))
-				continue
-			}
-			origin = Origin("flag --set")
-		}
-		if name == "config" {
-			file = value{raw, origin}
+		if name == "--config" {
+			file = value{raw, "flag --config"}
 			continue
 		}
-		if name == "listen" {
-			raw = "PLAINTEXT://" + raw
-		}
-		if long, ok := shorthand[name]; ok {
-			name = long
-		}
-		if old, ok := set[name]; ok && old.raw != raw {
-			faults = append(faults, fmt.Errorf("%s: given twice, as %s and %s", name, old.origin, origin))
-		}
-		set[name] = value{raw, origin}
+		s.flag(name, raw)
 	}
-	return set, file, faults, nil
+	s.dataDir()
+	return s, file, nil
 }
 
-// envPrefix begins the names of the variables that are settings.
-const envPrefix = "STREAMHOUSE_"
-
-// fromEnvironment reads the variables. A name with underscores can mean several
-// settings with dots; the definitions decide, and none is invented.
-func fromEnvironment(environ []string) (map[string]value, []error) {
-	names := make(map[string]string)
-	for _, d := range all() {
-		names[envName(d.Name)] = d.Name
-	}
-	for short, long := range shorthand {
-		names[envName(short)] = long
-	}
-	names[envName("config")] = "config"
-	set := make(map[string]value)
-	var faults []error
-	for _, kv := range environ {
-		key, raw, ok := strings.Cut(kv, "=")
-		if !ok || !strings.HasPrefix(key, envPrefix) {
-			continue
-		}
-		name, known := names[key]
-		if !known {
-			faults = append(faults, unknown(strings.ToLower(strings.ReplaceAll(key[len(envPrefix):], "_", ".")), Origin("variable "+key)))
-			continue
-		}
-		if key == envName("listen") {
-			raw = "PLAINTEXT://" + raw
-		}
-		if err := put(set, name, value{raw, Origin("variable " + key)}); err != nil {
-			faults = append(faults, err)
+// flag takes one flag. The same one twice is no fault, unless the two differ.
+func (s *source) flag(name, raw string) {
+	origin := Origin("flag " + name)
+	if name = name[2:]; name == "set" {
+		var ok bool
+		if name, raw, ok = strings.Cut(raw, "="); !ok {
+			s.fault("--set %s: use --set name=value", name)
+			return
 		}
 	}
-	return set, faults
-}
-
-func envName(name string) string {
-	return envPrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name))
-}
-
-// fromFile reads a YAML file. Names may be flat ("num.partitions: 3") or nested
-// ("num: {partitions: 3}"), and a list is the same as its items with commas.
-func fromFile(file value) (map[string]value, error) {
-	text, err := readable(file.raw)
-	if err != nil {
-		return nil, err
+	name, raw = long(name, raw)
+	if old, ok := s.set[name]; ok && old.raw != raw {
+		s.fault("%s: given twice, as %s and %s", name, old.origin, origin)
 	}
-	var root, second yaml.Node
-	documents := yaml.NewDecoder(bytes.NewReader(text))
-	if err := documents.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("config: %s: %w", file.raw, err)
-	}
-	if err := documents.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("config: %s:%d: only one document is read; take the --- away", file.raw, second.Line)
-	}
-	set := make(map[string]value)
-	if len(root.Content) == 0 {
-		return set, nil
-	}
-	return set, flatten(file.raw, "", root.Content[0], set)
-}
-
-// flatten collects the scalars below n under their dotted names.
-func flatten(path, prefix string, n *yaml.Node, set map[string]value) error {
-	origin := Origin(path + ":" + strconv.Itoa(n.Line))
-	switch n.Kind {
-	case yaml.MappingNode:
-		var faults []error
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			name := n.Content[i].Value
-			if prefix != "" {
-				name = prefix + "." + name
-			}
-			faults = append(faults, flatten(path, name, n.Content[i+1], set))
-		}
-		return errors.Join(faults...)
-	case yaml.SequenceNode:
-		items := make([]string, 0, len(n.Content))
-		for _, c := range n.Content {
-			if c.Kind != yaml.ScalarNode {
-				return fmt.Errorf("%s (%s): a list holds plain values only", prefix, origin)
-			}
-			items = append(items, c.Value)
-		}
-		return put(set, prefix, value{strings.Join(items, ","), origin})
-	case yaml.ScalarNode:
-		if prefix == "" {
-			return fmt.Errorf("%s: settings are lines of the form name: value", origin)
-		}
-		if n.Tag == "!!null" {
-			return nil // a name without a value keeps its default
-		}
-		if long, ok := shorthand[prefix]; ok && prefix != "listen" {
-			prefix = long
-		}
-		return put(set, prefix, value{n.Value, origin})
-	}
-	return fmt.Errorf("%s (%s): anchors and aliases are not read", prefix, origin)
-}
-
-func put(set map[string]value, name string, v value) error {
-	if old, ok := set[name]; ok {
-		return fmt.Errorf("%s (%s): given already at %s", name, v.origin, old.origin)
-	}
-	set[name] = v
-	return nil
+	s.set[name] = value{raw, origin}
 }

@@ -71,6 +71,9 @@ var begunSettings = []begun{
 // shownBy are the other settings that act: what they do takes long, or cannot be seen
 // from outside by one request. Each is shown by a test: its folder and its name.
 var shownBy = map[string]string{
+	"controller.listener.names":        "server/settings TestKafkasOwnFile",
+	"log.dir":                          "server/settings TestLogDirs",
+	"log.dirs":                         "server/settings TestLogDirs",
 	"group.initial.rebalance.delay.ms": "coordinator/group TestInitialRebalanceDelay",
 	"group.max.size":                   "tests/compat TestAnswers", // the suite full
 	"listener.security.protocol.map":   "server/settings TestListeners",
