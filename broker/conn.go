@@ -35,7 +35,7 @@ type conn struct {
 
 	in      *wire.Input
 	out     *wire.Outbox
-	produce *api.ProduceStream // made with the first Produce
+	produce api.Stream // made with the first Produce
 	once    sync.Once
 }
 

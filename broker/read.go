@@ -105,9 +105,9 @@ func (c *conn) header() (*api.Request, error) {
 func (c *conn) serve(r *api.Request, start time.Time) error {
 	route := c.srv.routes.Route(r.Key, r.Version)
 	switch {
-	case route != nil && route.Stream != nil:
+	case route != nil && route.Streamer != nil:
 		if c.produce == nil {
-			c.produce = route.Stream.Open(c.out, &c.info)
+			c.produce = route.Streamer.Open(c.out, &c.info)
 		}
 		return c.produce.Serve(c.requests, r, c.in, start, c.srv.metrics.byKey[r.Key])
 	case route == nil && r.Key == protocol.KeyApiVersions:

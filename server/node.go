@@ -5,11 +5,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/broker"
 	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/broker/api/admin"
+	"github.com/streamhouse/streamhouse/broker/api/fetch"
+	"github.com/streamhouse/streamhouse/broker/api/groups"
+	"github.com/streamhouse/streamhouse/broker/api/produce"
+	"github.com/streamhouse/streamhouse/broker/api/transactional"
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/coordinator"
 	"github.com/streamhouse/streamhouse/coordinator/transactions"
@@ -87,28 +91,29 @@ func limits(b *config.Broker) broker.Limits {
 func (n *node) routes(b *config.Broker) *api.Routes {
 	t := &api.Routes{}
 	storage := api.OverLog(n.log)
-	t.Add(int16(kmsg.Produce), api.Route{Stream: &api.Producer{
+	produces := &produce.Handler{
 		Topics: n.catalog, Log: storage, Transactions: n.transactions, Verifies: n.verifies, Node: n.identity, Now: n.now,
-	}})
-	fetch := &api.Fetcher{
+	}
+	produces.Routes(t)
+	fetches := &fetch.Handlers{
 		Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now,
-		Sessions:  api.NewFetchSessions(int(b.Int("max.incremental.fetch.session.cache.slots"))),
+		Sessions:  fetch.NewSessions(int(b.Int("max.incremental.fetch.session.cache.slots"))),
 		MaxBytes:  int(b.Int("fetch.max.bytes")),
 		MaxMemory: b.Int("request.memory.bytes"),
 	}
-	t.Add(int16(kmsg.Fetch), api.Route{Framer: fetch.Fetch})
-	groups := &api.Groups{
+	fetches.Routes(t)
+	ofGroups := &groups.Handlers{
 		Coordinator: n.groups, Transactions: n.transactions, Verifies: n.verifies, TransactionIDs: n.transactions,
 		Topics: n.catalog, Node: n.identity, NewUUID: newUUID,
 	}
-	groups.Routes(t)
-	transactional := &api.Transactional{Coordinator: n.transactions, Topics: n.catalog}
-	transactional.Routes(t)
-	core := &api.Core{
+	ofGroups.Routes(t)
+	ofTransactions := &transactional.Handlers{Coordinator: n.transactions, Topics: n.catalog, ProducerIDs: n.producers}
+	ofTransactions.Routes(t)
+	others := &admin.Handlers{
 		Node: n.identity, Routes: t, Catalog: n.catalog, Log: storage,
-		ProducerIDs: n.producers, Transactions: n.transactions, Features: n.features, Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
+		Features: n.features, Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
 	}
-	core.Register(t)
+	others.Register(t)
 	return t
 }
 

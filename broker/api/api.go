@@ -1,10 +1,18 @@
-// Package api has one file per API key: a request comes in, a domain call is made, a
-// response goes out. Versions stop here; nothing below knows them.
+// Package api is what the handlers of requests share: the request, the route table, the
+// ports to log, topics and transactions, and how errors become codes. The handlers are in
+// the packages below, one file per API key:
 //
-// A file is headed by the versions served, what each of them changed, and what is
-// deliberately not done. Handlers get a body that was walked and decoded already;
-// Produce and Fetch have paths of their own (produce*.go, fetch*.go), because
-// records never pass through kmsg.
+//	produce        Produce
+//	fetch          Fetch, ListOffsets, OffsetForLeaderEpoch
+//	groups         classic groups, their offsets, FindCoordinator
+//	transactional  producer ids and transactions
+//	admin          topics, settings, and what is told about the cluster
+//
+// There a request comes in, a domain call is made, a response goes out. Versions stop
+// there; nothing below knows them. A file is headed by the versions served, what each of
+// them changed, and what is deliberately not done. Handlers get a body that was walked and
+// decoded already; Produce and Fetch have paths of their own, because records never pass
+// through kmsg.
 package api
 
 import (

@@ -7,9 +7,9 @@ import (
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
-// codeOf returns the code that a client is shown for err, nil being none. What has no
+// CodeOf returns the code that a client is shown for err, nil being none. What has no
 // code of its own is UNKNOWN_SERVER_ERROR.
-func codeOf(err error) protocol.Code {
+func CodeOf(err error) protocol.Code {
 	switch e := err.(type) {
 	case nil:
 		return protocol.None
@@ -28,8 +28,8 @@ func codeOf(err error) protocol.Code {
 	return protocol.UnknownServerError
 }
 
-// messageOf returns what err says besides its code, or nil.
-func messageOf(err error) *string {
+// MessageOf returns what err says besides its code, or nil.
+func MessageOf(err error) *string {
 	var e *protocol.Error
 	if errors.As(err, &e) {
 		return &e.Message

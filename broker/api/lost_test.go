@@ -18,17 +18,23 @@ func TestPartitionThatCannotBeOpened(t *testing.T) {
 		c := b.Dial()
 		b.Log.Lose(lost)
 		ask := func(key int16, request func() kmsg.Request, code func(kmsg.Response) int16) {
-			versions(t, key, func(t *testing.T, version int16) {
+			apitest.Versions(t, key, func(t *testing.T, version int16) {
 				req := request()
 				req.SetVersion(version)
-				is(t, protocol.Name(key), code(c.Call(req)), lost)
+				apitest.Is(t, protocol.Name(key), code(c.Call(req)), lost)
 			})
 		}
 		ask(protocol.KeyProduce, func() kmsg.Request {
-			return produceTo(9, "t", topic.ID, map[int32][]byte{0: batchOf(1, 10)})
-		}, func(r kmsg.Response) int16 { return onePart(t, r).ErrorCode })
-		ask(protocol.KeyFetch, func() kmsg.Request { return newFetcher(b, 12).request([]at{{topic, 0, 0}}, nil) },
-			func(r kmsg.Response) int16 { return flatParts(r.(*kmsg.FetchResponse))[0].ErrorCode })
+			return apitest.ProduceTo(9, "t", topic.ID, map[int32][]byte{0: apitest.Batch(1, 10)})
+		}, func(r kmsg.Response) int16 { return apitest.Produced(t, r).ErrorCode })
+		ask(protocol.KeyFetch, func() kmsg.Request {
+			req := kmsg.NewPtrFetchRequest()
+			req.MaxBytes, req.SessionEpoch = 1<<20, -1
+			p := kmsg.NewFetchRequestTopicPartition()
+			p.PartitionMaxBytes = 1 << 20
+			req.Topics = []kmsg.FetchRequestTopic{{Topic: "t", TopicID: topic.ID, Partitions: []kmsg.FetchRequestTopicPartition{p}}}
+			return req
+		}, func(r kmsg.Response) int16 { return r.(*kmsg.FetchResponse).Topics[0].Partitions[0].ErrorCode })
 		ask(protocol.KeyListOffsets, func() kmsg.Request {
 			req := kmsg.NewPtrListOffsetsRequest()
 			p := kmsg.NewListOffsetsRequestTopicPartition()
@@ -54,6 +60,8 @@ func TestPartitionThatCannotBeOpened(t *testing.T) {
 			req := kmsg.NewPtrDescribeProducersRequest()
 			req.Topics = []kmsg.DescribeProducersRequestTopic{{Topic: "t", Partitions: []int32{0}}}
 			return req
-		}, func(r kmsg.Response) int16 { return r.(*kmsg.DescribeProducersResponse).Topics[0].Partitions[0].ErrorCode })
+		}, func(r kmsg.Response) int16 {
+			return r.(*kmsg.DescribeProducersResponse).Topics[0].Partitions[0].ErrorCode
+		})
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -20,9 +21,24 @@ type Framer func(ctx context.Context, r *Request) (*wire.Frame, protocol.Code, e
 type Route struct {
 	Handler Handler
 	Framer  Framer
-	// Stream: the request is parsed as it arrives and answered when its last batch
+	// Streamer: the request is parsed as it arrives and answered when its last batch
 	// is durable. Produce alone is.
-	Stream *Producer
+	Streamer Streamer
+}
+
+// Streamer answers requests that are parsed as they arrive.
+type Streamer interface {
+	// Open begins on a connection whose answers go to out.
+	Open(out *wire.Outbox, conn *ConnInfo) Stream
+}
+
+// Stream is a Streamer on one connection. Its methods run on the connection's reader.
+type Stream interface {
+	// Serve reads one request from in, and pushes its answer, which may settle later.
+	// An error closes the connection.
+	Serve(ctx context.Context, r *Request, in *wire.Input, start time.Time, meter Meter) error
+	// Close ends it. What is in flight takes its course.
+	Close()
 }
 
 // Routes is the table of what this broker answers: what is not in it does not exist

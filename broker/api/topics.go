@@ -31,8 +31,8 @@ type Node struct {
 // Endpoint returns the address for clients of a listener.
 func (n *Node) Endpoint(listener string) Endpoint { return n.Advertised[listener] }
 
-// leaderEpoch is the epoch of a topic's partitions in this tenure.
-func (n *Node) leaderEpoch(t *catalog.Topic) int32 { return t.LeaderEpoch(n.StartEpoch) }
+// LeaderEpoch is the epoch of a topic's partitions in this tenure.
+func (n *Node) LeaderEpoch(t *catalog.Topic) int32 { return t.LeaderEpoch(n.StartEpoch) }
 
 // Topic is a topic as handlers see it.
 type Topic = catalog.Topic

@@ -7,7 +7,7 @@ var topicCodes = map[int16]map[int16]string{
 	19: {7: "create/no time", 17: "create/illegal name", 36: "create/exists", 37: "create/no partitions", 38: "create/no replicas",
 		39: "create/assigned to nobody", 40: "create-configs/retention.ms=soon", 42: "create/twice in one request",
 		44: "create/too many partitions", 29: noSecurity, 31: noSecurity, 41: oneBroker, 89: noQuotas},
-	20: {3: "delete/unknown", 7: "delete/no time", 42: "delete/twice", 73: "go broker/api TestDeleteTopics", 100: "delete/unknown id",
+	20: {3: "delete/unknown", 7: "delete/no time", 42: "delete/twice", 73: "go broker/api/admin TestDeleteTopics", 100: "delete/unknown id",
 		29: noSecurity, 41: oneBroker, 89: noQuotas},
 	37: {3: "partitions/unknown topic", 7: "partitions/no time", 37: "partitions/fewer", 39: "partitions/assigned to nobody",
 		42: "partitions/twice", 44: "partitions/too many", 29: noSecurity, 41: oneBroker, 60: oneBroker, 89: noQuotas},

@@ -13,6 +13,10 @@ import (
 
 	"github.com/streamhouse/streamhouse/broker"
 	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/broker/api/admin"
+	"github.com/streamhouse/streamhouse/broker/api/fetch"
+	"github.com/streamhouse/streamhouse/broker/api/produce"
+	"github.com/streamhouse/streamhouse/broker/api/transactional"
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/metadata/features"
@@ -30,7 +34,7 @@ type Broker struct {
 	Features *features.Levels
 	Node     *api.Node
 	Routes   *api.Routes
-	Sessions *api.FetchSessions
+	Sessions *fetch.Sessions
 	Registry *prometheus.Registry
 
 	t    testing.TB
@@ -120,7 +124,7 @@ func Start(t testing.TB, o Options) *Broker {
 	b := &Broker{
 		t: t, Log: NewLog(), Catalog: cat, Features: levels, Registry: prometheus.NewRegistry(), Routes: &api.Routes{},
 		Node:     &api.Node{ID: 1, ClusterID: "abcdefghijklmnopqrstuv", StartEpoch: 1, Advertised: map[string]api.Endpoint{}},
-		Sessions: api.NewFetchSessions(max(o.Slots, 1)),
+		Sessions: fetch.NewSessions(max(o.Slots, 1)),
 	}
 	if err := cat.Listen(ctx, catalog.Listener{Deleted: func(t *catalog.Topic) { b.Log.DropTopic(t.ID) }}); err != nil {
 		t.Fatal(err)
@@ -156,25 +160,27 @@ func (b *Broker) routes(o *Options) {
 	if o.Storage != nil {
 		storage = o.Storage
 	}
-	b.Routes.Add(protocol.KeyProduce, api.Route{Stream: &api.Producer{
+	produces := &produce.Handler{
 		Topics: b.Catalog, Log: storage, Node: b.Node, Now: time.Now,
 		Transactions: o.Transactions, Verifies: func() bool { return !o.Unverified },
-	}})
-	fetcher := &api.Fetcher{
+	}
+	produces.Routes(b.Routes)
+	fetches := &fetch.Handlers{
 		Topics: b.Catalog, Log: storage, Node: b.Node, Sessions: b.Sessions,
 		MaxBytes: 55 << 20, MaxMemory: 64 << 20, Now: time.Now,
 	}
-	b.Routes.Add(protocol.KeyFetch, api.Route{Framer: fetcher.Fetch})
 	if o.Coordinator == nil {
 		o.Coordinator = &Coordinator{Transactions: Transactions{Code: protocol.NotCoordinator}}
 	}
-	if !o.NoCore {
-		core := &api.Core{Node: b.Node, Routes: b.Routes, Catalog: b.Catalog, Log: storage, ProducerIDs: &producerIDs{},
-			Transactions: o.Coordinator, Features: b.Features,
+	if o.NoCore {
+		b.Routes.Add(protocol.KeyFetch, api.Route{Framer: fetches.Fetch})
+	} else {
+		fetches.Routes(b.Routes)
+		transactions := &transactional.Handlers{Coordinator: o.Coordinator, Topics: b.Catalog, ProducerIDs: &producerIDs{}}
+		transactions.Routes(b.Routes)
+		others := &admin.Handlers{Node: b.Node, Routes: b.Routes, Catalog: b.Catalog, Log: storage, Features: b.Features,
 			Dir: logDir{}, Loggers: &loggers{levels: map[string]string{"root": "INFO"}}, Now: time.Now, Logger: zap.NewNop()}
-		core.Register(b.Routes)
-		transactional := &api.Transactional{Coordinator: o.Coordinator, Topics: b.Catalog}
-		transactional.Routes(b.Routes)
+		others.Register(b.Routes)
 	}
 	if o.Routes != nil {
 		o.Routes(b.Routes)

@@ -10,7 +10,7 @@ import (
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
-// Coordinator is an api.TransactionCoordinator that answers everything with Code, and
+// Coordinator is a transactional.Coordinator that answers everything with Code, and
 // with Next where a producer is answered; it writes down what it was asked.
 type Coordinator struct {
 	Transactions

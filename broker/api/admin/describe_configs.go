@@ -1,0 +1,70 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
+)
+
+// DescribeConfigs (key 32), versions 1 to 4.
+//
+//	1  sources and synonyms (KIP-226)
+//	3  types and documentation (KIP-569)
+//	4  flexible
+//
+// Topics, the broker, all brokers (""), its loggers, client metrics subscriptions and
+// groups have configs.
+
+// DescribeConfigs shows settings.
+func (c *Handlers) DescribeConfigs(_ context.Context, r *api.Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.DescribeConfigsRequest)
+	resp := kmsg.NewPtrDescribeConfigsResponse()
+	resp.Resources = []kmsg.DescribeConfigsResponseResource{}
+	for i := range req.Resources {
+		want := &req.Resources[i]
+		out := kmsg.NewDescribeConfigsResponseResource()
+		out.ResourceType, out.ResourceName = want.ResourceType, want.ResourceName
+		out.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}
+		entries, err := c.describe(resource(want.ResourceType, want.ResourceName), want.ConfigNames)
+		out.ErrorMessage = new(string) // "" unless there is one, as in Kafka
+		if err != nil {
+			c.refuse(&out.ErrorCode, &out.ErrorMessage, err)
+		}
+		for j := range entries {
+			out.Configs = append(out.Configs, describeEntry(&entries[j], req))
+		}
+		resp.Resources = append(resp.Resources, out)
+	}
+	return resp, nil
+}
+
+func (c *Handlers) describe(r metadata.Resource, keys []string) ([]config.Entry, error) {
+	if r.Type == catalog.TypeBrokerLogger {
+		return c.describeLoggers(r.Name, keys)
+	}
+	return c.Catalog.Describe(r, keys)
+}
+
+func describeEntry(e *config.Entry, req *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {
+	o := kmsg.NewDescribeConfigsResponseResourceConfig()
+	o.Name, o.Value, o.ReadOnly, o.IsSensitive = e.Name, e.Value, e.ReadOnly, e.Sensitive
+	o.Source, o.ConfigType = kmsg.ConfigSource(e.Source), kmsg.ConfigType(e.Type)
+	o.IsDefault = e.Source == config.SourceDefault
+	o.ConfigSynonyms = []kmsg.DescribeConfigsResponseResourceConfigConfigSynonym{}
+	if req.IncludeSynonyms {
+		for _, s := range e.Synonyms {
+			y := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
+			y.Name, y.Value, y.Source = s.Name, s.Value, kmsg.ConfigSource(s.Source)
+			o.ConfigSynonyms = append(o.ConfigSynonyms, y)
+		}
+	}
+	if req.IncludeDocumentation || e.Source == config.SourceBrokerLogger { // "" for these, asked or not
+		o.Documentation = &e.Doc
+	}
+	return o
+}

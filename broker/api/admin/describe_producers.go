@@ -1,0 +1,63 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// DescribeProducers (key 61), version 0 (KIP-664): who wrote to a partition with a
+// producer id and is still remembered, and what transaction it has open.
+
+// DescribeProducers shows the producers of partitions.
+func (c *Handlers) DescribeProducers(ctx context.Context, r *api.Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.DescribeProducersRequest)
+	resp := kmsg.NewPtrDescribeProducersResponse()
+	resp.Topics = []kmsg.DescribeProducersResponseTopic{}
+	for i := range req.Topics {
+		want := &req.Topics[i]
+		t := c.Catalog.ByName(want.Topic)
+		out := kmsg.NewDescribeProducersResponseTopic()
+		out.Topic, out.Partitions = want.Topic, []kmsg.DescribeProducersResponseTopicPartition{}
+		for _, index := range want.Partitions {
+			p := kmsg.NewDescribeProducersResponseTopicPartition()
+			p.Partition, p.ActiveProducers = index, []kmsg.DescribeProducersResponseTopicPartitionActiveProducer{}
+			producers, err := c.producers(ctx, want.Topic, t, index)
+			c.refuse(&p.ErrorCode, &p.ErrorMessage, err)
+			p.ActiveProducers = append(p.ActiveProducers, producers...)
+			out.Partitions = append(out.Partitions, p)
+		}
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp, nil
+}
+
+func (c *Handlers) producers(ctx context.Context, name string, t *api.Topic, index int32) ([]kmsg.DescribeProducersResponseTopicPartitionActiveProducer, error) {
+	if err := catalog.CheckName(name); err != nil {
+		return nil, err
+	}
+	if t == nil {
+		return nil, errNoPartition
+	}
+	p, err := api.FindPartition(ctx, c.Log, c.Node, t, index, -1)
+	if err != nil {
+		return nil, err
+	}
+	var out []kmsg.DescribeProducersResponseTopicPartitionActiveProducer
+	for _, info := range p.Producers() {
+		a := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
+		a.ProducerID, a.ProducerEpoch = info.ID, int32(info.Epoch)
+		a.LastSequence, a.LastTimestamp = info.LastSequence, info.LastTimestamp
+		a.CoordinatorEpoch, a.CurrentTxnStartOffset = info.CoordinatorEpoch, info.TxnStartOffset
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// errNoPartition has the text that Kafka shows for UNKNOWN_TOPIC_OR_PARTITION by
+// itself.
+var errNoPartition = protocol.Errorf(protocol.UnknownTopicOrPartition, "This server does not host this topic-partition.")

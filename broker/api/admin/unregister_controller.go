@@ -1,0 +1,24 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// UnregisterController (key 94), version 0: the broker is the only controller.
+
+// UnregisterController refuses this broker and knows no other.
+func (c *Handlers) UnregisterController(_ context.Context, r *api.Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.UnregisterControllerRequest)
+	resp := kmsg.NewPtrUnregisterControllerResponse()
+	err := protocol.Errorf(protocol.ControllerIDNotRegistered, "Controller ID %d is not currently registered.", req.ControllerID)
+	if req.ControllerID == c.Node.ID {
+		err = protocol.Errorf(protocol.InvalidRequest, "Controller cannot unregister itself while it is active.")
+	}
+	c.refuse(&resp.ErrorCode, &resp.ErrorMessage, err)
+	return resp, nil
+}

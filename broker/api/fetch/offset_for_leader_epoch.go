@@ -1,0 +1,43 @@
+package fetch
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/broker/api"
+)
+
+// OffsetForLeaderEpoch (key 23), versions 2 to 4.
+//
+//	2  the client's leader epoch is checked (KIP-320); librdkafka sends only this one
+//	3  replica id, which is ignored: nobody follows this broker
+//	4  flexible
+
+// OffsetForLeaderEpoch tells where an epoch ended, so that a client can see whether
+// what it read is still there.
+func (h *Handlers) OffsetForLeaderEpoch(ctx context.Context, r *api.Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.OffsetForLeaderEpochRequest)
+	resp := kmsg.NewPtrOffsetForLeaderEpochResponse()
+	resp.Topics = []kmsg.OffsetForLeaderEpochResponseTopic{}
+	for i := range req.Topics {
+		want := &req.Topics[i]
+		topic := h.Topics.ByName(want.Topic)
+		out := kmsg.NewOffsetForLeaderEpochResponseTopic()
+		out.Topic = want.Topic
+		out.Partitions = make([]kmsg.OffsetForLeaderEpochResponseTopicPartition, len(want.Partitions))
+		for j := range want.Partitions {
+			w := &want.Partitions[j]
+			o := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+			o.Partition = w.Partition
+			p, err := api.FindPartition(ctx, h.Log, h.Node, topic, w.Partition, w.CurrentLeaderEpoch)
+			if err == nil {
+				o.LeaderEpoch, o.EndOffset = p.EpochEnd(w.LeaderEpoch)
+			}
+			o.ErrorCode = int16(api.CodeOf(err))
+			out.Partitions[j] = o
+		}
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp, nil
+}

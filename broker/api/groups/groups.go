@@ -1,0 +1,62 @@
+// Package groups has the handlers of classic groups and of committed offsets, one file per
+// API key; the rules are their coordinator's.
+package groups
+
+import (
+	"time"
+
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/coordinator"
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// Handlers answers the requests of the classic group protocol (KIP-62 and later) and
+// of its administration. It holds what they have in common.
+type Handlers struct {
+	Coordinator  *coordinator.Coordinator
+	Transactions api.Transactions
+	Verifies     func() bool // transaction.partition.verification.enable
+	// TransactionIDs finds the coordinator of a transactional id.
+	TransactionIDs api.TransactionFinder
+	Topics         api.Directory
+	Node           *api.Node
+	// NewUUID makes a random UUID in text form; member ids end in one.
+	NewUUID func() string
+}
+
+// Routes puts the group APIs into the table.
+func (g *Handlers) Routes(t *api.Routes) {
+	t.Handle(protocol.KeyOffsetCommit, g.OffsetCommit)
+	t.Handle(protocol.KeyOffsetFetch, g.OffsetFetch)
+	t.Handle(protocol.KeyFindCoordinator, g.FindCoordinator)
+	t.Handle(protocol.KeyJoinGroup, g.JoinGroup)
+	t.Handle(protocol.KeyHeartbeat, g.Heartbeat)
+	t.Handle(protocol.KeyLeaveGroup, g.LeaveGroup)
+	t.Handle(protocol.KeySyncGroup, g.SyncGroup)
+	t.Handle(protocol.KeyDescribeGroups, g.DescribeGroups)
+	t.Handle(protocol.KeyListGroups, g.ListGroups)
+	t.Handle(protocol.KeyDeleteGroups, g.DeleteGroups)
+	t.Handle(protocol.KeyOffsetDelete, g.OffsetDelete)
+	if g.Transactions != nil {
+		t.Handle(protocol.KeyTxnOffsetCommit, g.TxnOffsetCommit)
+	}
+}
+
+func millis(ms int32) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+// groupMessage is what newer versions say beside a group's error code; nil without
+// an error.
+func groupMessage(id string, code protocol.Code) *string {
+	var m string
+	switch code {
+	case protocol.None:
+		return nil
+	case protocol.GroupIDNotFound:
+		m = "Group " + id + " not found."
+	case protocol.NonEmptyGroup:
+		m = "Group " + id + " is not empty."
+	default:
+		m = "Group " + id + ": " + code.String()
+	}
+	return &m
+}

@@ -1,0 +1,111 @@
+package groups
+
+// OffsetCommit (key 8): versions 2-10.
+//
+//	v2     retention time for all offsets of the request
+//	v3     throttle time
+//	v4     throttling after the answer (KIP-219)
+//	v5     no retention time any more (KIP-211)
+//	v6     leader epoch of the committed offset (KIP-320)
+//	v7     static members (KIP-345)
+//	v8     flexible
+//	v9     GROUP_ID_NOT_FOUND instead of ILLEGAL_GENERATION for unknown groups (KIP-848)
+//	v10    topics by id (KIP-848)
+//
+// A group's error is repeated on each partition that exists; those that do not keep
+// their own. With no partition that exists the group is not looked at.
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/coordinator"
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// OffsetCommit stores offsets of a group.
+func (g *Handlers) OffsetCommit(ctx context.Context, r *api.Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.OffsetCommitRequest)
+	commit := &coordinator.Commit{
+		GroupID: req.Group, MemberID: req.MemberID, InstanceID: req.InstanceID,
+		Generation: req.Generation, Unknown: protocol.IllegalGeneration, Retention: -1,
+	}
+	if r.Version >= 9 {
+		commit.Unknown = protocol.GroupIDNotFound
+	}
+	if r.Version <= 4 && req.RetentionTimeMillis >= 0 {
+		commit.Retention = time.Duration(req.RetentionTimeMillis) * time.Millisecond
+	}
+	resp := kmsg.NewPtrOffsetCommitResponse()
+	resp.Topics = make([]kmsg.OffsetCommitResponseTopic, 0, len(req.Topics))
+	existing := g.commitTopics(r.Version, req, resp, commit)
+	if len(existing) == 0 {
+		return resp, nil
+	}
+	if code := g.Coordinator.CommitOffsets(ctx, commit); code != protocol.None {
+		for _, p := range existing {
+			p.ErrorCode = int16(code)
+		}
+	}
+	return resp, nil
+}
+
+// commitTopics fills the answer with what is known without the group, and the commit
+// with what is left. It returns the partitions of the answer that exist.
+func (g *Handlers) commitTopics(
+	version int16, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, commit *coordinator.Commit,
+) (existing []*kmsg.OffsetCommitResponseTopicPartition) {
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		if len(t.Partitions) == 0 {
+			continue // as in Kafka, not even named in the answer
+		}
+		topic, unknown := g.topic(version >= 10, t.Topic, t.TopicID)
+		out := kmsg.NewOffsetCommitResponseTopic()
+		out.Topic, out.TopicID = t.Topic, t.TopicID
+		out.Partitions = make([]kmsg.OffsetCommitResponseTopicPartition, len(t.Partitions))
+		for j := range t.Partitions {
+			in, p := &t.Partitions[j], &out.Partitions[j]
+			p.Default()
+			p.Partition = in.Partition
+			if !api.HasPartition(topic, in.Partition) {
+				p.ErrorCode = int16(unknown)
+				continue
+			}
+			existing = append(existing, p)
+			p.ErrorCode = int16(g.commitPartition(topic, in, commit))
+		}
+		resp.Topics = append(resp.Topics, out)
+	}
+	return existing
+}
+
+// topic finds a topic by id or by name, and says what its partitions get if they do
+// not exist.
+func (g *Handlers) topic(byID bool, name string, id [16]byte) (*api.Topic, protocol.Code) {
+	if !byID {
+		return g.Topics.ByName(name), protocol.UnknownTopicOrPartition
+	}
+	if t := g.Topics.ByID(id); t != nil {
+		return t, protocol.UnknownTopicOrPartition
+	}
+	return nil, protocol.UnknownTopicID
+}
+
+func (g *Handlers) commitPartition(t *api.Topic, in *kmsg.OffsetCommitRequestTopicPartition, commit *coordinator.Commit) protocol.Code {
+	o := coordinator.PartitionOffset{
+		Topic: t.Name, TopicID: t.ID, Partition: in.Partition,
+		Offset: in.Offset, LeaderEpoch: in.LeaderEpoch,
+	}
+	if in.Metadata != nil {
+		o.Metadata = *in.Metadata
+	}
+	if code := g.Coordinator.CheckMetadata(o.Metadata); code != protocol.None {
+		return code
+	}
+	commit.Offsets = append(commit.Offsets, o)
+	return protocol.None
+}

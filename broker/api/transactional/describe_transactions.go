@@ -1,0 +1,44 @@
+package transactional
+
+// DescribeTransactions (key 65): version 0 (KIP-664).
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/protocol"
+)
+
+// DescribeTransactions tells the states of transactional ids.
+func (x *Handlers) DescribeTransactions(_ context.Context, r *api.Request) (kmsg.Response, error) {
+	req := r.Body.(*kmsg.DescribeTransactionsRequest)
+	resp := kmsg.NewPtrDescribeTransactionsResponse()
+	resp.TransactionStates = []kmsg.DescribeTransactionsResponseTransactionState{}
+	for _, id := range req.TransactionalIDs {
+		resp.TransactionStates = append(resp.TransactionStates, x.describe(id))
+	}
+	return resp, nil
+}
+
+func (x *Handlers) describe(id string) kmsg.DescribeTransactionsResponseTransactionState {
+	out := kmsg.NewDescribeTransactionsResponseTransactionState()
+	out.TransactionalID = id
+	out.Topics = []kmsg.DescribeTransactionsResponseTransactionStateTopic{}
+	s, code := x.Coordinator.Describe(id)
+	out.ErrorCode = int16(code)
+	if code != protocol.None {
+		return out
+	}
+	out.State, out.TimeoutMillis, out.StartTimestamp = s.Status.String(), s.TimeoutMs, s.StartMs
+	out.ProducerID, out.ProducerEpoch = s.ProducerID, s.Epoch
+	for _, tp := range s.Partitions { // sorted
+		if n := len(out.Topics); n == 0 || out.Topics[n-1].Topic != tp.Topic {
+			out.Topics = append(out.Topics, kmsg.DescribeTransactionsResponseTransactionStateTopic{Topic: tp.Topic})
+		}
+		t := &out.Topics[len(out.Topics)-1]
+		t.Partitions = append(t.Partitions, tp.Partition)
+	}
+	return out
+}
