@@ -122,7 +122,7 @@ func (u *Upkeep) every(ctx context.Context, interval time.Duration, jobs ...job)
 // damaged says that something durable does not check, or that another process works
 // on the same bucket: trying again cannot help, and going on would carry it further.
 func damaged(err error) bool {
-	for _, final := range []error{journal.ErrDamaged, pack.ErrCorrupt, segment.ErrDamaged, ErrBehind, ErrForeign} {
+	for _, final := range []error{journal.ErrDamaged, pack.ErrCorrupt, segment.ErrDamaged, ErrBehind, ErrForeign, ErrOld, ErrTwin} {
 		if errors.Is(err, final) {
 			return true
 		}

@@ -101,9 +101,9 @@ func TestSweepNeverRunsBehind(t *testing.T) {
 	r.must(r.store.Intend(ctx, "segment/lost"))
 	r.must(r.bucket.Create(ctx, "segment/lost", bucket.Bytes([]byte("x"))))
 	r.clock.advance(r.upkeep.cfg.Grace)
-	newer := witness{r.start.ClusterID, r.start.Incarnation, 99}
+	newer := witness{r.start.ClusterID, r.start.Incarnation, 99, processID{9}, 1}
 	r.must(r.bucket.Create(ctx, newer.key(), bucket.Bytes(newer.encode())))
-	if err := r.upkeep.Sweep(ctx); !errors.Is(err, ErrBehind) {
+	if err := r.upkeep.Sweep(ctx); !errors.Is(err, ErrTwin) {
 		t.Fatalf("sweep gives %v", err)
 	}
 	if n := len(r.objects(segmentPrefix)); n != 1 {
