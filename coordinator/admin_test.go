@@ -109,7 +109,7 @@ func TestListAndDescribe(t *testing.T) {
 		}
 		d, code := h.DescribeGroup("live")
 		if code != protocol.None || d.Protocol != "range" || d.ProtocolType != "consumer" || len(d.Members) != 1 ||
-			d.Members[0].ClientHost != "/127.0.0.1" || string(d.Members[0].Assignment) != "for a" {
+			d.Members[0].ClientHost != "/127.0.0.1" || string(d.Members[0].Assignment) != share("a") {
 			t.Fatalf("%+v %v", d, code)
 		}
 		if d, code := h.DescribeGroup("nobody"); code != protocol.GroupIDNotFound || d.State != group.Dead {

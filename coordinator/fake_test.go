@@ -305,9 +305,9 @@ func (h *house) stable(id, member string) int32 {
 		h.t.Fatalf("join: %+v", r)
 	}
 	s := h.SyncGroup(context.Background(), id, &group.SyncRequest{
-		MemberID: r.MemberID, Generation: r.Generation, Assignments: map[string][]byte{r.MemberID: []byte("for " + r.MemberID)},
+		MemberID: r.MemberID, Generation: r.Generation, Assignments: map[string][]byte{r.MemberID: []byte(share(r.MemberID))},
 	})
-	if s.Code != protocol.None || string(s.Assignment) != "for "+member {
+	if s.Code != protocol.None || string(s.Assignment) != share(member) {
 		h.t.Fatalf("sync: %+v", s)
 	}
 	return r.Generation
@@ -369,3 +369,9 @@ func (h *house) generation(id string) int32 {
 }
 
 var errDisk = errors.New("disk on fire")
+
+// share is the assignment of a member: one of no partitions, with the member's name as
+// user data.
+func share(member string) string {
+	return "\x00\x00\x00\x00\x00\x00\x00\x00\x00" + string(rune(len("for "+member))) + "for " + member
+}

@@ -70,8 +70,12 @@ func (s *shard) adopt(p Partition, groups map[string]*entry) {
 	now := s.now()
 	s.began, s.nextExpiry = now, now.Add(s.coordinator.opts.RetentionCheck)
 	s.ready, s.sweep, s.partition = true, true, p
-	for _, e := range groups {
+	for id, e := range groups {
 		s.insert(e)
+		for _, what := range e.group.Damage() {
+			s.coordinator.opts.Logger.Warn("a stored group is damaged and rebalances",
+				zap.String("group", id), zap.String("damaged", what), zap.Int32("partition", s.id.Partition))
+		}
 		for _, producer := range e.offsets.Producers() {
 			s.joined(producer, e)
 		}

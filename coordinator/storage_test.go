@@ -121,7 +121,7 @@ func TestCrashOverTheRealLog(t *testing.T) {
 	if join.Code != protocol.None {
 		t.Fatal(join.Code)
 	}
-	sync1 := b.SyncGroup(t.Context(), "live", &group.SyncRequest{MemberID: "a", Generation: join.Generation, Assignments: map[string][]byte{"a": {1}}})
+	sync1 := b.SyncGroup(t.Context(), "live", &group.SyncRequest{MemberID: "a", Generation: join.Generation, Assignments: map[string][]byte{"a": []byte(share("a"))}})
 	if sync1.Code != protocol.None {
 		t.Fatal(sync1.Code)
 	}

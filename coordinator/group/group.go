@@ -58,6 +58,8 @@ type Group struct {
 	initial      *initialDelay // set while joinDeadline is the initial rebalance's
 	syncDeadline time.Time
 
+	damage []string // in the record that it was loaded from
+
 	unstored bool // the group was made by a JoinGroup and has no record yet
 	token    uint64
 	stores   map[uint64]storing

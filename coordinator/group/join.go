@@ -1,6 +1,8 @@
 package group
 
 import (
+	"bytes"
+	"slices"
 	"time"
 
 	"github.com/streamhouse/streamhouse/protocol"
@@ -156,17 +158,27 @@ func (g *Group) addAndRebalance(now time.Time, fx *Effects, r *JoinRequest, id s
 	g.add(&member{
 		id: id, instance: r.InstanceID, clientID: r.ClientID, clientHost: r.ClientHost,
 		sessionTimeout: r.SessionTimeout, rebalanceTimeout: r.RebalanceTimeout,
-		protocols: r.Protocols, joining: w, fresh: true,
+		protocols: kept(r.Protocols), joining: w, fresh: true,
 		deadline: now.Add(newMemberJoinTimeout),
 	}, r.ProtocolType)
 	g.rebalanceOrComplete(now, fx)
+}
+
+// kept copies protocols: their metadata lies in the request, all of which it would keep in
+// memory.
+func kept(protocols []Protocol) []Protocol {
+	own := slices.Clone(protocols)
+	for i := range own {
+		own[i].Metadata = bytes.Clone(own[i].Metadata)
+	}
+	return own
 }
 
 // update takes over what a member says of itself when it joins again. A JoinGroup
 // of it that still waits was given up by the client; it is answered all the same.
 func (g *Group) update(fx *Effects, m *member, r *JoinRequest, w Waiter) {
 	g.count(m, -1)
-	m.protocols = r.Protocols
+	m.protocols = kept(r.Protocols)
 	g.count(m, 1)
 	m.rebalanceTimeout, m.sessionTimeout = r.RebalanceTimeout, r.SessionTimeout
 	m.clientID, m.clientHost = r.ClientID, r.ClientHost

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -70,7 +71,7 @@ func millis(d time.Duration) int32 {
 }
 
 // Load makes the group that a record describes: stable if it has members. Sessions
-// do not run before Loaded.
+// do not run before Loaded. The group keeps nothing of v.
 func Load(id string, cfg *Config, v *kmsg.GroupMetadataValue) (*Group, error) {
 	g := New(id, cfg, time.Time{}, true)
 	g.previous, g.stamp = Dead, v.CurrentStateTimestamp
@@ -94,6 +95,7 @@ func Load(id string, cfg *Config, v *kmsg.GroupMetadataValue) (*Group, error) {
 	if len(g.members) > 0 {
 		g.state = Stable
 	}
+	g.mend()
 	if g.byID[g.leader] == nil {
 		g.leader = ""
 		if len(g.members) > 0 {
@@ -113,19 +115,20 @@ func loadedMember(v *kmsg.GroupMetadataValue, m *kmsg.GroupMetadataValueMember) 
 		id: m.MemberID, instance: m.InstanceID, clientID: m.ClientID, clientHost: m.ClientHost,
 		sessionTimeout:   time.Duration(m.SessionTimeoutMillis) * time.Millisecond,
 		rebalanceTimeout: time.Duration(rebalance) * time.Millisecond,
-		protocols:        []Protocol{{Name: *v.Protocol, Metadata: m.Subscription}},
-		assignment:       m.Assignment,
+		protocols:        []Protocol{{Name: *v.Protocol, Metadata: bytes.Clone(m.Subscription)}},
+		assignment:       bytes.Clone(m.Assignment),
 	}
 }
 
 // Loaded starts the sessions of a group that was read from the log. A group above
-// group.max.size rebalances, so that its last members are turned away.
+// group.max.size rebalances, so that its last members are turned away, and so does one
+// whose record was damaged.
 func (g *Group) Loaded(now time.Time) Effects {
 	var fx Effects
 	for _, m := range g.members {
 		m.touch(now)
 	}
-	if len(g.members) > g.cfg.MaxSize {
+	if len(g.members) > g.cfg.MaxSize || len(g.damage) > 0 {
 		g.prepare(now, &fx)
 	}
 	return fx
@@ -156,7 +159,7 @@ func offsetKey(id, topic string, partition int32) []byte {
 
 // Decoded is a record of __consumer_offsets that was read. A record with a topic is
 // about an offset, else it is about the group; without Offset or Group value it
-// removes its key.
+// removes its key. Bytes in Group are those of the record and valid as long as it is.
 type Decoded struct {
 	ID        string
 	IsOffset  bool

@@ -38,7 +38,7 @@ func TestStaticMemberComesBack(t *testing.T) {
 				t.Fatalf("%+v", r)
 			}
 			w.state(Stable, 1)
-			if s := w.synced(w.sync(SyncRequest{MemberID: "new", InstanceID: ptr("i-" + c.member), Generation: 1})); string(s.Assignment) != "for "+c.member {
+			if s := w.synced(w.sync(SyncRequest{MemberID: "new", InstanceID: ptr("i-" + c.member), Generation: 1})); string(s.Assignment) != share(c.member) {
 				t.Fatalf("the assignment was not kept: %+v", s)
 			}
 			d := w.g.Describe().Members
@@ -54,7 +54,7 @@ func TestStaticMemberComesBack(t *testing.T) {
 			last, _, _ := Decode(w.log[len(w.log)-1])
 			found := false
 			for _, m := range last.Group.Members {
-				found = found || m.MemberID == "new" && bytes.Equal(m.Assignment, []byte("for "+c.member))
+				found = found || m.MemberID == "new" && bytes.Equal(m.Assignment, []byte(share(c.member)))
 			}
 			if !found || last.Group.Generation != 1 {
 				t.Fatalf("record: %+v", last.Group)
@@ -183,7 +183,7 @@ func TestStaticReplacementThatCannotBeStored(t *testing.T) {
 	if w.g.leader != "a" || w.g.byID["a"].clientID != "client" || w.g.Heartbeat(w.now, "a", ptr("i-a"), 1) != protocol.None {
 		t.Fatal("the old member id is not back")
 	}
-	if string(w.g.byID["a"].assignment) != "for a" {
+	if string(w.g.byID["a"].assignment) != share("a") {
 		t.Fatal("the assignment is gone")
 	}
 }

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/streamhouse/streamhouse/protocol"
@@ -43,7 +44,8 @@ func (g *Group) storeEmpty(fx *Effects) {
 func (g *Group) storeAssignment(fx *Effects, assignments map[string][]byte) {
 	all := make(map[string][]byte, len(g.members))
 	for _, m := range g.members {
-		all[m.id] = assignments[m.id] // nil, that is empty, if the leader left it out
+		// A copy of the request's; nil, that is empty, if the leader left it out.
+		all[m.id] = bytes.Clone(assignments[m.id])
 	}
 	g.store(fx, storing{kind: storesAssignment, assignments: all}, g.record(all))
 }

@@ -158,7 +158,7 @@ func (w *world) assignAll() {
 	w.t.Helper()
 	all := map[string][]byte{}
 	for _, m := range w.g.members {
-		all[m.id] = []byte("for " + m.id)
+		all[m.id] = []byte(share(m.id))
 	}
 	for _, m := range append([]*member(nil), w.g.members...) {
 		r := SyncRequest{MemberID: m.id, Generation: w.g.generation}
@@ -229,4 +229,10 @@ func protocols(names ...string) []Protocol {
 		list = append(list, Protocol{Name: n, Metadata: subscription("", "t")})
 	}
 	return list
+}
+
+// share is the assignment of a member: one of no partitions, with the member's name as
+// user data.
+func share(member string) string {
+	return "\x00\x00\x00\x00\x00\x00\x00\x00\x00" + string(rune(len("for "+member))) + "for " + member
 }
