@@ -37,6 +37,10 @@ type Start struct {
 
 // Cluster keeps identity and counters.
 type Cluster interface {
+	// Identity returns what the next Begin will return, and counts nothing: a start
+	// that is refused leaves no trace in the counter. The first call of all makes the
+	// cluster's id.
+	Identity(ctx context.Context) (Start, error)
 	// Begin counts one more start and returns who we are.
 	Begin(ctx context.Context) (Start, error)
 	// AllocateProducerIDs reserves n ids, durably, and returns the first. No id is
@@ -141,16 +145,41 @@ type Registration struct {
 	// States: Block 0 with BlockLen > 0 means this segment. A state whose NextOffset
 	// is that of the stored one only moves the block.
 	States []State
-	// Journal is the volume that this seal makes superfluous (0: none). It is
-	// remembered, so that a start after a crash releases it instead of sealing it
-	// twice.
-	Journal uint64
-	// Merged are further volumes that the same segment makes superfluous: closed
-	// epochs of an object journal are sealed together.
-	Merged []uint64
+	// Volumes are those of the journal that this seal makes superfluous: one, or
+	// several closed epochs of an object journal. They are remembered, so that a start
+	// after a crash releases them instead of sealing them twice.
+	Volumes []Volume
 	// Replaces: slices of these partitions at or below the given offset are removed
 	// in the same transaction, since the new slices hold what is left of them.
 	Replaces map[pack.PartitionID]int64
+}
+
+// Volume names a volume of the journal. The number alone does not: a journal that was
+// lost, or replaced by an older copy of itself, would count it out once more.
+type Volume struct {
+	Number uint64 // from 1; 0: none
+	Nonce  pack.Nonce
+}
+
+// Volumes is what the store knows of the journal, so that neither goes on without the
+// other: which volume was begun last, and which are sealed.
+type Volumes interface {
+	// BeginVolume remembers a volume that is about to take its first pack as the newest
+	// one. It may be repeated. ErrConflict if a newer one is remembered, or another one
+	// of that number.
+	BeginVolume(ctx context.Context, v Volume) error
+	// NewestVolumes returns the volume that was begun last, which is zero if none ever
+	// was, and the highest number that was ever registered, 0 if none was.
+	NewestVolumes(ctx context.Context) (begun Volume, registered uint64, err error)
+	// Registered says whether the journal volume was sealed already. Stores of the
+	// first version did not keep nonces: a volume registered there is known by its
+	// number.
+	Registered(ctx context.Context, v Volume) (bool, error)
+	// ForgetNameless forgets the registered volumes that are known by their numbers
+	// alone: where a journal has counted those out again they would be taken for
+	// sealed. What was sealed of them is found by its offsets when they are sealed
+	// once more.
+	ForgetNameless(ctx context.Context) error
 }
 
 // Segments keeps sealed objects, who lies in them, and partition states.
@@ -162,8 +191,6 @@ type Segments interface {
 	// no intent, so the sweeper may be deleting the object; or a state's next offset
 	// would go back; or a slice overlaps another one of its partition.
 	Register(ctx context.Context, r Registration) (SegmentID, error)
-	// Registered says whether the journal volume was sealed already.
-	Registered(ctx context.Context, journal uint64) (bool, error)
 	// Partition returns the slices of a partition in offset order and its state; a
 	// partition never sealed has a zero state with its ID.
 	Partition(ctx context.Context, id pack.PartitionID) ([]Slice, State, error)
@@ -192,5 +219,6 @@ type Store interface {
 	Topics
 	Configs
 	Segments
+	Volumes
 	Close() error
 }

@@ -38,7 +38,8 @@ type Store struct {
 	states      map[pack.PartitionID]metadata.State
 	logStarts   map[pack.PartitionID]int64
 	intents     map[string]time.Time
-	volumes     map[uint64]bool
+	volumes     map[uint64]pack.Nonce // sealed ones
+	begun       metadata.Volume
 }
 
 var _ metadata.Store = (*Store)(nil)
@@ -59,25 +60,39 @@ func New(now func() time.Time) *Store {
 		states:    map[pack.PartitionID]metadata.State{},
 		logStarts: map[pack.PartitionID]int64{},
 		intents:   map[string]time.Time{},
-		volumes:   map[uint64]bool{},
+		volumes:   map[uint64]pack.Nonce{},
 	}
 }
 
 // Close does nothing: the store can be used again, as a database can be opened again.
 func (s *Store) Close() error { return nil }
 
+// Identity returns what Begin will.
+func (s *Store) Identity(context.Context) (metadata.Start, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.makeCluster()
+	next := s.start
+	next.Epoch++
+	return next, nil
+}
+
 // Begin counts a start.
 func (s *Store) Begin(context.Context) (metadata.Start, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.makeCluster()
+	s.start.Epoch++
+	return s.start, nil
+}
+
+func (s *Store) makeCluster() {
 	if s.start.ClusterID == "" {
 		var b [16]byte
 		rand.Read(b[:]) // never fails, see its documentation
 		s.start.ClusterID = base64.RawURLEncoding.EncodeToString(b[:])
 		s.start.Incarnation = 1
 	}
-	s.start.Epoch++
-	return s.start, nil
 }
 
 // AllocateProducerIDs reserves n ids.

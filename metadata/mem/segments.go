@@ -50,10 +50,8 @@ func (s *Store) Register(_ context.Context, r metadata.Registration) (metadata.S
 	delete(s.intents, seg.Key)
 	maps.Copy(s.slices, lists)
 	maps.Copy(s.states, states)
-	for _, v := range append([]uint64{r.Journal}, r.Merged...) {
-		if v != 0 {
-			s.volumes[v] = true
-		}
+	for _, v := range r.Volumes {
+		s.volumes[v.Number] = v.Nonce
 	}
 	return id, nil
 }
@@ -110,13 +108,6 @@ func (s *Store) newStates(id metadata.SegmentID, r metadata.Registration) (map[p
 		out[x.ID] = x
 	}
 	return out, nil
-}
-
-// Registered looks for a volume.
-func (s *Store) Registered(_ context.Context, journal uint64) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.volumes[journal], nil
 }
 
 // Partition returns slices and state.

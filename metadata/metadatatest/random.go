@@ -93,7 +93,7 @@ func (c *changes) change(i int) {
 
 // registration appends to some partitions, and merges or breaks a rule now and then.
 func (c *changes) registration(i int) metadata.Registration {
-	r := metadata.Registration{Segment: metadata.Segment{Key: fmt.Sprint("k", i)}, Journal: uint64(i), Replaces: map[pack.PartitionID]int64{}}
+	r := metadata.Registration{Segment: metadata.Segment{Key: fmt.Sprint("k", i)}, Volumes: []metadata.Volume{volume(uint64(i))}, Replaces: map[pack.PartitionID]int64{}}
 	for _, id := range c.ids {
 		if c.rand.IntN(3) > 0 {
 			continue

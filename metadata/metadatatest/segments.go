@@ -101,7 +101,7 @@ func testRegisterRefused(t *testing.T, h *Harness) {
 		if err := s.Intend(ctx, name); err != nil {
 			t.Fatal(err)
 		}
-		r.Segment.Key, r.Journal = name, 5
+		r.Segment.Key, r.Volumes = name, []metadata.Volume{volume(5)}
 		if id, err := s.Register(ctx, r); !errors.Is(err, metadata.ErrConflict) {
 			t.Errorf("%s: %d, %v", name, id, err)
 		}
@@ -109,7 +109,7 @@ func testRegisterRefused(t *testing.T, h *Harness) {
 	if got := offsets(t, s, other.ID); len(got) != 0 {
 		t.Errorf("half a registration: %v", got)
 	}
-	if done, err := s.Registered(ctx, 5); err != nil || done {
+	if done, err := s.Registered(ctx, volume(5)); err != nil || done {
 		t.Errorf("volume: %v, %v", done, err)
 	}
 	if got := offsets(t, s, p); !slices.Equal(got, []int64{10}) {
@@ -194,18 +194,6 @@ func testRegisterReplaces(t *testing.T, h *Harness) {
 	}
 	if got := garbage(t, s); len(got) != 5 {
 		t.Errorf("garbage %v", got)
-	}
-}
-
-func testVolumes(t *testing.T, h *Harness) {
-	const big = 1<<63 + 5
-	register(t, h.Store, "a", metadata.Registration{Journal: 7, Merged: []uint64{9, big, 7, 0}})
-	for s := range beforeAndAfter(t, h) {
-		for v, want := range map[uint64]bool{7: true, 9: true, big: true, 8: false, 0: false, 5: false} {
-			if got, err := s.Registered(t.Context(), v); err != nil || got != want {
-				t.Errorf("volume %d: %v, %v", v, got, err)
-			}
-		}
 	}
 }
 

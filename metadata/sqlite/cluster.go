@@ -16,11 +16,29 @@ import (
 // within minutes of its seal, so an older one is not asked for any more.
 const volumesKept = 100000
 
+// Identity returns what Begin will, and makes the cluster's id if there is none.
+func (s *Store) Identity(ctx context.Context) (start metadata.Start, err error) {
+	err = s.update(ctx, "identity", func(ctx context.Context, tx *sql.Tx) error {
+		if err := makeCluster(ctx, tx); err != nil {
+			return err
+		}
+		row := tx.QueryRowContext(ctx, `SELECT cluster_id, epoch + 1, incarnation FROM cluster`)
+		return row.Scan(&start.ClusterID, &start.Epoch, &start.Incarnation)
+	})
+	return start, err
+}
+
+func makeCluster(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO cluster (one, cluster_id, epoch, incarnation, next_producer, next_segment)
+		VALUES (1, ?, 0, 1, 0, 1) ON CONFLICT DO NOTHING`, newClusterID())
+	return err
+}
+
 // Begin counts a start, makes the cluster's id at the first one, and drops what no
 // start needs any more.
 func (s *Store) Begin(ctx context.Context) (start metadata.Start, err error) {
 	err = s.update(ctx, "begin", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO cluster VALUES (1, ?, 0, 1, 0, 1) ON CONFLICT DO NOTHING`, newClusterID())
+		err := makeCluster(ctx, tx)
 		if err != nil {
 			return err
 		}

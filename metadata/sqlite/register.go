@@ -73,7 +73,7 @@ func (g *registration) run(ctx context.Context, r metadata.Registration) error {
 	if err := g.states(ctx, r.States); err != nil {
 		return err
 	}
-	if err := g.volumes(ctx, append([]uint64{r.Journal}, r.Merged...)); err != nil {
+	if err := g.volumes(ctx, r.Volumes); err != nil {
 		return err
 	}
 	return g.count(ctx)
@@ -242,18 +242,6 @@ func (g *registration) gone(ctx context.Context, id pack.TopicID) (bool, error) 
 	n, err := changed(res, err)
 	g.deleted[id] = n > 0
 	return n > 0, err
-}
-
-func (g *registration) volumes(ctx context.Context, list []uint64) error {
-	for _, v := range list {
-		if v == 0 {
-			continue
-		}
-		if _, err := g.tx.ExecContext(ctx, `INSERT INTO volumes VALUES (?) ON CONFLICT DO NOTHING`, volumeID(v)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // count brings the segments' counts of references up to date.

@@ -89,6 +89,10 @@ CREATE TABLE intents (
 CREATE TABLE volumes (
 	id INTEGER PRIMARY KEY -- the journal's number, as a signed integer
 ) STRICT;
+`, `
+ALTER TABLE volumes ADD COLUMN nonce BLOB; -- NULL: registered by version 1
+ALTER TABLE cluster ADD COLUMN volume INTEGER NOT NULL DEFAULT 0; -- of the journal, begun last, as a signed integer; 0: not known
+ALTER TABLE cluster ADD COLUMN volume_nonce BLOB NOT NULL DEFAULT x'';
 `}
 
 // migrate brings the schema up to date. A file of another program or of a later

@@ -32,13 +32,6 @@ func (s *Store) Intend(ctx context.Context, key string) error {
 	return nil
 }
 
-// Registered looks for a volume.
-func (s *Store) Registered(ctx context.Context, journal uint64) (bool, error) {
-	var n int
-	err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM volumes WHERE id = ?`, volumeID(journal)).Scan(&n)
-	return n > 0, s.wrap("volume", err)
-}
-
 // Partition returns slices and state, both of one moment.
 func (s *Store) Partition(ctx context.Context, id pack.PartitionID) ([]metadata.Slice, metadata.State, error) {
 	state := metadata.State{ID: id}

@@ -44,10 +44,11 @@ type Ref struct {
 // Info describes a volume.
 type Info struct {
 	ID       VolumeID
-	FirstSeq uint64 // sequence of its first pack
-	LastSeq  uint64 // of its last durable pack; FirstSeq-1 if it has none
-	Bytes    int64  // up to the end of the last durable pack
-	Closed   bool   // it has an end mark: immutable from now on
+	Nonce    pack.Nonce // random: two volumes of one number are told apart by it
+	FirstSeq uint64     // sequence of its first pack
+	LastSeq  uint64     // of its last durable pack; FirstSeq-1 if it has none
+	Bytes    int64      // up to the end of the last durable pack
+	Closed   bool       // it has an end mark: immutable from now on
 	Created  time.Time
 }
 

@@ -62,7 +62,7 @@ func (u *Upkeep) closedVolumes(ctx context.Context) ([]journal.Info, error) {
 			break
 		}
 		if v.LastSeq >= v.FirstSeq {
-			done, err := u.cfg.Store.Registered(ctx, uint64(v.ID))
+			done, err := u.cfg.Store.Registered(ctx, rowOf(v))
 			if err != nil {
 				return nil, fmt.Errorf("ask for journal volume %d: %w", v.ID, err)
 			}
@@ -83,6 +83,11 @@ func (u *Upkeep) closedVolumes(ctx context.Context) ([]journal.Info, error) {
 		}
 	}
 	return group, nil
+}
+
+// rowOf is how the metadata store knows a volume.
+func rowOf(v journal.Info) metadata.Volume {
+	return metadata.Volume{Number: uint64(v.ID), Nonce: v.Nonce}
 }
 
 // adopts says whether a volume can become a segment as it is.
@@ -113,44 +118,6 @@ func (u *Upkeep) switchReaders(ctx context.Context, v journal.Info) error {
 	return nil
 }
 
-// slicesOf finds the slices that hold what is left of a registered volume.
-func (u *Upkeep) slicesOf(ctx context.Context, v journal.Info) ([]metadata.Slice, error) {
-	if v.LastSeq < v.FirstSeq {
-		return nil, nil
-	}
-	c, err := u.openContents(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	ends := make(map[pack.PartitionID]int64)
-	err = c.packs(ctx, func(pos int64, index *pack.Index) error {
-		for id, x := range index.Extents(pos) {
-			ends[id] = x.LastOffset
-		}
-		return nil
-	})
-	if err = errors.Join(err, c.close()); err != nil {
-		return nil, err
-	}
-	var found []metadata.Slice
-	for id, end := range ends {
-		slices, _, err := u.cfg.Store.Partition(ctx, id)
-		if errors.Is(err, metadata.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range slices {
-			if s.LastOffset >= end {
-				found = append(found, s)
-				break
-			}
-		}
-	}
-	return found, nil
-}
-
 // sealVolumes makes one segment of the volumes and registers it.
 func (u *Upkeep) sealVolumes(ctx context.Context, group []journal.Info) error {
 	began := u.cfg.Now()
@@ -161,9 +128,9 @@ func (u *Upkeep) sealVolumes(ctx context.Context, group []journal.Info) error {
 	if err != nil {
 		return err
 	}
-	reg := metadata.Registration{Segment: metadata.Segment{Key: key, Bytes: size}, Journal: uint64(last.ID)}
-	for _, v := range group[:len(group)-1] {
-		reg.Merged = append(reg.Merged, uint64(v.ID))
+	reg := metadata.Registration{Segment: metadata.Segment{Key: key, Bytes: size}}
+	for _, v := range group {
+		reg.Volumes = append(reg.Volumes, rowOf(v))
 	}
 	if err := u.registerSealed(ctx, group, reg); err != nil {
 		return err

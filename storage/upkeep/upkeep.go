@@ -90,6 +90,8 @@ type Topics interface {
 // Store is the part of the metadata store that upkeep uses.
 type Store interface {
 	metadata.Segments
+	// Registered says whether a journal volume was sealed already.
+	Registered(ctx context.Context, v metadata.Volume) (bool, error)
 	// Deleted says whether a topic id has a tombstone.
 	Deleted(ctx context.Context, id metadata.TopicID) (bool, error)
 	Get(ctx context.Context, name string) ([]byte, error)

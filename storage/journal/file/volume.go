@@ -78,6 +78,7 @@ func (v *volume) extend(seq uint64, crc uint32, end int64) {
 func (v *volume) info() journal.Info {
 	return journal.Info{
 		ID:       v.id,
+		Nonce:    v.nonce,
 		FirstSeq: v.header.PrevSeq + 1,
 		LastSeq:  v.lastSeq,
 		Bytes:    v.end(),

@@ -132,6 +132,7 @@ func (e *epoch) extend(seq uint64, crc uint32, size int64) {
 func (e *epoch) info() journal.Info {
 	return journal.Info{
 		ID:       journal.VolumeID(e.id()),
+		Nonce:    e.header.Nonce,
 		FirstSeq: e.header.PrevSeq + 1,
 		LastSeq:  e.lastSeq,
 		Bytes:    e.bytes,
