@@ -44,7 +44,7 @@ func serverHTTP() []Def {
 		def("log.format", String, "console", oneOf("console", "json"),
 			"How lines are logged: for people or for machines.").acts().anyCase(),
 		def("shutdown.timeout.ms", Long, "30000", atLeast(0),
-			"Milliseconds after a stop signal within which requests are answered and the broker leaves.").acts(),
+			"Milliseconds after a stop signal within which requests are answered and the broker leaves. If that is not enough the process ends as if killed, with exit code 3; nothing acknowledged is lost.").acts(),
 	}
 }
 

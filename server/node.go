@@ -30,6 +30,7 @@ import (
 // node is a broker in the making: its parts, each made from those before it.
 type node struct {
 	settings *settings.Settings
+	seams    Seams
 	stores   *stores
 	logger   *zap.Logger
 	levels   *logging.Levels
@@ -48,7 +49,9 @@ type node struct {
 	identity     *api.Node
 	network      *broker.Server
 	http         *httpd.Server
-	ready        atomic.Bool
+
+	parts   *running
+	serving atomic.Bool // clients can connect
 }
 
 // network is the broker package's view of the settings.

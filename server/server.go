@@ -5,7 +5,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,58 +47,114 @@ const sealAtStopMax = 10 * time.Second
 // Run starts the broker, serves until ctx ends, and stops in order: listeners
 // drain, coordinators write what they have, the log makes durable what it took, the
 // journal is marked as cleanly stopped. ready is called once clients can connect.
+//
+// An error that wraps ErrCutOff means that the stop ran out of time: parts of the broker
+// still run, and the caller ends the process at once.
 func Run(ctx context.Context, set *settings.Settings, logger *zap.Logger, ready func()) error {
 	return RunOn(ctx, Seams{}, set, logger, ready)
 }
 
 // RunOn is Run on another machine than the real one.
-func RunOn(ctx context.Context, seams Seams, set *settings.Settings, logger *zap.Logger, ready func()) (err error) {
+func RunOn(ctx context.Context, seams Seams, set *settings.Settings, logger *zap.Logger, ready func()) error {
+	n := newNode(ctx, seams, set, logger)
+	err := n.serve(ctx, ready)
+	return errors.Join(err, n.stop(ctx))
+}
+
+// newNode makes a broker of which nothing is there yet.
+func newNode(ctx context.Context, seams Seams, set *settings.Settings, logger *zap.Logger) *node {
 	seams = seams.filled()
 	logger, levels := logging.Adjustable(logger)
-	levels.Name(loggerNames...)
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	b := set.Broker()
 	for _, w := range set.Warnings() {
 		logger.Warn(w)
 	}
 	if idle := set.WithoutEffect(); len(idle) > 0 {
 		logger.Info("settings without effect here, see docs/configuration.md", zap.Strings("settings", idle))
 	}
-	stores, err := openStores(ctx, seams, b, logger, reg)
-	if err != nil {
+	return &node{
+		settings: set, seams: seams, logger: logger, levels: levels, registry: reg, now: seams.Now,
+		parts: newRunning(ctx, logger, levels),
+	}
+}
+
+// serve starts the broker and returns when it has to stop. HTTP answers from the
+// beginning, so that whoever waits for a long start sees how far it is.
+func (n *node) serve(ctx context.Context, ready func()) (err error) {
+	n.http = n.newHTTP(n.settings.Broker())
+	if err := n.http.Listen(ctx); err != nil {
 		return err
 	}
-	// The stores outlive ctx: what was acknowledged is in them.
-	defer func() { err = errors.Join(err, stores.close(context.WithoutCancel(ctx))) }()
-
-	n := &node{settings: set, stores: stores, logger: logger, levels: levels, registry: reg, now: seams.Now}
+	n.parts.start(n.door())
+	if n.stores, err = openStores(ctx, n.seams, n.settings.Broker(), n.logger, n.registry); err != nil {
+		return err
+	}
 	if err := n.assemble(ctx); err != nil {
 		return err
 	}
 	if err := n.network.Listen(ctx); err != nil {
 		return err
 	}
-	bound := func() time.Duration {
-		return time.Duration(n.catalog.Broker().Int("shutdown.timeout.ms")) * time.Millisecond
+	n.parts.start(n.list(ready)...)
+	n.parts.wait(ctx)
+	return nil
+}
+
+// stop ends what serve has begun, within shutdown.timeout.ms. The stores are closed only
+// when nothing that uses them is left: a mark of a clean stop beside a pack on its way
+// would destroy it.
+func (n *node) stop(ctx context.Context) error {
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.stopMax())
+	defer cancel()
+	err := n.parts.stop(bound)
+	if errors.Is(err, ErrCutOff) || n.stores == nil {
+		return err
 	}
-	stages := []stage{
-		{"http", n.http.Run},
-		{"log", n.log.Run},
-		{"upkeep", n.upkeep.Run},
-		{"housekeeping", n.housekeep},
-		{"group coordinator", n.groups.Run},
-		{"transaction coordinator", n.transactions.Run},
-		{"listeners", func(ctx context.Context) error {
-			n.ready.Store(true)
-			logger.Info("broker is ready", zap.Int32("node", b.NodeID), zap.String("cluster", stores.start.ClusterID),
-				zap.Int32("start", stores.start.Epoch), zap.Any("advertised", n.identity.Advertised))
-			ready()
-			defer n.ready.Store(false)
-			return n.network.Run(ctx)
-		}},
+	return errors.Join(err, within(bound, "closing the stores", func() error { return n.stores.close(bound) }))
+}
+
+// stopMax is shutdown.timeout.ms, which can change while the broker runs.
+func (n *node) stopMax() time.Duration {
+	b := n.settings.Broker()
+	if n.catalog != nil {
+		b = n.catalog.Broker()
 	}
-	return runStages(ctx, logger, bound, stages)
+	return time.Duration(b.Int("shutdown.timeout.ms")) * time.Millisecond
+}
+
+// door is the part that is there before all others and after them.
+func (n *node) door() part {
+	return part{name: "http", run: n.http.Run, loggers: []string{"http"}}
+}
+
+// list has all parts behind the door, each after those that it uses.
+func (n *node) list(ready func()) []part {
+	return []part{
+		{name: "stores", loggers: []string{"catalog", "journal"}},
+		{name: "log", run: n.log.Run, loggers: []string{"log"}},
+		{name: "upkeep", run: n.upkeep.Run, loggers: []string{"upkeep"}},
+		{name: "housekeeping", run: n.housekeep},
+		{name: "group coordinator", run: n.groups.Run, loggers: []string{"groups"}},
+		{name: "transaction coordinator", run: n.transactions.Run, loggers: []string{"transactions"}},
+		{name: "listeners", run: n.listen(ready), loggers: []string{"api", "broker"}},
+	}
+}
+
+// listen serves clients. It is the last part: with it the broker is there.
+func (n *node) listen(ready func()) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := n.parts.failed.Err(); err != nil {
+			<-ctx.Done() // the broker stops: it does not say that it is ready
+			return nil
+		}
+		n.serving.Store(true)
+		defer n.serving.Store(false)
+		n.logger.Info("broker is ready", zap.Int32("node", n.identity.ID), zap.String("cluster", n.stores.start.ClusterID),
+			zap.Int32("start", n.stores.start.Epoch), zap.Any("advertised", n.identity.Advertised))
+		ready()
+		return n.network.Run(ctx)
+	}
 }
 
 // assemble makes every part above the stores. Nothing runs yet.
@@ -140,7 +195,6 @@ func (n *node) assemble(ctx context.Context) error {
 	if err := n.catalog.Listen(ctx, catalog.Listener{Broker: func(b *config.Broker) { n.network.SetLimits(limits(b)) }}); err != nil {
 		return err
 	}
-	n.http = n.newHTTP(b)
 	return nil
 }
 
@@ -299,11 +353,19 @@ func ownerOf(t *catalog.Topic) upkeep.Owner {
 func (n *node) newHTTP(b *config.Broker) *httpd.Server {
 	return httpd.New(httpd.Config{
 		Address: b.String("http.listen"), Gatherer: n.registry, Logger: n.logger.Named("http"),
-		Ready: []httpd.Check{{Name: "broker", Ready: func() error {
-			if !n.ready.Load() {
-				return fmt.Errorf("listeners are not open")
-			}
-			return nil
-		}}},
+		Ready: func() []httpd.Check {
+			return append([]httpd.Check{{Name: "broker", Ready: n.started}}, n.parts.checks()...)
+		},
 	})
+}
+
+// started says whether clients can connect.
+func (n *node) started() error {
+	switch {
+	case n.parts.stopping.Load():
+		return errors.New("stopping")
+	case !n.serving.Load():
+		return errors.New("starting")
+	}
+	return nil
 }

@@ -26,8 +26,12 @@ const usage = `usage: streamhouse COMMAND
 
 func main() { os.Exit(run(os.Args[1:])) }
 
+// exitCutOff is the exit code of a stop that ran out of time: the process ended as if it
+// had been killed.
+const exitCutOff = 3
+
 // run returns the exit code: 0, 1 for a failure, 2 for a command line or settings
-// that cannot be used.
+// that cannot be used, or exitCutOff. (2 is also what Go ends a panic with.)
 func run(args []string) int {
 	if len(args) == 0 {
 		fmt.Fprint(os.Stderr, usage)
@@ -85,7 +89,13 @@ func serve(args []string) int {
 	defer stop()
 	// A second signal ends the process at once: durability does not need a clean stop.
 	context.AfterFunc(ctx, stop)
-	if err := server.Run(ctx, set, logger, func() {}); err != nil {
+	err = server.Run(ctx, set, logger, func() {})
+	switch {
+	case errors.Is(err, server.ErrCutOff):
+		// What still runs is ended with the process: it must not go on beside a close.
+		logger.Error("the stop ran out of time: the process ends as if it were killed, and the next start recovers", zap.Error(err))
+		return exitCutOff
+	case err != nil:
 		logger.Error("the broker ended", zap.Error(err))
 		return 1
 	}

@@ -25,8 +25,9 @@ type Check struct {
 type Config struct {
 	Address  string // host:port; empty: no server, Run waits for its context
 	Gatherer prometheus.Gatherer
-	Ready    []Check
-	Logger   *zap.Logger
+	// Ready returns the conditions of readiness, which change while the broker starts.
+	Ready  func() []Check
+	Logger *zap.Logger
 }
 
 // The bounds of a request and of a stop.
@@ -41,10 +42,11 @@ const (
 // Server answers /health/live, /health/ready and /metrics.
 type Server struct {
 	cfg Config
+	ln  net.Listener // after Listen
 }
 
 // New makes a server and starts nothing.
-func New(cfg Config) *Server { return &Server{cfg} }
+func New(cfg Config) *Server { return &Server{cfg: cfg} }
 
 // Handler returns the routes.
 func (s *Server) Handler() http.Handler {
@@ -59,7 +61,7 @@ func (s *Server) Handler() http.Handler {
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	var faults []error
-	for _, c := range s.cfg.Ready {
+	for _, c := range s.cfg.Ready() {
 		if err := c.Ready(); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", c.Name, err))
 		}
@@ -71,15 +73,31 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
-// Run serves until ctx ends. The error is that of the listener.
-func (s *Server) Run(ctx context.Context) error {
+// Listen binds the address, if there is one. It comes before Run.
+func (s *Server) Listen(ctx context.Context) (err error) {
 	if s.cfg.Address == "" {
-		<-ctx.Done()
 		return nil
 	}
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Address)
-	if err != nil {
+	if s.ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Address); err != nil {
 		return fmt.Errorf("http.listen: %w", err)
+	}
+	return nil
+}
+
+// Addr is where it listens; nil without an address.
+func (s *Server) Addr() net.Addr {
+	if s.ln == nil {
+		return nil
+	}
+	return s.ln.Addr()
+}
+
+// Run serves until ctx ends. The error is that of the listener.
+func (s *Server) Run(ctx context.Context) error {
+	ln := s.ln
+	if ln == nil {
+		<-ctx.Done()
+		return nil
 	}
 	srv := &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,

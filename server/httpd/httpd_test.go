@@ -20,7 +20,7 @@ func TestRoutes(t *testing.T) {
 	var notReady error = errors.New("listeners are not open")
 	s := httptest.NewServer(New(Config{
 		Gatherer: reg, Logger: zap.NewNop(),
-		Ready: []Check{{"broker", func() error { return notReady }}},
+		Ready: func() []Check { return []Check{{"broker", func() error { return notReady }}} },
 	}).Handler())
 	defer s.Close()
 	get := func(path string) (int, string) {

@@ -28,6 +28,8 @@ var (
 	// ErrNoRoom: the disk is full or the reserve is touched; nothing was written. Roll
 	// returns it too, until there is room again.
 	ErrNoRoom = errors.New("journal: no room")
+	// ErrBusy: Close found an Append or Roll that had not returned, and did nothing.
+	ErrBusy = errors.New("journal: not closed, since something is still being written")
 )
 
 // VolumeID numbers the volumes of a journal, rising, never reused.
@@ -104,7 +106,9 @@ type Journal interface {
 	// store, and deletes what it occupied. Idempotent.
 	Release(ctx context.Context, id VolumeID) error
 	// Close marks a clean stop after the last Append and frees the journal for the
-	// next process.
+	// next process. Beside an Append or Roll that has not returned it writes and frees
+	// nothing and returns ErrBusy: a mark there would destroy the pack on its way. The
+	// process then ends without a mark, as if it had been killed.
 	Close(ctx context.Context) error
 }
 

@@ -18,6 +18,8 @@ func (j *Journal) Append(ctx context.Context, seq uint64, bufs [][]byte) (journa
 	if err := ctx.Err(); err != nil {
 		return journal.Ref{}, err
 	}
+	j.writer.Lock()
+	defer j.writer.Unlock()
 	if j.out == nil {
 		return journal.Ref{}, errors.New("journal: append to a journal that is not open")
 	}

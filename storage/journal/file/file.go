@@ -59,7 +59,9 @@ type Journal struct {
 	disk Disk
 	lock *os.File
 
-	// The writer's side: Replay, Append, Roll and Close, which never overlap.
+	// The writer's side: Replay, Append, Roll and Close, which never overlap. writer is
+	// held by the last three, so that Close knows.
+	writer   sync.Mutex
 	out      File  // the open volume, nil before Replay and after Close
 	reserved int64 // bytes allocated for it
 	failed   error // the open volume takes no more packs: it needs Roll
@@ -158,8 +160,12 @@ func (j *Journal) last() *volume {
 }
 
 // Close writes the clean-stop mark, unless the open volume has failed, and gives up
-// the folder.
+// the folder. journal.ErrBusy beside an Append or Roll.
 func (j *Journal) Close(context.Context) error {
+	if !j.writer.TryLock() {
+		return journal.ErrBusy
+	}
+	defer j.writer.Unlock()
 	var err error
 	if j.out != nil {
 		if j.failed == nil {

@@ -16,6 +16,8 @@ func (j *Journal) Roll(ctx context.Context, lastSeq uint64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	j.writer.Lock()
+	defer j.writer.Unlock()
 	if j.out == nil {
 		return errors.New("journal: roll of a journal that is not open")
 	}

@@ -44,6 +44,10 @@ var errEarlier = errors.New("journal: a pack before this one failed")
 
 // Append creates the pack's object and waits until the ones before it are there too.
 func (j *Journal) Append(ctx context.Context, seq uint64, bufs [][]byte) (journal.Ref, error) {
+	if err := j.enterWrite(); err != nil {
+		return journal.Ref{}, err
+	}
+	defer j.leaveWrite()
 	e, err := j.turn(ctx, seq)
 	if err != nil {
 		return journal.Ref{}, err
@@ -69,9 +73,6 @@ func (j *Journal) turn(ctx context.Context, seq uint64) (*epoch, error) {
 		j.mu.Lock()
 		l := &j.line
 		switch {
-		case !j.opened:
-			j.mu.Unlock()
-			return nil, errNotOpen
 		case l.err != nil:
 			err := l.err
 			j.mu.Unlock()

@@ -92,6 +92,7 @@ type Journal struct {
 	leaving []*epoch   // closed without a pack: to be cleaned by the next Release
 	oldest  uint64     // as last told by Released
 	opened  bool
+	writing int  // Appends and Rolls that have not returned
 	line    line // of the open epoch
 	// next is the header of the epoch that a Roll has tried to begin, so that the
 	// next attempt creates the same object.
@@ -182,9 +183,13 @@ func (j *Journal) OpenSource(ref journal.Ref) (journal.Source, error) {
 }
 
 // Close ends the epoch with a fence that says that it was a clean stop, unless it is
-// broken anyway.
+// broken anyway. journal.ErrBusy beside an Append or Roll.
 func (j *Journal) Close(ctx context.Context) error {
 	j.mu.Lock()
+	if j.writing > 0 {
+		j.mu.Unlock()
+		return journal.ErrBusy
+	}
 	sound := j.opened && j.line.err == nil
 	j.opened = false
 	j.mu.Unlock()
@@ -198,6 +203,23 @@ func (j *Journal) Close(ctx context.Context) error {
 		return fmt.Errorf("journal: mark clean stop: %w", err)
 	}
 	return nil
+}
+
+// enterWrite counts an Append or Roll until leaveWrite; errNotOpen before Replay and after Close.
+func (j *Journal) enterWrite() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.opened {
+		return errNotOpen
+	}
+	j.writing++
+	return nil
+}
+
+func (j *Journal) leaveWrite() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.writing--
 }
 
 // fence encodes a fence for a slot of an epoch.

@@ -16,11 +16,11 @@ const fenceTriesMax = 1 << 12
 
 // Roll fences the epoch and begins the next.
 func (j *Journal) Roll(ctx context.Context, lastSeq uint64) error {
-	j.mu.Lock()
-	if !j.opened {
-		j.mu.Unlock()
-		return errNotOpen
+	if err := j.enterWrite(); err != nil {
+		return err
 	}
+	defer j.leaveWrite()
+	j.mu.Lock()
 	e, failed := j.epochs[len(j.epochs)-1], j.line.err
 	j.mu.Unlock()
 	switch {

@@ -1,0 +1,94 @@
+package server
+
+import (
+	"errors"
+	"testing"
+
+	journalfile "github.com/streamhouse/streamhouse/storage/journal/file"
+)
+
+// stallingDisk is a journal's disk on which a sync waits, once it stalls.
+type stallingDisk struct {
+	journalfile.Disk
+	stall chan struct{} // one element: the next sync waits
+	in    chan struct{} // a sync waits
+	ends  chan struct{} // closed: it goes on
+}
+
+type stallingFile struct {
+	journalfile.File
+	d *stallingDisk
+}
+
+func newStallingDisk() *stallingDisk {
+	return &stallingDisk{stall: make(chan struct{}, 1), in: make(chan struct{}), ends: make(chan struct{})}
+}
+
+func (d *stallingDisk) wrap(disk journalfile.Disk) journalfile.Disk {
+	d.Disk = disk
+	return d
+}
+
+func (d *stallingDisk) Create(name string) (journalfile.File, error) {
+	f, err := d.Disk.Create(name)
+	return stallingFile{f, d}, err
+}
+
+func (f stallingFile) Sync() error {
+	select {
+	case <-f.d.stall:
+		f.d.in <- struct{}{}
+		<-f.d.ends
+	default:
+	}
+	return f.File.Sync()
+}
+
+// A disk that stalls around a stop: the stop runs out of time with a pack on its way.
+// Nothing is closed under it, so what it acknowledges then is there at the next start.
+func TestStopThatRunsOutOfTime(t *testing.T) {
+	for name, set := range map[string]map[string]string{
+		"in a while": {"shutdown.timeout.ms": "300"},
+		"at once":    {"shutdown.timeout.ms": "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			disk := newStallingDisk()
+			l := begin(t, Seams{JournalDisk: disk.wrap}, dir, set).serving()
+			l.stored("t")
+			disk.stall <- struct{}{}
+			late := l.put("t")
+			<-disk.in
+			err := l.end()
+			if !errors.Is(err, ErrCutOff) {
+				t.Errorf("the stop: %v", err)
+			}
+			close(disk.ends)
+			r := <-late
+			if r.Err != nil || r.BaseOffset != 1 {
+				t.Fatalf("the pack on its way: %+v", r)
+			}
+			next := begin(t, Seams{}, copyFolder(t, dir), nil).serving()
+			if high := next.partition("t").Bounds().HighWatermark; high != 2 {
+				t.Errorf("2 records were acknowledged, the next start has %d", high)
+			}
+			if err := next.end(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A broker that stops in time closes everything: the next start takes its folder.
+func TestStopInTime(t *testing.T) {
+	dir := t.TempDir()
+	for want := range int64(3) {
+		l := begin(t, Seams{}, dir, nil).serving()
+		if got := l.stored("t"); got != want {
+			t.Errorf("offset %d, want %d", got, want)
+		}
+		if err := l.end(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
