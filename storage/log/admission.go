@@ -29,8 +29,9 @@ type waiter struct {
 	admitted chan struct{}
 }
 
-// admit waits until the open pack takes n more bytes. Its caller holds l.mu, and
-// holds it again when admit returns nil. Bulk appends fill a pack up to PackBytes;
+// admit waits until the open pack takes n more bytes, or ctx ends: REQUEST_TIMED_OUT.
+// Its caller holds l.mu, holds it again when admit returns, and gives it up with leave.
+// Bulk appends fill a pack up to PackBytes;
 // small ones may go over by as much again, so that they are held up by at most the
 // pack before them, never by a queue of bulk.
 func (l *Log) admit(ctx context.Context, n int) error {
@@ -56,10 +57,19 @@ func (l *Log) admit(ctx context.Context, n int) error {
 		l.mu.Lock()
 		if !l.forget(w) {
 			l.reserved -= n // admitted meanwhile
-			l.admitWaiting()
 		}
 		return protocol.RequestTimedOut
 	}
+}
+
+// leave gives up l.mu after an append, whatever became of it. One that was let in and
+// then put nothing (refused, a duplicate, given up) has room to pass on: no pack may be
+// on its way whose end would let in the next.
+func (l *Log) leave() {
+	if len(l.waiting) > 0 {
+		l.admitWaiting()
+	}
+	l.mu.Unlock()
 }
 
 // forget takes w out of the queue; false if it was not in it any more.

@@ -56,7 +56,7 @@ func (a *Appender) Append(ctx context.Context, t *Ticket, slot int, p *Partition
 		}
 	}
 	if err != nil {
-		l.mu.Unlock()
+		l.leave()
 		b.Buf.Release()
 		t.Fail(slot, err)
 		return
@@ -64,7 +64,7 @@ func (a *Appender) Append(ctx context.Context, t *Ticket, slot int, p *Partition
 	result, decided := l.place(t, slot, p, &b)
 	// The committer looks again by itself whenever a pack is settled.
 	wake := len(l.open.items) == 1 || l.open.bytes >= l.cfg.PackBytes
-	l.mu.Unlock()
+	l.leave()
 	if decided {
 		b.Buf.Release()
 		t.finish(slot, result)

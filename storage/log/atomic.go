@@ -92,7 +92,7 @@ func (l *Log) placeAtomic(ctx context.Context, t *Ticket, batches []AtomicBatch)
 		bytes += len(batches[i].Batch.Bytes)
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	defer l.leave()
 	if slot, err = l.readyAll(batches); err != nil {
 		return slot, err
 	}
