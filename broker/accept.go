@@ -17,13 +17,19 @@ const (
 
 // accept admits connections until the listener is closed. Want of file descriptors
 // and the like pass; it tries again, more and more slowly.
-func (s *Server) accept(ctx context.Context, ln net.Listener, name string) error {
-	pause := acceptPauseMin
+func (s *Server) accept(ctx context.Context, ln net.Listener, l Listener) error {
+	pause, name := acceptPauseMin, l.Name
+	told := !l.Local // whoever has to hear of it
 	for {
 		nc, err := ln.Accept()
 		switch {
 		case err == nil:
 			pause = acceptPauseMin
+			if !told && elsewhere(nc.RemoteAddr(), nc.LocalAddr()) {
+				told = true
+				s.logger.Warn("a client on another machine connects, and is told to find the broker at localhost: set advertised.listeners to an address that it can reach",
+					zap.String("listener", name), zap.String("client", hostOf(nc.RemoteAddr())))
+			}
 			time.Sleep(s.admission.pause(time.Now())) // of the rate; others wait in the kernel's queue
 			s.admit(ctx, nc, name)
 		case errors.Is(err, net.ErrClosed) && s.stopping.Load():
@@ -84,4 +90,11 @@ func hostOf(a net.Addr) string {
 		return a.String()
 	}
 	return host
+}
+
+// elsewhere says whether the client of a connection is on another machine. One on this
+// machine has a loopback address, or the very one that it connected to.
+func elsewhere(remote, local net.Addr) bool {
+	ip := net.ParseIP(hostOf(remote))
+	return ip != nil && !ip.IsLoopback() && !ip.Equal(net.ParseIP(hostOf(local)))
 }

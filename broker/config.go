@@ -10,6 +10,9 @@ import (
 type Listener struct {
 	Name    string // "PLAINTEXT"
 	Address string // host:port to bind; port 0 picks a free one
+	// Local says that clients are told localhost, which is of no use on other machines.
+	// The first from one of those is worth a warning.
+	Local bool
 }
 
 // Config is what a Server needs to know. Names in comments are Kafka's settings.

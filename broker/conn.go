@@ -36,6 +36,7 @@ type conn struct {
 	in      *wire.Input
 	out     *wire.Outbox
 	produce api.Stream // made with the first Produce
+	begun   bool       // a frame was read; the reader's alone
 	once    sync.Once
 }
 
@@ -150,6 +151,10 @@ func reasonOf(err error) string {
 		return "too slow"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "half a request"
+	case errors.Is(err, errTLS):
+		return "speaks TLS"
+	case errors.Is(err, errHTTP):
+		return "speaks HTTP"
 	case errors.Is(err, wire.ErrFrameLength), errors.Is(err, wire.ErrFrameEnd), errors.Is(err, errProtocol):
 		return "invalid request"
 	case errors.Is(err, errHandler):

@@ -53,8 +53,10 @@ func errDrainedIf(err error) error {
 
 // next reads one request and sees to its answer.
 func (c *conn) next() error {
-	if _, err := c.in.Next(c.srv.cfg.MaxRequestBytes); err != nil {
+	if n, err := c.in.Next(c.srv.cfg.MaxRequestBytes); err != nil {
 		switch {
+		case errors.Is(err, wire.ErrFrameLength) && !c.begun:
+			return c.stranger(n, err)
 		case errors.Is(err, io.EOF):
 			return errGone
 		case errors.Is(err, os.ErrDeadlineExceeded) && !c.in.Buffered():
@@ -62,6 +64,7 @@ func (c *conn) next() error {
 		}
 		return err
 	}
+	c.begun = true
 	start := time.Now()
 	r, err := c.header()
 	if err != nil {

@@ -83,7 +83,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var accepting sync.WaitGroup
 	for i, ln := range s.listeners {
 		accepting.Go(func() {
-			if err := s.accept(base, ln, s.cfg.Listeners[i].Name); err != nil {
+			if err := s.accept(base, ln, s.cfg.Listeners[i]); err != nil {
 				failed <- err
 			}
 		})

@@ -61,7 +61,7 @@ func network(s *settings.Settings, now *config.Broker) broker.Config {
 	cfg := broker.DefaultConfig()
 	cfg.Listeners = nil
 	for _, l := range s.Listeners() {
-		cfg.Listeners = append(cfg.Listeners, broker.Listener{Name: l.Name, Address: l.Bind()})
+		cfg.Listeners = append(cfg.Listeners, broker.Listener{Name: l.Name, Address: l.Bind(), Local: l.Local})
 	}
 	cfg.MaxRequestBytes = int(b.Int("socket.request.max.bytes"))
 	cfg.MaxQueuedBytes = b.Int("request.memory.bytes")

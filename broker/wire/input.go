@@ -82,7 +82,8 @@ func NewInput(ctx context.Context, conn Conn, acct *Account, pace Pace, count fu
 }
 
 // Next waits for the next frame and returns its length, which is at most limit. The
-// error is io.EOF when the client left between frames.
+// error is io.EOF when the client left between frames; with ErrFrameLength the length is
+// the one that was declared.
 func (in *Input) Next(limit int) (int, error) {
 	in.left, in.total, in.arrived, in.waited = 4, 4, int64(in.w-in.r), 0
 	if in.w == in.r {
@@ -98,7 +99,7 @@ func (in *Input) Next(limit int) (int, error) {
 	n := int(int32(binary.BigEndian.Uint32(size)))
 	in.r += 4
 	if n < 0 || n > limit {
-		return 0, fmt.Errorf("%w: %d bytes, at most %d are read", ErrFrameLength, n, limit)
+		return n, fmt.Errorf("%w: %d bytes, at most %d are read", ErrFrameLength, n, limit)
 	}
 	in.left, in.total = n, n
 	return n, nil
