@@ -1,6 +1,7 @@
 // Package deploy reads the files by which the broker is run beside its neighbours:
-// compose.yaml, Dockerfile, and what Prometheus and Grafana are given. Its tests hold
-// them to the tree and to the metrics of a running broker.
+// compose.yaml, Dockerfile, the manifests for Kubernetes, the unit of systemd, and what
+// Prometheus and Grafana are given. Its tests hold them to the tree, to the broker's
+// settings and to the metrics of a running broker.
 package deploy
 
 import (
