@@ -3,11 +3,9 @@ package broker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -91,16 +89,6 @@ func (c *conn) write() {
 	sender := wire.NewSender(c.nc, c.srv.cfg.SendStall, func(n int) { c.srv.metrics.sent.Add(float64(n)) })
 	if err := c.out.Run(c.ctx, sender.Send); err != nil {
 		c.close(err)
-	}
-}
-
-// contain keeps a panic to its connection.
-func (c *conn) contain() {
-	if v := recover(); v != nil {
-		c.srv.metrics.panics.Inc()
-		c.srv.logger.Error("panic while serving a connection", zap.Any("panic", v),
-			zap.String("client", c.ip), zap.ByteString("stack", debug.Stack()))
-		c.close(fmt.Errorf("%w: %v", errPanic, v))
 	}
 }
 

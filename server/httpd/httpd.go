@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,6 +74,27 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
+// unswallowed ends the process when a handler panics. net/http would keep that to the
+// request, but what handlers ask is shared: a mutex may stay locked.
+func (s *Server) unswallowed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			switch v {
+			case nil:
+				return
+			case http.ErrAbortHandler: // how a handler breaks off its own answer
+				panic(v)
+			}
+			s.cfg.Logger.Error("the process ends: a panic while answering over HTTP", zap.Any("panic", v),
+				zap.String("path", r.URL.Path), zap.ByteString("stack", debug.Stack()))
+			go panic(v) // here it would be swallowed
+			select {}
+		}()
+		h.ServeHTTP(w, r)
+	})
+}
+
 // Listen binds the address, if there is one. It comes before Run.
 func (s *Server) Listen(ctx context.Context) (err error) {
 	if s.cfg.Address == "" {
@@ -100,7 +122,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	}
 	srv := &http.Server{
-		Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
+		Handler: s.unswallowed(s.Handler()), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout,
 		WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
 	}
 	served := make(chan error, 1)

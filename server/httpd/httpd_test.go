@@ -1,10 +1,13 @@
 package httpd
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -51,4 +54,34 @@ func TestRoutes(t *testing.T) {
 	if code, _ := get("/"); code != 404 {
 		t.Errorf("unknown path: %d", code)
 	}
+}
+
+// What a handler asks is shared by all: its panic ends the process.
+func TestPanicEndsTheProcess(t *testing.T) {
+	const child = "STREAMHOUSE_TEST_PANIC"
+	if os.Getenv(child) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestPanicEndsTheProcess$")
+		cmd.Env = append(os.Environ(), child+"=1")
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "panic: mad") {
+			t.Fatalf("%v:\n%s", err, out)
+		}
+		return
+	}
+	s := New(Config{
+		Address: "127.0.0.1:0", Gatherer: prometheus.NewRegistry(), Logger: zap.NewNop(),
+		Ready: func() []Check { return []Check{{"mad", func() error { panic("mad") }}} },
+	})
+	if err := s.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Run(ctx) }()
+	resp, err := http.Get("http://" + s.Addr().String() + "/health/ready")
+	if err == nil {
+		resp.Body.Close()
+	}
+	cancel()
+	<-served
 }
