@@ -24,6 +24,7 @@ type Log struct {
 	parts   map[pack.PartitionID]*Partition
 	held    []func()
 	holding bool
+	full    bool
 	refuse  error
 	lost    error
 	fenced  error
@@ -83,6 +84,13 @@ func (l *Log) Refuse(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refuse = err
+}
+
+// Fill leaves no room: appends wait until their contexts end.
+func (l *Log) Fill() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.full = true
 }
 
 // Fence makes every partition know transactional producers under a higher epoch.
@@ -152,11 +160,19 @@ type appender struct{ l *Log }
 func (appender) Close() {}
 
 // Append implements api.Appender.
-func (a appender) Append(_ context.Context, t *log.Ticket, slot int, ap api.Partition, b log.Batch) {
+func (a appender) Append(ctx context.Context, t *log.Ticket, slot int, ap api.Partition, b log.Batch) {
 	l, p := a.l, ap.(*Partition)
 	defer b.Buf.Release()
 	if l.Discard {
 		t.Finish(slot, log.Result{LogAppendTime: -1})
+		return
+	}
+	l.mu.Lock()
+	full := l.full
+	l.mu.Unlock()
+	if full {
+		<-ctx.Done()
+		t.Fail(slot, protocol.RequestTimedOut)
 		return
 	}
 	l.mu.Lock()

@@ -75,28 +75,26 @@ func (s *Stream) Close() { s.app.Close() }
 const noTimeout = time.Second
 
 // Serve reads one request from in, appends its batches and pushes the answer, which
-// settles when the last batch is durable. It waits for bytes and for room in the
-// log, and not for durability. An error closes the connection.
+// settles when the last batch is durable. It waits for bytes and, as long as the
+// request's timeout allows, for room in the log; not for durability. An error closes the connection.
 func (s *Stream) Serve(ctx context.Context, r *api.Request, in *wire.Input, start time.Time, meter api.Meter) error {
 	q := &produceParser{
-		Stream: s, ctx: ctx, request: r,
+		Stream: s, request: r,
 		f:   wire.Fields{In: in, Flexible: r.Version >= 9},
 		now: s.Now().UnixMilli(),
 		answer: &produceAnswer{
 			request: r, node: s.Node, out: s.out, start: start, meter: meter,
 		},
 	}
+	q.ctx.Context = ctx
+	defer q.ctx.end()
 	q.answer.left.Store(1) // the parser's own hold
 	s.seen.reset()
 	if err := q.parse(); err != nil {
 		return err
 	}
 	a := q.answer
-	timeout := time.Duration(q.timeout) * time.Millisecond
-	if timeout <= 0 {
-		timeout = noTimeout
-	}
-	a.slot.Answer, a.slot.Deadline = a, time.Now().Add(timeout)
+	a.slot.Answer, a.slot.Deadline = a, time.Now().Add(q.ctx.timeout)
 	if err := s.out.Push(ctx, &a.slot); err != nil {
 		return err
 	}
@@ -107,12 +105,11 @@ func (s *Stream) Serve(ctx context.Context, r *api.Request, in *wire.Input, star
 // produceParser walks one request.
 type produceParser struct {
 	*Stream
-	ctx     context.Context
+	ctx     patience
 	request *api.Request
 	f       wire.Fields
 	answer  *produceAnswer
 	now     int64 // ms
-	timeout int32 // ms
 	txnID   *string
 	refusal error       // for the whole request
 	named   seenTopic   // of the topic at hand
@@ -127,7 +124,9 @@ func (q *produceParser) parse() error {
 		q.txnID = &name
 	}
 	acks := f.Int16()
-	q.timeout = f.Int32()
+	if q.ctx.timeout = time.Duration(f.Int32()) * time.Millisecond; q.ctx.timeout <= 0 {
+		q.ctx.timeout = noTimeout
+	}
 	if acks < -1 || acks > 1 {
 		q.refusal = protocol.InvalidRequiredAcks
 	}
@@ -272,7 +271,7 @@ func (q *produceParser) append(topic *catalog.Topic, index int32, rules *record.
 			return nil
 		}
 	}
-	q.app.Append(q.ctx, ticket, slot, p, batch)
+	q.app.Append(&q.ctx, ticket, slot, p, batch)
 	return nil
 }
 
@@ -283,7 +282,7 @@ func (q *produceParser) handle(topic *catalog.Topic, index int32) (api.Partition
 			return p, nil
 		}
 	}
-	return q.Log.Partition(q.ctx, pack.PartitionID{Topic: topic.ID, Partition: index}, q.Node.LeaderEpoch(topic))
+	return q.Log.Partition(&q.ctx, pack.PartitionID{Topic: topic.ID, Partition: index}, q.Node.LeaderEpoch(topic))
 }
 
 // head looks at a batch's header, to refuse what can be refused before it is read,

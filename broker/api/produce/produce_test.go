@@ -257,6 +257,24 @@ func TestProduceTimesOut(t *testing.T) {
 	}
 }
 
+// TestProduceWithoutRoom: a batch for which the log has no room is given up when the
+// request's timeout passes, and the next request is served then.
+func TestProduceWithoutRoom(t *testing.T) {
+	b := apitest.Start(t, apitest.Options{})
+	topic := b.Topic("t", 2, nil)
+	b.Log.Fill()
+	c := b.Dial()
+	for range 2 {
+		req := apitest.ProduceTo(9, "t", topic.ID, map[int32][]byte{0: apitest.Batch(1, 10), 1: apitest.Batch(1, 10)})
+		req.TimeoutMillis = 20
+		for _, p := range c.Call(req).(*kmsg.ProduceResponse).Topics[0].Partitions {
+			if p.ErrorCode != int16(protocol.RequestTimedOut) {
+				t.Fatalf("%+v", p)
+			}
+		}
+	}
+}
+
 // TestProduceSilent: acks=0 gets no answer, and an error closes the connection.
 func TestProduceSilent(t *testing.T) {
 	b := apitest.Start(t, apitest.Options{})

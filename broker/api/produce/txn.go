@@ -58,11 +58,11 @@ func (q *produceParser) join(list []joining) {
 		parts[i] = list[i].part
 	}
 	first := &list[0].batch
-	codes := q.Transactions.Join(q.ctx, *q.txnID, first.Header.ProducerID, first.Header.ProducerEpoch, first.VersionTwo, parts)
+	codes := q.Transactions.Join(&q.ctx, *q.txnID, first.Header.ProducerID, first.Header.ProducerEpoch, first.VersionTwo, parts)
 	for i := range list {
 		j := &list[i]
 		if codes[i] == protocol.None {
-			q.app.Append(q.ctx, j.ticket, j.slot, j.partition, j.batch)
+			q.app.Append(&q.ctx, j.ticket, j.slot, j.partition, j.batch)
 			continue
 		}
 		h := &j.batch.Header
