@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -193,9 +194,10 @@ func (o *Outbox) Run(ctx context.Context, send func([]*Frame) error) error {
 			expiry = nil
 			continue
 		}
-		var err error
-		if out, err = build(batch, out[:0]); err == nil && len(out) > 0 {
-			err = send(out)
+		var failed, err error
+		var good int
+		if out, good, failed = build(batch, out[:0]); good > 0 {
+			err = send(out[:good]) // what was asked before the one that failed is answered
 		}
 		o.sent(batch)
 		for _, f := range out {
@@ -203,7 +205,7 @@ func (o *Outbox) Run(ctx context.Context, send func([]*Frame) error) error {
 		}
 		clear(batch)
 		clear(out)
-		if err != nil {
+		if err = cmp.Or(err, failed); err != nil {
 			return err
 		}
 	}
@@ -242,21 +244,25 @@ func (o *Outbox) take(batch []*Slot) (_ []*Slot, wait time.Duration, over bool) 
 // expired marks a slot whose deadline came first.
 var expired = &Frame{}
 
-// build makes the frames of the slots, in order.
-func build(batch []*Slot, out []*Frame) ([]*Frame, error) {
-	var failed error
+// build makes the frames of the slots, in order. At one that cannot be made the
+// connection ends: the first good frames are those that lie before it, all others are
+// to be released unsent.
+func build(batch []*Slot, out []*Frame) (_ []*Frame, good int, failed error) {
 	for _, s := range batch {
 		f := s.Ready
 		if s.Answer != nil && failed == nil {
 			if f, failed = s.Answer.Frame(f == expired); failed != nil {
-				f = nil
+				f, good = nil, len(out)
 			}
 		}
 		if f != nil && f != expired {
 			out = append(out, f)
 		}
 	}
-	return out, failed
+	if failed == nil {
+		good = len(out)
+	}
+	return out, good, failed
 }
 
 // sent accounts for a batch that left.

@@ -207,16 +207,31 @@ func TestOutboxFull(t *testing.T) {
 	})
 }
 
-// TestOutboxFails: an answer that cannot be made ends the connection.
+// TestOutboxFails: an answer that cannot be made ends the connection, after the answers
+// of what was asked before it: an acks=0 batch that fails behind a Produce that is done
+// must not take its acknowledgement away.
 func TestOutboxFails(t *testing.T) {
 	o, ctx := NewOutbox(), context.Background()
-	bad := errors.New("bad")
-	s := &Slot{Answer: &numbered{fail: bad}}
-	if err := o.Push(ctx, s); err != nil {
+	bad, freed := errors.New("bad"), 0
+	held := func(n byte) *Slot {
+		f := NewFrame()
+		f.Meta = append(f.Meta, n)
+		f.Hold(released{&freed})
+		return &Slot{Ready: f.Finish()}
+	}
+	good, fails := &Slot{Answer: &numbered{n: 1}}, &Slot{Answer: &numbered{fail: bad}}
+	for _, s := range []*Slot{good, held(2), fails, held(3), {Answer: &numbered{n: 4}}} {
+		if err := o.Push(ctx, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Settle(fails)
+	o.Settle(good)
+	var sent []byte
+	if err := o.Run(ctx, collect(&sent)); !errors.Is(err, bad) {
 		t.Fatal(err)
 	}
-	o.Settle(s)
-	if err := o.Run(ctx, func([]*Frame) error { return nil }); !errors.Is(err, bad) {
-		t.Fatal(err)
+	if string(sent) != "\x01\x02" || freed != 2 {
+		t.Fatalf("sent %v, %d of 2 frames released", sent, freed)
 	}
 }
