@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +23,14 @@ const (
 	sendfileStep = 4 << 20
 )
 
+// A client that takes little at a time is served for as long as it takes something, and
+// not less than slowRate bytes per second over each slowWindow: below that it only pins
+// what is sent to it. Clients on bad lines take ten times as much.
+const (
+	slowRate   = 1 << 10
+	slowWindow = 5 // of the time that a client may take nothing
+)
+
 // Sender writes frames to one connection: small pieces gathered into vectored
 // writes, large sections of files by sendfile where the connection is plain TCP. It
 // belongs to the connection's writer.
@@ -29,16 +38,24 @@ type Sender struct {
 	conn  net.Conn
 	raw   syscall.RawConn // nil: no sendfile
 	stall time.Duration
-	till  time.Time
+	till  time.Time // the deadline that is set
 	count func(n int)
+
+	// How the client takes what is sent, looked at when a deadline passes.
+	written int64     // bytes handed to the system
+	taken   int64     // of them, those that the client had when it was last looked at
+	moved   time.Time // when it was seen to have taken more
+	slow    time.Time // since when its rate is measured; zero while nothing waits for it
+	slowAt  int64     // taken, then
 
 	views net.Buffers // the array behind what WriteTo consumes
 	bytes int
 	reads []*buffer.Buf
 }
 
-// NewSender writes to conn. A client that takes nothing for stall loses its
-// connection. count, if not nil, is told how many bytes went out.
+// NewSender writes to conn. A client that takes nothing for stall, or too little over
+// several times as long, loses its connection. count, if not nil, is told how many bytes
+// went out.
 func NewSender(conn net.Conn, stall time.Duration, count func(n int)) *Sender {
 	s := &Sender{conn: conn, stall: stall, count: count}
 	if tcp, ok := conn.(*net.TCPConn); ok && canSendfile {
@@ -50,6 +67,7 @@ func NewSender(conn net.Conn, stall time.Duration, count func(n int)) *Sender {
 // Send writes the frames in order. It does not release them.
 func (s *Sender) Send(frames []*Frame) error {
 	defer s.reset()
+	s.slow = time.Time{}
 	for _, f := range frames {
 		if err := s.frame(f); err != nil {
 			return err
@@ -114,24 +132,38 @@ func (s *Sender) add(b []byte) error {
 }
 
 func (s *Sender) flush() error {
-	if len(s.views) == 0 {
-		return nil
-	}
-	if err := s.deadline(); err != nil {
-		return err
-	}
-	var err error
-	if len(s.views) == 1 {
-		_, err = s.conn.Write(s.views[0])
-	} else {
-		rest := s.views
-		_, err = rest.WriteTo(s.conn)
-	}
-	if s.count != nil {
-		s.count(s.bytes)
+	rest := s.views
+	for len(rest) > 0 {
+		if err := s.deadline(); err != nil {
+			return err
+		}
+		n, err := s.write(&rest)
+		s.wrote(n)
+		if err != nil && !s.goesOn(err) {
+			return err
+		}
 	}
 	s.reset()
-	return err
+	return nil
+}
+
+// write hands views to the system, and takes off what it took of them.
+func (s *Sender) write(views *net.Buffers) (int64, error) {
+	if len(*views) > 1 {
+		return views.WriteTo(s.conn)
+	}
+	n, err := s.conn.Write((*views)[0])
+	if (*views)[0] = (*views)[0][n:]; err == nil {
+		*views = nil
+	}
+	return int64(n), err
+}
+
+func (s *Sender) wrote(n int64) {
+	s.written += n
+	if s.count != nil {
+		s.count(int(n))
+	}
 }
 
 // reset forgets what was gathered and releases what was read for it.
@@ -145,17 +177,52 @@ func (s *Sender) reset() {
 	s.reads = s.reads[:0]
 }
 
-// deadline gives the next write at least stall, renewing it only now and then.
+// deadline sees to it that the next write is looked at again after half of stall at
+// least, renewing it only now and then.
 func (s *Sender) deadline() error {
 	if s.stall <= 0 {
 		return nil
 	}
 	now := time.Now()
-	if s.till.Sub(now) >= s.stall {
+	if s.till.Sub(now) >= s.stall/2 {
 		return nil
 	}
-	s.till = now.Add(s.stall + s.stall/4)
+	if s.slow.IsZero() { // nothing waited until now
+		s.taken, s.moved = s.written-s.queued(), now
+	}
+	s.till = now.Add(s.stall/2 + s.stall/8)
 	return s.conn.SetWriteDeadline(s.till)
+}
+
+// goesOn says whether a write that failed did so because the client is slow, but not too
+// slow. The system's buffer is room for megabytes, of which it tells only when a good
+// part has become free; so what counts is what the client has confirmed.
+func (s *Sender) goesOn(err error) bool {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	now, taken := time.Now(), s.written-s.queued()
+	if s.slow.IsZero() {
+		s.slow, s.slowAt = now, s.taken
+	}
+	if taken > s.taken {
+		s.taken, s.moved = taken, now
+	}
+	if over := now.Sub(s.slow); over >= slowWindow*s.stall {
+		if float64(taken-s.slowAt) < slowRate*over.Seconds() {
+			return false
+		}
+		s.slow, s.slowAt = now, taken
+	}
+	return now.Sub(s.moved) < s.stall
+}
+
+// queued is how much of what was written the client has not confirmed, in bytes.
+func (s *Sender) queued() int64 {
+	if s.raw == nil {
+		return 0
+	}
+	return unconfirmed(s.raw)
 }
 
 // sendfile moves a section of a file to the socket. It names the position in each
@@ -169,8 +236,9 @@ func (s *Sender) sendfile(f *os.File, pos, n int64) error {
 		step := min(n, sendfileStep)
 		sent, err := sendfile(s.raw, fd, pos, step)
 		pos, n = pos+sent, n-sent
-		if s.count != nil {
-			s.count(int(sent))
+		s.wrote(sent)
+		if err != nil && s.goesOn(err) {
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("send %s: %w", f.Name(), err)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/streamhouse/streamhouse/storage/buffer"
@@ -138,6 +139,85 @@ func TestSenderStalls(t *testing.T) {
 		err := NewSender(server, 100*time.Millisecond, nil).Send([]*Frame{f.Finish()})
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSenderIsPatient: who takes 10 KB/s gets all of a large answer, however long that
+// is; a trickle, or nothing for a minute, ends it.
+func TestSenderIsPatient(t *testing.T) {
+	const stall = time.Minute
+	for name, c := range map[string]struct {
+		rate  int // bytes per second
+		stops time.Duration
+		cut   time.Duration // 0: it gets all
+	}{
+		"10 KB/s":         {10_000, time.Hour, 0},
+		"100 bytes/s":     {100, time.Hour, slowWindow*stall + 2*stall},
+		"then nothing":    {10_000, 70 * time.Second, 70*time.Second + 2*stall},
+		"nothing at once": {0, 0, 2 * stall},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server, client := net.Pipe()
+			data := make([]byte, 3<<20)
+			f := NewFrame()
+			f.Attach(Data{Mem: data, Len: int64(len(data))})
+			start, got := time.Now(), 0
+			go func() {
+				for b := make([]byte, max(c.rate, 1)); time.Since(start) < c.stops; time.Sleep(time.Second) {
+					n, err := io.ReadFull(client, b)
+					if got += n; err != nil {
+						return
+					}
+				}
+			}()
+			err := NewSender(server, stall, nil).Send([]*Frame{f.Finish()})
+			took := time.Since(start)
+			_, _ = server.Close(), client.Close()
+			switch {
+			case c.cut == 0 && err != nil:
+				t.Errorf("%s: cut after %v and %d bytes: %v", name, took, got, err)
+			case c.cut > 0 && (!errors.Is(err, os.ErrDeadlineExceeded) || took > c.cut):
+				t.Errorf("%s: after %v: %v", name, took, err)
+			}
+			time.Sleep(time.Minute) // the client's goroutine ends
+		})
+	}
+}
+
+// TestSenderSeesProgress: over TCP a slow client's progress is seen while the system's
+// buffer is full, for which nothing could be written.
+func TestSenderSeesProgress(t *testing.T) {
+	data := make([]byte, 1<<20)
+	file := tempFile(t, data)
+	for name, d := range map[string]Data{
+		"memory": {Mem: data, Len: int64(len(data))},
+		"file":   {File: file, Len: int64(len(data))},
+	} {
+		server, client := tcpPair(t)
+		_ = server.(*net.TCPConn).SetWriteBuffer(32 << 10)
+		_ = client.(*net.TCPConn).SetReadBuffer(32 << 10)
+		f := NewFrame()
+		f.Attach(d)
+		f.Finish()
+		got := make(chan int64, 1)
+		go func() {
+			b, total := make([]byte, 32<<10), int64(0)
+			for total < f.Len() {
+				n, err := client.Read(b)
+				if total += int64(n); err != nil {
+					break
+				}
+				time.Sleep(15 * time.Millisecond)
+			}
+			got <- total
+		}()
+		if err := NewSender(server, 200*time.Millisecond, nil).Send([]*Frame{f}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		_ = server.Close()
+		if n := <-got; n != f.Len() {
+			t.Errorf("%s: %d of %d bytes", name, n, f.Len())
 		}
 	}
 }

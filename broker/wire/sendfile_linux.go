@@ -36,3 +36,14 @@ func sendfile(to syscall.RawConn, from uintptr, pos, n int64) (sent int64, err e
 	}
 	return sent, err
 }
+
+// unconfirmed is how many bytes of what was written to a socket its peer has not
+// acknowledged. What cannot be told is none.
+func unconfirmed(conn syscall.RawConn) int64 {
+	var n int
+	err := conn.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}
