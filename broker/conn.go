@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,12 +25,16 @@ type conn struct {
 	ip   string
 	info api.ConnInfo
 
-	// ctx ends when the connection is closed; handlers get requests, which ends
-	// earlier when the broker stops.
+	// ctx ends when the connection is closed, requests earlier when the broker stops, and
+	// present earlier yet when the client is seen to have left: what waits gets that one.
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	requests context.Context
 	stop     context.CancelFunc
+	present  context.Context
+	leave    context.CancelFunc
+	peer     wire.Peer
+	busy     atomic.Bool // a request is being served: nobody reads the socket
 
 	in      *wire.Input
 	out     *wire.Outbox
@@ -50,6 +55,8 @@ func (s *Server) newConn(ctx context.Context, nc net.Conn, listener, ip string) 
 	c.info = api.ConnInfo{ID: s.lastConn.Add(1), ClientHost: "/" + ip, Listener: listener}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.requests, c.stop = context.WithCancel(c.ctx)
+	c.present, c.leave = context.WithCancel(c.requests)
+	c.peer = wire.NewPeer(nc)
 	pace := wire.Pace{Idle: s.cfg.MaxIdle, First: s.cfg.FirstFrame, Frame: s.cfg.Frame, MinRate: s.cfg.MinRate}
 	c.in = wire.NewInput(c.ctx, nc, s.budget.Open(), pace, func(n int) { s.metrics.received.Add(float64(n)) })
 	c.out = wire.NewOutbox()
@@ -76,6 +83,7 @@ func (c *conn) run() {
 	if c.produce != nil {
 		c.produce.Close()
 	}
+	c.srv.routes.Left(&c.info)
 	c.in.Close()
 	open.Dec()
 	c.srv.admission.leave(c.ip, c.info.Listener)

@@ -24,7 +24,7 @@ type metrics struct {
 	panics      prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, routes *api.Routes, budget *wire.Budget, limit int64) *metrics {
+func newMetrics(reg prometheus.Registerer, routes *api.Routes, budget *wire.Budget) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "streamhouse_requests_total",
@@ -56,7 +56,7 @@ func newMetrics(reg prometheus.Registerer, routes *api.Routes, budget *wire.Budg
 	}, []string{"api"})
 	memory := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "streamhouse_request_memory_bytes", Help: "Memory taken by requests on their way in.",
-	}, func() float64 { return float64(budget.Used(limit)) })
+	}, func() float64 { return float64(budget.Used()) })
 	reg.MustRegister(m.requests, took, m.received, m.sent, m.connections, m.refused, m.closed, m.panics, memory)
 	for _, spec := range routes.Specs() {
 		m.byKey[spec.Key] = &meter{

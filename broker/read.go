@@ -70,7 +70,10 @@ func (c *conn) next() error {
 	if err != nil {
 		return err
 	}
-	if err := c.serve(r, start); err != nil {
+	c.busy.Store(true)
+	err = c.serve(r, start)
+	c.busy.Store(false)
+	if err != nil {
 		return err
 	}
 	return c.in.End()
@@ -99,7 +102,7 @@ func (c *conn) header() (*api.Request, error) {
 		}
 		return &api.Request{
 			Key: h.Key, Version: h.Version, CorrelationID: h.CorrelationID,
-			ClientID: h.ClientID, ClientIDNull: !h.HasClientID, Conn: &c.info,
+			ClientID: h.ClientID, ClientIDNull: !h.HasClientID, Conn: &c.info, Present: c.present, Memory: c.in,
 		}, c.in.Skip(h.Size)
 	}
 }
@@ -122,7 +125,7 @@ func (c *conn) serve(r *api.Request, start time.Time) error {
 	if err := c.out.Quiet(c.ctx); err != nil {
 		return err
 	}
-	body, err := c.in.Rest()
+	body, err := c.in.Rest(c.present)
 	if err != nil {
 		return err
 	}
@@ -145,7 +148,7 @@ func (c *conn) decode(r *api.Request, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errProtocol, err)
 	}
-	if err := c.in.Reserve(shape.Memory); err != nil {
+	if err := c.in.Reserve(c.present, shape.Memory); err != nil {
 		return err
 	}
 	if r.Body, err = protocol.Unmarshal(r.Key, r.Version, body); err != nil {

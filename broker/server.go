@@ -42,10 +42,10 @@ func New(cfg Config, routes *api.Routes, logger *zap.Logger, reg prometheus.Regi
 	}
 	s := &Server{
 		cfg: cfg, routes: routes, logger: logger, complaints: newComplaints(logger),
-		budget: wire.NewBudget(cfg.MaxQueuedBytes), admission: newAdmission(cfg.Limits),
+		budget: wire.NewBudget(cfg.MaxQueuedBytes/4, cfg.MaxQueuedBytes-cfg.MaxQueuedBytes/4), admission: newAdmission(cfg.Limits),
 		conns: make(map[*conn]struct{}),
 	}
-	s.metrics = newMetrics(reg, routes, s.budget, cfg.MaxQueuedBytes)
+	s.metrics = newMetrics(reg, routes, s.budget)
 	return s, nil
 }
 
@@ -78,7 +78,6 @@ func (s *Server) closeListeners() {
 func (s *Server) Run(ctx context.Context) error {
 	// Connections outlive ctx by the drain.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
 	failed := make(chan error, len(s.listeners))
 	var accepting sync.WaitGroup
 	for i, ln := range s.listeners {
@@ -88,6 +87,10 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		})
 	}
+	var looking sync.WaitGroup
+	looking.Go(func() { s.look(base) })
+	defer looking.Wait()
+	defer cancel()
 	var err error
 	select {
 	case <-ctx.Done():

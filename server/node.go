@@ -100,7 +100,7 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 	produces.Routes(t)
 	fetches := &fetch.Handlers{
 		Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now,
-		Sessions:  fetch.NewSessions(int(b.Int("max.incremental.fetch.session.cache.slots"))),
+		Sessions:  fetch.NewSessions(int(b.Int("max.incremental.fetch.session.cache.slots")), 2<<30),
 		MaxBytes:  int(b.Int("fetch.max.bytes")),
 		MaxMemory: b.Int("request.memory.bytes"),
 	}

@@ -42,6 +42,45 @@ type Request struct {
 	ClientIDNull  bool // the header's client id was null and not ""
 	Conn          *ConnInfo
 	Body          kmsg.Request
+	Present       context.Context // ends when the client leaves; see Waits
+	Memory        Memory          // what the request takes, while it is at work
+}
+
+// Waits returns the context for what waits for others, and not for the broker: a long poll,
+// a join, room in the log. It ends with ctx, and when the client is seen to have left.
+// What changes something is not broken off by that, and keeps to ctx.
+func (r *Request) Waits(ctx context.Context) context.Context {
+	if r.Present == nil {
+		return ctx
+	}
+	return r.Present
+}
+
+// Memory is the account of one request among those on their way in. A *wire.Input is one.
+type Memory interface {
+	// Reserve takes n bytes more, for what is made of the request. It waits until they
+	// are free or ctx ends; an error closes the connection.
+	Reserve(ctx context.Context, n int) error
+	// Free gives back everything.
+	Free()
+}
+
+// Free drops the body and what the request takes in memory. A handler calls it before it
+// waits for other clients, once what it keeps is its own and counted elsewhere; all
+// others keep their account until they have answered.
+func (r *Request) Free() {
+	r.Body = nil
+	if r.Memory != nil {
+		r.Memory.Free()
+	}
+}
+
+// Reserve is Memory.Reserve.
+func (r *Request) Reserve(ctx context.Context, n int) error {
+	if r.Memory == nil {
+		return nil
+	}
+	return r.Memory.Reserve(ctx, n)
 }
 
 // Handler answers one request. It may block, as Fetch and JoinGroup do, until ctx

@@ -46,6 +46,17 @@ type Stream interface {
 // key that it lacks. It is filled before the broker starts and only read afterwards.
 type Routes struct {
 	byKey [128]*Route
+	left  []func(*ConnInfo)
+}
+
+// OnLeave has fn told of each connection that ends, by its reader.
+func (t *Routes) OnLeave(fn func(*ConnInfo)) { t.left = append(t.left, fn) }
+
+// Left says that a connection ended.
+func (t *Routes) Left(c *ConnInfo) {
+	for _, fn := range t.left {
+		fn(c)
+	}
 }
 
 // Add puts a route into the table. It panics on a key that the protocol table does

@@ -9,12 +9,38 @@ import (
 // connections together (queued.max.request.bytes). Who asks for more than is free
 // waits, and through TCP so does its client.
 //
-// Memory is taken as bytes arrive, not when a length is declared, so a request can
-// hold a part and wait for the rest. If all did, none would move on; therefore the
-// longest waiter alone may overdraw, until it has given back what it holds. The
-// bound is thus the limit plus one request.
+// It has lanes, so that small requests never wait behind large ones. Memory is taken as
+// bytes arrive, not when a length is declared, so a request can hold a part and wait
+// for the rest. If all did, none would move on; therefore the longest waiter of a lane
+// alone may overdraw it, until it has given back what it holds there. The bound is thus
+// the limit plus one request per lane.
 type Budget struct {
+	lanes [lanes]lane
+}
+
+// Lane is what a part of a request is charged to.
+type Lane int8
+
+const (
+	// Own is what every connection may take without asking: ownBytes, not counted.
+	Own Lane = iota
+	// Small is for requests of at most smallFrame bytes that decode to little.
+	Small
+	// Large is for all others.
+	Large
+	lanes
+)
+
+const (
+	ownBytes   = 8 << 10
+	smallFrame = 64 << 10
+	// smallDecoded is what a small request may take when it is decoded.
+	smallDecoded = 1 << 20
+)
+
+type lane struct {
 	mu      sync.Mutex
+	limit   int64
 	free    int64
 	overdue *Account // who may overdraw now; nil if nobody does
 	waiters []*waiter
@@ -29,38 +55,51 @@ type waiter struct {
 // Account is what one connection holds of a Budget. It belongs to one goroutine.
 type Account struct {
 	budget *Budget
-	held   int64
+	held   [lanes]int64
 }
 
-// NewBudget makes a budget of limit bytes.
-func NewBudget(limit int64) *Budget { return &Budget{free: limit} }
+// NewBudget makes a budget of so many bytes for small requests and for large ones.
+func NewBudget(small, large int64) *Budget {
+	b := &Budget{}
+	for l, n := range map[Lane]int64{Small: small, Large: large} {
+		b.lanes[l].limit, b.lanes[l].free = n, n
+	}
+	return b
+}
 
 // Open starts an empty account.
 func (b *Budget) Open() *Account { return &Account{budget: b} }
 
-// Held is the number of bytes the account holds.
-func (a *Account) Held() int64 { return a.held }
+// Held is the number of bytes the account holds of a lane.
+func (a *Account) Held(l Lane) int64 { return a.held[l] }
 
 // TryTake is Take if that would not wait, and says whether it was.
-func (a *Account) TryTake(n int64) bool {
-	b := a.budget
+func (a *Account) TryTake(l Lane, n int64) bool {
+	if l == Own {
+		if a.held[Own]+n > ownBytes {
+			return false
+		}
+		a.held[Own] += n
+		return true
+	}
+	b := &a.budget.lanes[l]
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.overdue != a && (len(b.waiters) > 0 || b.free < n) {
 		return false
 	}
 	b.free -= n
-	a.held += n
+	a.held[l] += n
 	return true
 }
 
-// Take adds n bytes to what the account holds. It waits until they are free or ctx
-// ends, whose error it returns.
-func (a *Account) Take(ctx context.Context, n int64) error {
-	if a.TryTake(n) {
+// Take adds n bytes to what the account holds of Small or Large. It waits until they
+// are free or ctx ends, whose error it returns.
+func (a *Account) Take(ctx context.Context, l Lane, n int64) error {
+	if a.TryTake(l, n) {
 		return nil
 	}
-	b := a.budget
+	b := &a.budget.lanes[l]
 	b.mu.Lock()
 	w := &waiter{acct: a, n: n, ready: make(chan struct{})}
 	b.waiters = append(b.waiters, w)
@@ -68,7 +107,7 @@ func (a *Account) Take(ctx context.Context, n int64) error {
 	b.mu.Unlock()
 	select {
 	case <-w.ready:
-		a.held += n
+		a.held[l] += n
 		return nil
 	case <-ctx.Done():
 	}
@@ -76,8 +115,8 @@ func (a *Account) Take(ctx context.Context, n int64) error {
 	defer b.mu.Unlock()
 	select {
 	case <-w.ready: // granted meanwhile
-		a.held += n
-		a.give(n)
+		a.held[l] += n
+		a.give(l, n)
 	default:
 		b.forget(w)
 	}
@@ -85,38 +124,50 @@ func (a *Account) Take(ctx context.Context, n int64) error {
 	return ctx.Err()
 }
 
-// Give returns n bytes.
-func (a *Account) Give(n int64) {
+// Give returns n bytes of a lane.
+func (a *Account) Give(l Lane, n int64) {
 	if n == 0 {
 		return
 	}
-	b := a.budget
+	if l == Own {
+		a.give(l, n)
+		return
+	}
+	b := &a.budget.lanes[l]
 	b.mu.Lock()
-	a.give(n)
+	a.give(l, n)
 	if len(b.waiters) > 0 {
 		b.grant()
 	}
 	b.mu.Unlock()
 }
 
-// give is Give under the budget's lock, without passing on what became free.
-func (a *Account) give(n int64) {
-	if n > a.held {
+// give is Give under the lane's lock, without passing on what became free.
+func (a *Account) give(l Lane, n int64) {
+	if n > a.held[l] {
 		panic("wire: more given back than taken")
 	}
-	a.held -= n
-	a.budget.free += n
-	if a.held == 0 && a.budget.overdue == a {
-		a.budget.overdue = nil
+	a.held[l] -= n
+	if l == Own {
+		return
+	}
+	b := &a.budget.lanes[l]
+	b.free += n
+	if a.held[l] == 0 && b.overdue == a {
+		b.overdue = nil
 	}
 }
 
 // GiveAll returns everything the account holds.
-func (a *Account) GiveAll() { a.Give(a.held) }
+func (a *Account) GiveAll() {
+	for l := range lanes {
+		a.Give(l, a.held[l])
+	}
+}
 
 // grant serves waiters in order while there is room, and lets the first overdraw if
 // nobody else does.
-func (b *Budget) grant() {
+func (b *lane) grant() {
 	for len(b.waiters) > 0 {
 		w := b.waiters[0]
 		if b.free < w.n {
@@ -131,7 +182,7 @@ func (b *Budget) grant() {
 	}
 }
 
-func (b *Budget) forget(w *waiter) {
+func (b *lane) forget(w *waiter) {
 	for i, x := range b.waiters {
 		if x == w {
 			b.waiters = append(b.waiters[:i:i], b.waiters[i+1:]...)
@@ -140,9 +191,13 @@ func (b *Budget) forget(w *waiter) {
 	}
 }
 
-// Used returns how many bytes of limit are taken, for metrics.
-func (b *Budget) Used(limit int64) int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return limit - b.free
+// Used returns how many bytes are taken of both lanes, for metrics.
+func (b *Budget) Used() (n int64) {
+	for i := range b.lanes {
+		l := &b.lanes[i]
+		l.mu.Lock()
+		n += l.limit - l.free
+		l.mu.Unlock()
+	}
+	return n
 }

@@ -62,6 +62,10 @@ type Input struct {
 	chunk *buffer.Buf // nil while buf is small
 	r, w  int         // buf[r:w] arrived and is not consumed
 
+	lane  Lane         // of the frame
+	taken [lanes]int64 // by the frame, besides the chunk
+	held  Lane         // what the chunk is charged to
+
 	left     int   // bytes of the frame that are not consumed
 	total    int   // bytes of the frame
 	arrived  int64 // bytes read since the frame began
@@ -102,6 +106,9 @@ func (in *Input) Next(limit int) (int, error) {
 		return n, fmt.Errorf("%w: %d bytes, at most %d are read", ErrFrameLength, n, limit)
 	}
 	in.left, in.total = n, n
+	if in.lane = Large; n <= smallFrame {
+		in.lane = Small
+	}
 	return n, nil
 }
 
@@ -219,13 +226,14 @@ func (in *Input) Take(n int) (*buffer.Buf, []byte, error) {
 }
 
 // Rest consumes what is left of the frame and returns it as memory that belongs to
-// the caller. It counts against the budget until End.
-func (in *Input) Rest() ([]byte, error) {
+// the caller. It counts against the budget until Free or End. ctx ends a wait for it.
+func (in *Input) Rest(ctx context.Context) ([]byte, error) {
 	n := in.left
-	out := make([]byte, 0, min(n, max(firstTrust, in.w-in.r)))
-	if err := in.take(cap(out)); err != nil {
+	size := min(n, max(firstTrust, in.w-in.r))
+	if err := in.take(ctx, size); err != nil {
 		return nil, err
 	}
+	out := make([]byte, 0, size)
 	for {
 		have := min(n-len(out), in.w-in.r)
 		out = append(out, in.buf[in.r:in.r+have]...)
@@ -236,7 +244,7 @@ func (in *Input) Rest() ([]byte, error) {
 		}
 		if len(out) == cap(out) {
 			bigger := min(n, 2*cap(out))
-			if err := in.take(bigger - cap(out)); err != nil {
+			if err := in.take(ctx, bigger-cap(out)); err != nil {
 				return nil, err
 			}
 			out = append(make([]byte, 0, bigger), out...)
@@ -275,8 +283,34 @@ func (in *Input) into(out *[]byte, n int) error {
 	return nil
 }
 
-// Reserve takes n bytes of the budget until End, for what is made of the frame.
-func (in *Input) Reserve(n int) error { return in.take(n) }
+// Reserve takes n bytes of the budget until Free or End, for what is made of the frame.
+// ctx ends a wait for it.
+func (in *Input) Reserve(ctx context.Context, n int) error {
+	if n > smallDecoded {
+		in.lane = Large
+	}
+	return in.take(ctx, n)
+}
+
+// Free gives up what the frame holds before its End, for a request that waits for others
+// now and what it keeps is counted elsewhere. All of the frame was consumed; bytes behind
+// it stay, in no more room than they need.
+func (in *Input) Free() {
+	for l, n := range in.taken {
+		in.acct.Give(Lane(l), n)
+	}
+	in.taken = [lanes]int64{}
+	have := in.w - in.r
+	switch size := chunkSize(have + 1); {
+	case in.chunk == nil:
+	case have <= smallSize:
+		in.shrink()
+	case size < len(in.buf):
+		if held, ok := in.tryTake(size); ok {
+			in.move(buffer.Get(size), held)
+		}
+	}
+}
 
 // End gives up what the frame holds, and skips what is left of it.
 func (in *Input) End() error {
@@ -285,7 +319,12 @@ func (in *Input) End() error {
 	if in.chunk != nil && in.w == in.r {
 		in.shrink()
 	}
-	in.acct.Give(in.acct.Held() - in.charged())
+	for l, n := range in.taken {
+		if n > 0 {
+			in.acct.Give(Lane(l), n)
+			in.taken[l] = 0
+		}
+	}
 	return err
 }
 
@@ -294,13 +333,6 @@ func (in *Input) Close() {
 	in.r, in.w = 0, 0
 	in.shrink()
 	in.acct.GiveAll()
-}
-
-func (in *Input) charged() int64 {
-	if in.chunk == nil {
-		return 0
-	}
-	return int64(len(in.buf))
 }
 
 // fill reads until n bytes lie together at buf[r:].
@@ -337,20 +369,26 @@ func (in *Input) grow(n int) error {
 	}
 	size := max(min(in.left, in.trust), min(n, max(in.trust, 2*have)))
 	size = chunkSize(max(size, have+1))
-	if err := in.take(size); err != nil {
+	held, err := in.wait(in.ctx, size)
+	if err != nil {
 		return err
 	}
-	next := buffer.Get(size)
-	copy(next.Bytes(), in.buf[in.r:in.w])
-	in.replace(next)
-	in.buf, in.r, in.w = next.Bytes(), 0, have
+	in.move(buffer.Get(size), held)
 	return nil
+}
+
+// move goes on in a chunk that was charged to held.
+func (in *Input) move(next *buffer.Buf, held Lane) {
+	have := copy(next.Bytes(), in.buf[in.r:in.w])
+	in.replace(next)
+	in.held = held
+	in.buf, in.r, in.w = next.Bytes(), 0, have
 }
 
 // replace changes the chunk and gives back what the old one was charged.
 func (in *Input) replace(next *buffer.Buf) {
 	if in.chunk != nil {
-		in.acct.Give(int64(len(in.buf)))
+		in.acct.Give(in.held, int64(len(in.buf)))
 		in.chunk.Release()
 	}
 	in.chunk = next
@@ -385,17 +423,35 @@ func (in *Input) allowance() time.Duration {
 	return max(allowed-in.waited, 0)
 }
 
-// take waits for n bytes of the budget, for as long as a frame may take.
-func (in *Input) take(n int) error {
-	if in.acct.TryTake(int64(n)) {
-		return nil
+// take charges the frame n bytes.
+func (in *Input) take(ctx context.Context, n int) error {
+	l, err := in.wait(ctx, n)
+	if err == nil {
+		in.taken[l] += int64(n)
 	}
-	ctx, cancel := context.WithTimeout(in.ctx, max(in.pace.Frame, time.Second))
+	return err
+}
+
+// tryTake takes n bytes if they are free, and returns of what.
+func (in *Input) tryTake(n int) (Lane, bool) {
+	if in.acct.TryTake(Own, int64(n)) {
+		return Own, true
+	}
+	return in.lane, in.acct.TryTake(in.lane, int64(n))
+}
+
+// wait takes n bytes and returns of what. It waits for them for as long as a frame may
+// take.
+func (in *Input) wait(ctx context.Context, n int) (Lane, error) {
+	if l, ok := in.tryTake(n); ok {
+		return l, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(in.pace.Frame, time.Second))
 	defer cancel()
-	if err := in.acct.Take(ctx, int64(n)); err != nil {
-		return fmt.Errorf("waiting for %d bytes of request memory: %w", n, err)
+	if err := in.acct.Take(ctx, in.lane, int64(n)); err != nil {
+		return in.lane, fmt.Errorf("waiting for %d bytes of request memory: %w", n, err)
 	}
-	return nil
+	return in.lane, nil
 }
 
 // early tells an end within a frame from one between frames.

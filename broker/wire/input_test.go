@@ -44,7 +44,7 @@ func random(r *rand.Rand, n int) []byte {
 }
 
 func input(c Conn, limit int64) (*Input, *Budget) {
-	budget := NewBudget(limit)
+	budget := NewBudget(limit, limit)
 	return NewInput(context.Background(), c, budget.Open(), Pace{}, nil), budget
 }
 
@@ -77,7 +77,7 @@ func TestInputAnyPieces(t *testing.T) {
 			t.Fatalf("after the last frame: %v", err)
 		}
 		in.Close()
-		if used := budget.Used(1 << 30); used != 0 {
+		if used := budget.Used(); used != 0 {
 			t.Fatalf("seed %d: %d bytes of the budget are kept", seed, used)
 		}
 	}
@@ -113,7 +113,7 @@ func readAnyhow(t *testing.T, r *rand.Rand, in *Input, body []byte) {
 			}
 			views, holds = append(views, view{b, body[at : at+n]}), append(holds, buf)
 		case 3:
-			b, err := in.Rest()
+			b, err := in.Rest(context.Background())
 			if err != nil || !bytes.Equal(b, body[at:]) {
 				t.Fatalf("rest at %d: %v, or wrong bytes", at, err)
 			}
@@ -161,7 +161,7 @@ func TestInputHalf(t *testing.T) {
 		in, _ := input(&scripted{data: data, piece: func() int { return 7 }, end: io.EOF}, 1<<20)
 		_, err := in.Next(1000)
 		if err == nil {
-			_, err = in.Rest()
+			_, err = in.Rest(context.Background())
 		}
 		if !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%d bytes: %v", len(data), err)
@@ -182,13 +182,13 @@ func TestInputDeclared(t *testing.T) {
 			}
 			switch how {
 			case "rest":
-				_, _ = in.Rest()
+				_, _ = in.Rest(context.Background())
 			case "take":
 				_, _, _ = in.Take(100 << 20)
 			case "peek":
 				_, _ = in.Peek(100 << 20)
 			}
-			if used, most := budget.Used(1<<30), int64(2*arrived+2*firstTrust); used > most {
+			if used, most := budget.Used(), int64(2*arrived+2*firstTrust); used > most {
 				t.Errorf("%s with %d bytes arrived: %d bytes taken, at most %d expected", how, arrived, used, most)
 			}
 			in.Close()
@@ -211,13 +211,13 @@ func TestInputTrust(t *testing.T) {
 		if err := in.Skip(100); err != nil {
 			t.Fatal(err)
 		}
-		before := in.acct.Held()
+		before := in.acct.Held(Large)
 		buf, _, err := in.Take(batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i > 5 && (in.acct.Held()-before > 1<<20 || in.trust != maxTrust) {
-			t.Errorf("frame %d: trusted with %d bytes, %d more were taken", i, in.trust, in.acct.Held()-before)
+		if i > 5 && (in.acct.Held(Large)-before > 1<<20 || in.trust != maxTrust) {
+			t.Errorf("frame %d: trusted with %d bytes, %d more were taken", i, in.trust, in.acct.Held(Large)-before)
 		}
 		buf.Release()
 		if err := in.End(); err != nil {

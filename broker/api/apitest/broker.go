@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"sync"
@@ -50,6 +51,7 @@ type Options struct {
 	Static  map[string]string // the broker's settings
 	NoCore  bool
 	Slots   int     // of fetch sessions
+	Reads   int64   // bytes of partitions that are read; 64 MiB by default
 	Storage api.Log // in place of Log
 	// Transactions confirms transactional batches; without it there is no transaction.
 	Transactions api.Transactions
@@ -124,7 +126,7 @@ func Start(t testing.TB, o Options) *Broker {
 	b := &Broker{
 		t: t, Log: NewLog(), Catalog: cat, Features: levels, Registry: prometheus.NewRegistry(), Routes: &api.Routes{},
 		Node:     &api.Node{ID: 1, ClusterID: "abcdefghijklmnopqrstuv", StartEpoch: 1, Advertised: map[string]api.Endpoint{}},
-		Sessions: fetch.NewSessions(max(o.Slots, 1)),
+		Sessions: fetch.NewSessions(max(o.Slots, 1), cmp.Or(o.Reads, 64<<20)),
 	}
 	if err := cat.Listen(ctx, catalog.Listener{Deleted: func(t *catalog.Topic) { b.Log.DropTopic(t.ID) }}); err != nil {
 		t.Fatal(err)

@@ -54,6 +54,7 @@ func (h *Handlers) Routes(t *api.Routes) {
 	t.Add(protocol.KeyFetch, api.Route{Framer: h.Fetch})
 	t.Handle(protocol.KeyListOffsets, h.ListOffsets)
 	t.Handle(protocol.KeyOffsetForLeaderEpoch, h.OffsetForLeaderEpoch)
+	t.OnLeave(func(c *api.ConnInfo) { h.Sessions.left(c.ID) })
 }
 
 const (
@@ -64,16 +65,23 @@ const (
 	// gatherPause is how long a fetch that has some bytes, but not min_bytes, waits
 	// before it looks again, lest each small append makes it read all anew.
 	gatherPause = 5 * time.Millisecond
+	// waitMax bounds max_wait. Who waits longer is answered with nothing and asks again.
+	waitMax = time.Minute
 )
 
 // Fetch answers one request. It waits for min_bytes for up to max_wait, unless
-// something that the client must know at once comes first.
+// something that the client must know at once comes first, or there is no room among the
+// partitions that are waited for.
 func (h *Handlers) Fetch(ctx context.Context, r *api.Request) (*wire.Frame, protocol.Code, error) {
 	req := r.Body.(*kmsg.FetchRequest)
 	if !isolated(req.IsolationLevel) {
 		return fetchUnread(r, req), protocol.InvalidRequest, nil
 	}
-	fc, code := h.Sessions.context(ctx, req, h.Now())
+	waits := r.Waits(ctx)
+	if err := r.Reserve(waits, named(req)*partMemory); err != nil {
+		return nil, 0, err
+	}
+	fc, code := h.Sessions.context(waits, req, r.Conn.ID, h.Now())
 	if code != protocol.None {
 		return fetchRefusal(r, code), code, nil
 	}
@@ -84,9 +92,23 @@ func (h *Handlers) Fetch(ctx context.Context, r *api.Request) (*wire.Frame, prot
 		maxBytes: min(int(req.MaxBytes), h.limit()),
 	}
 	f.minBytes = min(int(req.MinBytes), max(f.maxBytes, 0))
-	f.gather(ctx, time.Duration(req.MaxWaitMillis)*time.Millisecond, fc.kept())
+	wait := min(time.Duration(req.MaxWaitMillis)*time.Millisecond, waitMax)
+	if fc.counted {
+		r.Free()
+	} else {
+		wait = 0
+	}
+	f.gather(waits, wait, fc.kept())
 	frame, first := f.answer(fc)
 	return frame, first, nil
+}
+
+// named is how many partitions a request names.
+func named(req *kmsg.FetchRequest) (n int) {
+	for i := range req.Topics {
+		n += len(req.Topics[i].Partitions)
+	}
+	return n
 }
 
 // follows says whether a request says that it comes from another broker.

@@ -14,16 +14,16 @@ import (
 // Fetch sessions (KIP-227): the broker remembers which partitions a client reads and
 // what it told it, so that a request names only what changed, and an answer too.
 //
-// As in Kafka, sessions belong to the broker and not to a connection; there are
-// max.incremental.fetch.session.cache.slots of them; who finds no free slot takes
-// that of a session unused for two minutes, or of one older than two minutes and
-// with fewer partitions, or gets none, which clients understand.
+// As in Kafka there are max.incremental.fetch.session.cache.slots of them; who finds no
+// free slot takes that of a session unused for two minutes, or of one older than two
+// minutes and with fewer partitions, or gets none, which clients understand. Other than in
+// Kafka a session ends with the connection that used it last: clients begin a new one when
+// they lost theirs, and nobody would come back for it.
 
 const (
 	sessionEvictable = 2 * time.Minute
-	// maxSessionPartitions bounds the partitions of all sessions together; beyond it
-	// clients get none.
-	maxSessionPartitions = 2_000_000
+	// partMemory is what a partition of a set takes, with its watch, in bytes.
+	partMemory = 1 << 10
 
 	epochInitial = 0
 	epochFinal   = -1
@@ -32,15 +32,17 @@ const (
 // Sessions keeps them.
 type Sessions struct {
 	slots int
+	most  int // partitions
 
 	mu   sync.Mutex
 	byID map[int32]*fetchSession
-	size int // partitions of all
+	size int // partitions of all sets: of sessions, and of requests without one
 }
 
-// NewSessions makes room for slots sessions.
-func NewSessions(slots int) *Sessions {
-	return &Sessions{slots: slots, byID: make(map[int32]*fetchSession)}
+// NewSessions makes room for slots sessions, and for memory bytes of partitions that are
+// read, in sessions or not.
+func NewSessions(slots int, memory int64) *Sessions {
+	return &Sessions{slots: slots, most: int(memory / partMemory), byID: make(map[int32]*fetchSession)}
 }
 
 // Len is the number of sessions.
@@ -61,6 +63,7 @@ type fetchSession struct {
 
 	// Guarded by Sessions.mu.
 	used   time.Time
+	conn   uint64 // that used it last
 	size   int
 	closed bool
 }
@@ -69,6 +72,8 @@ type fetchSession struct {
 type fetchContext struct {
 	cache   *Sessions
 	set     *fetchSet
+	counted bool          // the set is among those that may be kept
+	conn    uint64        // of the request
 	session *fetchSession // incremental, and it lives on
 	create  bool          // the set shall become a session
 	made    *fetchSession // it did
@@ -83,8 +88,8 @@ func (fc *fetchContext) kept() bool { return fc.session != nil || fc.create }
 func (fc *fetchContext) incremental() bool { return fc.session != nil }
 
 // context finds what a request is about: all its partitions, a new session, or the
-// next step of one.
-func (c *Sessions) context(ctx context.Context, req *kmsg.FetchRequest, now time.Time) (*fetchContext, protocol.Code) {
+// next step of one. The request came over conn.
+func (c *Sessions) context(ctx context.Context, req *kmsg.FetchRequest, conn uint64, now time.Time) (*fetchContext, protocol.Code) {
 	id, epoch := req.SessionID, req.SessionEpoch
 	if req.Version < 7 {
 		id, epoch = 0, epochFinal
@@ -95,16 +100,51 @@ func (c *Sessions) context(ctx context.Context, req *kmsg.FetchRequest, now time
 		}
 		set := newFetchSet(len(req.Topics))
 		set.update(req)
+		counted := c.take(set.len())
 		return &fetchContext{
-			cache: c, set: set, now: now, byID: req.Version >= 13,
-			create: epoch == epochInitial,
+			cache: c, set: set, counted: counted, conn: conn, now: now, byID: req.Version >= 13,
+			create: counted && epoch == epochInitial,
 		}, protocol.None
 	}
-	return c.step(ctx, req, now)
+	return c.step(ctx, req, conn, now)
+}
+
+// take makes room for a set of n partitions, or says that there is none.
+func (c *Sessions) take(n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n > 0 && c.size+n > c.most {
+		return false
+	}
+	c.size += n
+	return true
+}
+
+func (c *Sessions) give(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.size -= n
+}
+
+// grow makes room for n more partitions of a session. If there is none, the session ends:
+// its client begins again, and goes on without.
+func (c *Sessions) grow(s *fetchSession, n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case s.closed:
+	case n > 0 && c.size+n > c.most:
+		c.drop(s)
+		return false
+	default:
+		c.size += n
+		s.size += n
+	}
+	return true
 }
 
 // step goes on with a session.
-func (c *Sessions) step(ctx context.Context, req *kmsg.FetchRequest, now time.Time) (*fetchContext, protocol.Code) {
+func (c *Sessions) step(ctx context.Context, req *kmsg.FetchRequest, conn uint64, now time.Time) (*fetchContext, protocol.Code) {
 	s := c.find(req.SessionID)
 	if s == nil {
 		return nil, protocol.FetchSessionIDNotFound
@@ -122,6 +162,8 @@ func (c *Sessions) step(ctx context.Context, req *kmsg.FetchRequest, now time.Ti
 		code = protocol.InvalidFetchSessionEpoch
 	case s.byID != (req.Version >= 13):
 		code = protocol.FetchSessionTopicIDError
+	case !c.grow(s, s.set.adds(req)):
+		code = protocol.FetchSessionIDNotFound
 	}
 	if code != protocol.None {
 		c.settle(s)
@@ -129,14 +171,14 @@ func (c *Sessions) step(ctx context.Context, req *kmsg.FetchRequest, now time.Ti
 	}
 	s.set.update(req)
 	s.set.leave(req)
-	fc := &fetchContext{cache: c, set: s.set, now: now, byID: s.byID}
+	fc := &fetchContext{cache: c, set: s.set, counted: true, conn: conn, now: now, byID: s.byID}
 	if s.set.len() == 0 {
 		c.remove(s.id)
 		c.settle(s)
 		fc.set = newFetchSet(0)
 		return fc, protocol.None
 	}
-	c.touch(s, now)
+	c.touch(s, conn, now)
 	if s.epoch++; s.epoch <= 0 {
 		s.epoch = 1
 	}
@@ -153,6 +195,9 @@ func (fc *fetchContext) end() {
 		fc.cache.settle(fc.made)
 	default:
 		fc.set.close()
+		if fc.counted {
+			fc.cache.give(fc.set.len())
+		}
 	}
 }
 
@@ -167,7 +212,7 @@ func (fc *fetchContext) keep() int32 {
 	}
 	s := &fetchSession{
 		byID: fc.byID, set: fc.set, epoch: 1, turn: make(chan struct{}, 1),
-		created: fc.now, used: fc.now, size: fc.set.len(),
+		created: fc.now, used: fc.now, conn: fc.conn, size: fc.set.len(),
 	}
 	s.turn <- struct{}{} // until end
 	if !fc.cache.insert(s, fc.now) {
@@ -183,23 +228,21 @@ func (c *Sessions) find(id int32) *fetchSession {
 	return c.byID[id]
 }
 
-func (c *Sessions) touch(s *fetchSession, now time.Time) {
+func (c *Sessions) touch(s *fetchSession, conn uint64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.used = now
+	s.used, s.conn = now, conn
 	if !s.closed {
 		c.size += s.set.len() - s.size
 		s.size = s.set.len()
 	}
 }
 
-// insert gives a session an id and a slot, or says that there is none.
+// insert gives a session, whose set is counted already, an id and a slot, or says that
+// there is none.
 func (c *Sessions) insert(s *fetchSession, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.size+s.size > maxSessionPartitions {
-		return false
-	}
 	if len(c.byID) >= c.slots {
 		victim := c.victim(s.size, now)
 		if victim == nil {
@@ -211,7 +254,6 @@ func (c *Sessions) insert(s *fetchSession, now time.Time) bool {
 		s.id = rand.Int32N(1<<31-2) + 1
 	}
 	c.byID[s.id] = s
-	c.size += s.size
 	return true
 }
 
@@ -243,6 +285,17 @@ func (c *Sessions) remove(id int32) {
 	}
 }
 
+// left ends the sessions of a connection that ended.
+func (c *Sessions) left(conn uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.byID {
+		if s.conn == conn {
+			c.drop(s)
+		}
+	}
+}
+
 // drop takes a session out. What it watches is given up by the request that has its
 // turn, or here if there is none.
 func (c *Sessions) drop(s *fetchSession) {
@@ -266,6 +319,21 @@ func (c *Sessions) settle(s *fetchSession) {
 		s.set.close()
 	}
 	<-s.turn
+}
+
+// adds is how many partitions update would put into the set, at most.
+func (s *fetchSet) adds(req *kmsg.FetchRequest) (n int) {
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		key := fetchKey{id: t.TopicID, name: t.Topic}
+		for j := range t.Partitions {
+			key.partition = t.Partitions[j].Partition
+			if s.byKey[key] == nil {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // update puts what a request names into the set.

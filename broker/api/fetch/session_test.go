@@ -227,7 +227,7 @@ func TestSessionRotates(t *testing.T) {
 // TestSessionSlots: who gets a slot when all are taken.
 func TestSessionSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cache := fetch.NewSessions(2)
+		cache := fetch.NewSessions(2, 1<<20)
 		log, topics := apitest.NewLog(), directory{}
 		h := &fetch.Handlers{Topics: topics, Log: log, Node: &api.Node{}, Sessions: cache, MaxBytes: 1 << 20, MaxMemory: 1 << 20, Now: time.Now}
 		ask := func(session, epoch int32, partitions int32) int32 {
@@ -301,3 +301,82 @@ func (directory) ByName(name string) *catalog.Topic {
 }
 
 func (directory) ByID(id [16]byte) *catalog.Topic { return onlyTopic }
+
+// fetchTen makes a request of partitions from to from+n of topic t, of which ten exist.
+func fetchTen(session, epoch, from, n int32) *kmsg.FetchRequest {
+	req := kmsg.NewPtrFetchRequest()
+	req.Version, req.SessionID, req.SessionEpoch = 12, session, epoch
+	rt := kmsg.NewFetchRequestTopic()
+	rt.Topic = "t"
+	for p := range n {
+		rp := kmsg.NewFetchRequestTopicPartition()
+		rp.Partition = from + p
+		rt.Partitions = append(rt.Partitions, rp)
+	}
+	req.Topics = append(req.Topics, rt)
+	return req
+}
+
+// TestSessionsAreBounded: a session does not grow past what all may have, and what is
+// read without one counts too: such a request gets its answer at once, and does not wait.
+// Sessions end with the connection that used them last.
+func TestSessionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := apitest.NewLog()
+		h := &fetch.Handlers{Topics: directory{}, Log: log, Node: &api.Node{}, Sessions: fetch.NewSessions(10, 100<<10), MaxBytes: 1 << 20, MaxMemory: 1 << 20, Now: time.Now}
+		routes := &api.Routes{}
+		h.Routes(routes)
+		conn := &api.ConnInfo{ID: 7}
+		ask := func(req *kmsg.FetchRequest) *kmsg.FetchResponse {
+			f, _, err := h.Fetch(context.Background(), &api.Request{Key: 1, Version: 12, Body: req, Conn: conn})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Release()
+			resp := kmsg.NewPtrFetchResponse()
+			resp.Version = 12
+			if err := resp.ReadFrom(f.Meta[9:]); err != nil {
+				t.Fatal(err)
+			}
+			return resp
+		}
+		id := ask(fetchTen(0, 0, 0, 60)).SessionID
+		if id == 0 {
+			t.Fatal("no session for 60 of 100 partitions")
+		}
+		if r := ask(fetchTen(id, 1, 30, 60)); r.ErrorCode != 0 || r.SessionID != id {
+			t.Fatalf("a session cannot grow to 90 of 100: %d", r.ErrorCode)
+		}
+		if r := ask(fetchTen(id, 2, 90, 60)); protocol.Code(r.ErrorCode) != protocol.FetchSessionIDNotFound {
+			t.Fatalf("a session grew to 150 of 100: %d", r.ErrorCode)
+		}
+		if n := h.Sessions.Len(); n != 0 || log.Watchers() != 0 {
+			t.Fatalf("%d sessions, %d watchers", n, log.Watchers())
+		}
+		start := time.Now()
+		wait := fetchTen(0, -1, 0, 150)
+		wait.MaxWaitMillis, wait.MinBytes = 60_000, 1
+		if r := ask(wait); time.Since(start) != 0 || len(r.Topics[0].Partitions) != 150 {
+			t.Errorf("150 of 100 partitions were waited for, for %v", time.Since(start))
+		}
+		wait = fetchTen(0, -1, 0, 5)
+		wait.MaxWaitMillis, wait.MinBytes = 1<<31-1, 1
+		if ask(wait); time.Since(start) != time.Minute {
+			t.Errorf("waited for %v", time.Since(start))
+		}
+		if ask(fetchTen(0, 0, 0, 100)).SessionID == 0 {
+			t.Fatal("not all room was given back")
+		}
+		routes.Left(&api.ConnInfo{ID: 8})
+		if h.Sessions.Len() != 1 {
+			t.Error("a session ended with another's connection")
+		}
+		routes.Left(conn)
+		if n := h.Sessions.Len(); n != 0 || log.Watchers() != 0 {
+			t.Errorf("%d sessions, %d watchers of a connection that ended", n, log.Watchers())
+		}
+		if ask(fetchTen(0, 0, 0, 100)).SessionID == 0 {
+			t.Error("not all room was given back")
+		}
+	})
+}

@@ -16,6 +16,7 @@ package groups
 // Deliberately not done: the reason is not kept.
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -28,7 +29,9 @@ import (
 // JoinGroup answers once the group has formed a generation, or with an error.
 func (g *Handlers) JoinGroup(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.JoinGroupRequest)
-	reply := g.Coordinator.JoinGroup(ctx, req.Group, g.joinRequest(r, req))
+	join := g.joinRequest(r, req)
+	r.Free() // the coordinator counts what it keeps
+	reply := g.Coordinator.JoinGroup(r.Waits(ctx), req.Group, join)
 
 	resp := kmsg.NewPtrJoinGroupResponse()
 	resp.ErrorCode, resp.Generation = int16(reply.Code), reply.Generation
@@ -66,8 +69,8 @@ func (g *Handlers) joinRequest(r *api.Request, req *kmsg.JoinGroupRequest) *grou
 		j.NewMemberID = prefix + "-" + g.NewUUID()
 	}
 	j.Protocols = make([]group.Protocol, 0, len(req.Protocols))
-	for i := range req.Protocols {
-		j.Protocols = append(j.Protocols, group.Protocol{Name: req.Protocols[i].Name, Metadata: req.Protocols[i].Metadata})
+	for i := range req.Protocols { // copied: a view would keep the whole body for the life of the member
+		j.Protocols = append(j.Protocols, group.Protocol{Name: req.Protocols[i].Name, Metadata: bytes.Clone(req.Protocols[i].Metadata)})
 	}
 	return j
 }

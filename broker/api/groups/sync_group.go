@@ -9,6 +9,7 @@ package groups
 //	v5     protocol type and name, mandatory (KIP-559)
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -34,9 +35,10 @@ func (g *Handlers) SyncGroup(ctx context.Context, r *api.Request) (kmsg.Response
 		Assignments: make(map[string][]byte, len(req.GroupAssignment)),
 	}
 	for i := range req.GroupAssignment {
-		s.Assignments[req.GroupAssignment[i].MemberID] = req.GroupAssignment[i].MemberAssignment
+		s.Assignments[req.GroupAssignment[i].MemberID] = bytes.Clone(req.GroupAssignment[i].MemberAssignment)
 	}
-	reply := g.Coordinator.SyncGroup(ctx, req.Group, s)
+	r.Free() // the coordinator counts what it keeps
+	reply := g.Coordinator.SyncGroup(r.Waits(ctx), req.Group, s)
 	resp.ErrorCode = int16(reply.Code)
 	if reply.Code == protocol.None {
 		resp.ProtocolType, resp.Protocol = &reply.ProtocolType, reply.Protocol

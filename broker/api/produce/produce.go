@@ -130,6 +130,9 @@ func (q *produceParser) parse() error {
 	if acks < -1 || acks > 1 {
 		q.refusal = protocol.InvalidRequiredAcks
 	}
+	if acks != 0 { // else its client may leave at once, and its records count
+		q.ctx.Context = q.request.Waits(q.ctx.Context)
+	}
 	q.answer.silent = acks == 0
 	least := 6
 	if q.request.Version >= 13 {
