@@ -3,6 +3,7 @@ module github.com/streamhouse/streamhouse
 go 1.26.0
 
 require (
+	github.com/dchest/siphash v1.2.3
 	github.com/google/uuid v1.6.0
 	github.com/klauspost/compress v1.20.3
 	github.com/minio/minio-go/v7 v7.4.1
