@@ -24,7 +24,8 @@ type Coordinator struct {
 	log     Log
 	metrics *metrics
 
-	loads *semaphore.Weighted
+	loads  *semaphore.Weighted
+	failed *shards.Loads // what cannot be loaded
 	// pending is the room for records that are not durable yet, in bytes.
 	pending *semaphore.Weighted
 
@@ -42,6 +43,7 @@ func New(opts Options, topics Topics, log Log, reg prometheus.Registerer) *Coord
 	c := &Coordinator{
 		opts: opts, topics: topics, log: log,
 		loads:   semaphore.NewWeighted(loadsAtOnce),
+		failed:  shards.NewLoads(TopicName),
 		pending: semaphore.NewWeighted(opts.PendingMax),
 	}
 	c.host = shards.NewHost(TopicName, topics, func(t Topic, partition int32) *shard { return newShard(c, t, partition) })
@@ -53,6 +55,9 @@ func New(opts Options, topics Topics, log Log, reg prometheus.Registerer) *Coord
 // answers those that wait, lets what was queued become durable (for as long as a
 // commit may take), and returns. The log must outlive it.
 func (c *Coordinator) Run(ctx context.Context) error { return c.host.Run(ctx) }
+
+// Ready says which groups cannot be loaded; nil if all can.
+func (c *Coordinator) Ready() error { return c.failed.Ready() }
 
 // shard returns the shard that a group belongs to: NOT_COORDINATOR before the
 // internal topic exists, which sends the client to FindCoordinator.

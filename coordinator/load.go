@@ -25,6 +25,7 @@ const (
 // clients are told that the coordinator loads, and retry.
 func (s *shard) load(ctx context.Context) (Partition, bool) {
 	delay := loadRetryMin
+	defer s.coordinator.failed.Tried(s.id.Partition, nil)
 	for {
 		p, err := s.tryLoad(ctx)
 		if err == nil {
@@ -33,6 +34,7 @@ func (s *shard) load(ctx context.Context) (Partition, bool) {
 		if ctx.Err() != nil {
 			return nil, false
 		}
+		s.coordinator.failed.Tried(s.id.Partition, err)
 		s.coordinator.opts.Logger.Error("loading groups failed, trying again",
 			zap.Int32("partition", s.id.Partition), zap.Duration("after", delay), zap.Error(err))
 		select {

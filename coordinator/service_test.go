@@ -256,7 +256,13 @@ func TestLoading(t *testing.T) {
 			t.Error(code)
 		}
 		l.set(func(l *fakeLog) { l.openErr = nil })
+		if err := h.Ready(); err == nil || !strings.Contains(err.Error(), "cannot be loaded") {
+			t.Fatal("ready while a partition cannot be loaded:", err)
+		}
 		time.Sleep(15 * time.Second) // it tries again by itself
+		if err := h.Ready(); err != nil {
+			t.Fatal(err)
+		}
 		if d, code := h.DescribeGroup("g"); code != protocol.None || d.State != group.Empty && d.State != group.Stable {
 			t.Fatal(d, code)
 		}

@@ -29,7 +29,8 @@ type life struct {
 	logs  *observer.ObservedLogs
 	ready chan struct{}
 	halt  context.CancelFunc
-	ended chan error // of serve and stop
+	ended chan struct{} // closed when it has ended
+	err   error         // how, after ended
 }
 
 // begin starts a broker on a data folder; set are settings beside it.
@@ -50,13 +51,14 @@ func begin(t *testing.T, seams Seams, dir string, set map[string]string) *life {
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
 	ctx, halt := context.WithCancel(context.Background())
-	l := &life{t: t, logs: logs, ready: make(chan struct{}), halt: halt, ended: make(chan error, 1)}
+	l := &life{t: t, logs: logs, ready: make(chan struct{}), halt: halt, ended: make(chan struct{})}
 	l.node = newNode(ctx, seams, read, zap.New(core))
 	go func() {
+		defer close(l.ended)
 		err := l.serve(ctx, func() { close(l.ready) })
-		l.ended <- errors.Join(err, l.stop(ctx))
+		l.err = errors.Join(err, l.stop(ctx))
 	}()
-	t.Cleanup(halt)
+	t.Cleanup(func() { l.end() })
 	return l
 }
 
@@ -65,8 +67,8 @@ func (l *life) serving() *life {
 	l.t.Helper()
 	select {
 	case <-l.ready:
-	case err := <-l.ended:
-		l.t.Fatalf("it ended at its start: %v", err)
+	case <-l.ended:
+		l.t.Fatalf("it ended at its start: %v", l.err)
 	case <-time.After(time.Minute):
 		l.t.Fatal("it does not start")
 	}
@@ -76,7 +78,13 @@ func (l *life) serving() *life {
 // end stops the broker and returns how it ended.
 func (l *life) end() error {
 	l.halt()
-	return <-l.ended
+	return l.failed()
+}
+
+// failed waits until the broker has ended by itself, and returns how.
+func (l *life) failed() error {
+	<-l.ended
+	return l.err
 }
 
 func (l *life) partition(topic string) *log.Partition {

@@ -49,9 +49,11 @@ type node struct {
 	identity     *api.Node
 	network      *broker.Server
 	http         *httpd.Server
+	disk         *diskWatch
 
-	parts   *running
-	serving atomic.Bool // clients can connect
+	parts    *running
+	progress progress    // of the start
+	serving  atomic.Bool // clients can connect
 }
 
 // network is the broker package's view of the settings.

@@ -118,11 +118,11 @@ func TestDoorThatIsTaken(t *testing.T) {
 	dir := t.TempDir()
 	first := begin(t, Seams{}, dir, nil).serving()
 	second := begin(t, Seams{}, t.TempDir(), map[string]string{"http": first.http.Addr().String()})
-	if err := <-second.ended; err == nil || !strings.Contains(err.Error(), "http.listen") {
+	if err := second.failed(); err == nil || !strings.Contains(err.Error(), "http.listen") {
 		t.Errorf("it ended with %v", err)
 	}
 	third := begin(t, Seams{}, t.TempDir(), map[string]string{"listen": first.network.Addr(0).String()})
-	if err := <-third.ended; err == nil || !strings.Contains(err.Error(), "listener PLAINTEXT") {
+	if err := third.failed(); err == nil || !strings.Contains(err.Error(), "listener PLAINTEXT") {
 		t.Errorf("it ended with %v", err)
 	}
 	for _, l := range []*life{second, third} {

@@ -5,6 +5,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,12 +88,14 @@ func (n *node) serve(ctx context.Context, ready func()) (err error) {
 		return err
 	}
 	n.parts.start(n.door())
+	n.progress.at("opening the stores")
 	if n.stores, err = openStores(ctx, n.seams, n.settings.Broker(), n.logger, n.registry); err != nil {
 		return err
 	}
 	if err := n.assemble(ctx); err != nil {
 		return err
 	}
+	n.progress.at("opening the listeners")
 	if err := n.network.Listen(ctx); err != nil {
 		return err
 	}
@@ -132,11 +135,12 @@ func (n *node) door() part {
 func (n *node) list(ready func()) []part {
 	return []part{
 		{name: "stores", loggers: []string{"catalog", "journal"}},
-		{name: "log", run: n.log.Run, loggers: []string{"log"}},
+		{name: "disk", run: n.disk.run, ready: n.disk.ready},
+		{name: "log", run: n.log.Run, ready: n.log.Ready, loggers: []string{"log"}},
 		{name: "upkeep", run: n.upkeep.Run, loggers: []string{"upkeep"}},
 		{name: "housekeeping", run: n.housekeep},
-		{name: "group coordinator", run: n.groups.Run, loggers: []string{"groups"}},
-		{name: "transaction coordinator", run: n.transactions.Run, loggers: []string{"transactions"}},
+		{name: "group coordinator", run: n.groups.Run, ready: n.groups.Ready, loggers: []string{"groups"}},
+		{name: "transaction coordinator", run: n.transactions.Run, ready: n.transactions.Ready, loggers: []string{"transactions"}},
 		{name: "listeners", run: n.listen(ready), loggers: []string{"api", "broker"}},
 	}
 }
@@ -167,6 +171,7 @@ func (n *node) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.disk = newDiskWatch(n.stores.folder, b)
 	if n.log, err = n.openLog(ctx, b); err != nil {
 		return err
 	}
@@ -220,7 +225,7 @@ func (n *node) openLog(ctx context.Context, b *config.Broker) (*log.Log, error) 
 	cfg := log.Config{
 		Journal: n.stores.journal, Store: n.stores.meta, OpenObject: n.stores.openObject, Segments: n.stores.index,
 		Topics: leaderEpochs{n.catalog, n.stores.start.Epoch}, Logger: n.logger.Named("log"), Registry: n.registry, Now: n.now,
-		Deleted:   n.stores.meta.Deleted,
+		Deleted: n.stores.meta.Deleted, Replayed: n.progress.replayed,
 		PackBytes: int(b.Int("journal.pack.bytes")), VolumeBytes: b.Int("journal.volume.bytes"),
 		RollAge:     time.Duration(b.Int("seal.max.age.ms")) * time.Millisecond,
 		UnsealedMax: b.Int("journal.unsealed.max.bytes"),
@@ -231,6 +236,9 @@ func (n *node) openLog(ctx context.Context, b *config.Broker) (*log.Log, error) 
 	if b.String("journal.kind") == "object" {
 		cfg.Linger = time.Duration(b.Int("journal.linger.ms")) * time.Millisecond
 		cfg.RecentBytes = recentBytes
+		n.progress.replay(0)
+	} else {
+		n.progress.replay(bytesIn(journalDir(b)))
 	}
 	return log.Open(ctx, cfg)
 }
@@ -359,13 +367,13 @@ func (n *node) newHTTP(b *config.Broker) *httpd.Server {
 	})
 }
 
-// started says whether clients can connect.
+// started says whether clients can connect, and how far the start is until then.
 func (n *node) started() error {
 	switch {
 	case n.parts.stopping.Load():
 		return errors.New("stopping")
 	case !n.serving.Load():
-		return errors.New("starting")
+		return fmt.Errorf("starting: %s", &n.progress)
 	}
 	return nil
 }

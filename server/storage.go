@@ -177,11 +177,14 @@ func openJournal(ctx context.Context, seams Seams, b *config.Broker, s *stores, 
 	}
 	observe := observeDisk(reg)
 	return journalfile.Open(journalfile.Config{
-		Dir: filepath.Join(b.String("data.dir"), "journal"), ClusterID: s.start.ClusterID, Broker: b.NodeID,
+		Dir: journalDir(b), ClusterID: s.start.ClusterID, Broker: b.NodeID,
 		VolumeBytes: b.Int("journal.volume.bytes"), ReserveBytes: b.Int("disk.reserve.bytes"),
 		Logger: logger.Named("journal"), Observe: observe, Now: seams.Now, Disk: seams.JournalDisk,
 	})
 }
+
+// journalDir is the folder of a file journal.
+func journalDir(b *config.Broker) string { return filepath.Join(b.String("data.dir"), "journal") }
 
 // observeDisk splits the time to durability into write and sync, where it is a
 // local disk's.

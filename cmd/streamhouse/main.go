@@ -26,12 +26,17 @@ const usage = `usage: streamhouse COMMAND
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// exitCutOff is the exit code of a stop that ran out of time: the process ended as if it
-// had been killed.
-const exitCutOff = 3
+// Exit codes besides 0, 1 for a failure, and 2 for a command line that cannot be used. 2 is
+// also how Go ends a process that panics, so settings have a code of their own: an init
+// system starts a broker anew after the one and not after the other.
+const (
+	// exitCutOff: a stop ran out of time, and the process ended as if it had been killed.
+	exitCutOff = 3
+	// exitSettings: the settings cannot be used (EX_CONFIG of sysexits.h).
+	exitSettings = 78
+)
 
-// run returns the exit code: 0, 1 for a failure, 2 for a command line or settings
-// that cannot be used, or exitCutOff. (2 is also what Go ends a panic with.)
+// run returns the exit code.
 func run(args []string) int {
 	if len(args) == 0 {
 		fmt.Fprint(os.Stderr, usage)
@@ -67,7 +72,7 @@ func serve(args []string) int {
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "streamhouse: the settings cannot be used:\n%v\n", err)
-		return 2
+		return exitSettings
 	}
 	if slices.Contains(args, settings.PrintConfig) {
 		for _, w := range set.Warnings() {
@@ -83,7 +88,7 @@ func serve(args []string) int {
 	logger, err := logging.New(logging.Options{Level: b.String("log.level"), Format: b.String("log.format")})
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "streamhouse: %v\n", err)
-		return 2
+		return exitSettings
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -28,7 +28,8 @@ type Coordinator struct {
 	metrics *metrics
 	host    *shards.Host[*shard]
 	loads   *semaphore.Weighted
-	known   atomic.Int64 // ids, of all shards
+	failed  *shards.Loads // what cannot be loaded
+	known   atomic.Int64  // ids, of all shards
 	began   time.Time
 }
 
@@ -39,7 +40,7 @@ func New(opts Options, topics shards.Topics, log Log, offsets Offsets, ids Produ
 	}
 	c := &Coordinator{
 		opts: opts, topics: topics, log: log, offsets: offsets, ids: ids,
-		loads: semaphore.NewWeighted(loadsAtOnce), began: opts.Now(),
+		loads: semaphore.NewWeighted(loadsAtOnce), failed: shards.NewLoads(TopicName), began: opts.Now(),
 	}
 	c.host = shards.NewHost(TopicName, topics, func(t shards.Topic, partition int32) *shard { return newShard(c, t, partition) })
 	c.metrics = newMetrics(c, reg)
@@ -55,6 +56,9 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	wg.Go(func() { c.sweep(ctx) })
 	return c.host.Run(ctx)
 }
+
+// Ready says which transactions cannot be loaded; nil if all can.
+func (c *Coordinator) Ready() error { return c.failed.Ready() }
 
 // Find makes sure that an id has a coordinator: it makes the internal topic on first
 // use. COORDINATOR_NOT_AVAILABLE if that fails; the client tries again.

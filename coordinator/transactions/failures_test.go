@@ -2,6 +2,7 @@ package transactions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -413,8 +414,15 @@ func TestLoadIsTriedAgain(t *testing.T) {
 		if _, code := next.List(&Filter{DurationMs: -1}); code != protocol.CoordinatorLoadInProgress {
 			t.Fatal(code)
 		}
+		if err := next.Ready(); !errors.Is(err, errDisk) {
+			t.Fatal("ready while a partition cannot be loaded:", err)
+		}
 		l.set(func(l *fakeLog) { l.openErr = nil })
 		c.end(next, true)
+		time.Sleep(15 * time.Second)
+		if err := next.Ready(); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 

@@ -21,6 +21,7 @@ const (
 // ends: clients are told that the coordinator loads, and retry.
 func (s *shard) load(ctx context.Context) bool {
 	delay := loadRetryMin
+	defer s.coordinator.failed.Tried(s.id.Partition, nil)
 	for {
 		err := s.tryLoad(ctx)
 		if err == nil {
@@ -29,6 +30,7 @@ func (s *shard) load(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
+		s.coordinator.failed.Tried(s.id.Partition, err)
 		s.coordinator.opts.Logger.Error("loading transactions failed, trying again",
 			zap.Int32("partition", s.id.Partition), zap.Duration("after", delay), zap.Error(err))
 		select {

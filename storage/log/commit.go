@@ -211,9 +211,8 @@ func (l *Log) publish(f *flight) {
 // back, its requests are answered, and nothing is appended until the journal has
 // closed the outcome for good (DURABILITY: end marks).
 func (l *Log) fail(ctx context.Context, cause error) error {
+	l.failed(cause)
 	l.mu.Lock()
-	l.failing = true
-	l.admitAll()
 	flights := l.inFlight
 	l.mu.Unlock()
 	for _, f := range flights {
@@ -235,6 +234,7 @@ func (l *Log) fail(ctx context.Context, cause error) error {
 		if errors.Is(err, journal.ErrFenced) {
 			return err
 		}
+		l.failed(err)
 		if attempt%rollComplaints == 0 {
 			l.logger.Warn("journal not usable yet", zap.Error(err))
 		}
@@ -246,7 +246,7 @@ func (l *Log) fail(ctx context.Context, cause error) error {
 		}
 	}
 	l.mu.Lock()
-	l.failing = false
+	l.failing, l.failure = false, nil
 	l.mu.Unlock()
 	l.logger.Info("journal usable again", zap.Uint64("last_sequence", l.durable))
 	return nil
@@ -301,10 +301,6 @@ func (l *Log) refuse(err error) {
 func (l *Log) roll(ctx context.Context) error {
 	// A roll that has begun is finished: half of one blocks every append.
 	if err := l.cfg.Journal.Roll(context.WithoutCancel(ctx), l.durable); err != nil {
-		l.mu.Lock()
-		l.failing = true
-		l.admitAll()
-		l.mu.Unlock()
 		return l.fail(ctx, err)
 	}
 	l.metrics.rolls.Inc()

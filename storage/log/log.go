@@ -37,7 +37,9 @@ type Config struct {
 	// Deleted says whether a topic that does not exist was deleted: an id with neither
 	// row nor tombstone means that the metadata store is not the one that belongs to
 	// the journal. nil: every such topic was.
-	Deleted  func(ctx context.Context, id pack.TopicID) (bool, error)
+	Deleted func(ctx context.Context, id pack.TopicID) (bool, error)
+	// Replayed, if set, is told of each pack that Open has found, in order.
+	Replayed func(journal.Ref)
 	Logger   *zap.Logger
 	Registry prometheus.Registerer
 	Now      func() time.Time
@@ -73,6 +75,7 @@ type Log struct {
 	inFlight   []*flight // oldest first
 	durable    uint64    // sequence of the last durable pack
 	failing    bool      // a pack failed and its outcome is not closed yet
+	failure    error     // what failed last, while failing
 	closed     bool
 	behind     bool // the journal holds more than UnsealedMax
 	waiting    []*waiter
@@ -137,6 +140,9 @@ func (l *Log) replay(ctx context.Context) error {
 	err := l.cfg.Journal.Replay(ctx, func(ref journal.Ref, index *pack.Index) error {
 		packs++
 		l.durable = ref.Seq
+		if l.cfg.Replayed != nil {
+			l.cfg.Replayed(ref)
+		}
 		first := 0
 		for id, ext := range index.Extents(ref.Pos) {
 			entries := index.Entries[first : first+int(ext.IndexCount)]
