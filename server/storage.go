@@ -97,6 +97,7 @@ func openStores(ctx context.Context, seams Seams, b *config.Broker, logger *zap.
 	}
 	s.objects = cache.NewObjects(s.bucket, cache.Options{MemoryBytes: b.Int("cache.memory.bytes"), Registry: reg})
 	s.index = segment.NewIndex(indexBytes, s.readSegment)
+	s.index.Distrust = func(seg metadata.Segment) { s.objects.Forget(seg.Key) }
 	return s, nil
 }
 

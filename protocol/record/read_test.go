@@ -356,3 +356,17 @@ func TestRecordsAreOverwrittenBehindTheIteration(t *testing.T) {
 		}
 	}
 }
+
+// TestFilterLooksBeforeItVouches: a batch with a wrong bit does not get a good CRC.
+func TestFilterLooksBeforeItVouches(t *testing.T) {
+	b := encodeBatch(t, spec{records: someRecords(5, 20)})
+	for at := crcStart; at < len(b); at++ {
+		broken := bytes.Clone(b)
+		broken[at] ^= 1
+		out, _, err := Filter([]byte("p"), broken, func(*Record) bool { return true })
+		wantCode(t, err, protocol.CorruptMessage)
+		if string(out) != "p" {
+			t.Fatalf("byte %d wrong: something came out", at)
+		}
+	}
+}

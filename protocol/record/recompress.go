@@ -23,7 +23,8 @@ type Recompression struct {
 
 var errTooLarge = errors.New("record: larger than allowed")
 
-// Recompress appends to dst the validated batch with its records compressed by another
+// Recompress appends to dst the batch, which Validate has just passed (what comes out gets
+// a CRC of its own, so the one that came in must have been checked), with its records compressed by another
 // codec. Offsets, timestamps, producer and record contents stay as they are. The records
 // are streamed from decoder to encoder: memory is what comes out, which is bounded, and an
 // encoder of a few MiB.

@@ -148,5 +148,9 @@ func (r *remote) ReadAt(p []byte, off int64) (int, error) {
 	return int(n), nil
 }
 
+// Distrust lets go of every block of the object: what its reader found in one does not
+// check, and is to be fetched anew. A local file has nothing to let go of.
+func (r *remote) Distrust() { r.blocks.forget(r.key) }
+
 func (r *remote) File() *os.File { return nil }
 func (r *remote) Close() error   { return nil }

@@ -2,6 +2,7 @@ package log
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -176,9 +177,12 @@ func (topics) LeaderEpoch(pack.TopicID) (int32, bool) { return 3, true }
 type rig struct {
 	t       testing.TB
 	journal *scriptedJournal
+	over    journal.Journal // what the log is given, if not journal itself
 	store   *store
 	log     *Log
 	stop    func() error
+
+	packBytes int // default 256 KiB
 }
 
 func newRig(t testing.TB, j *scriptedJournal) *rig {
@@ -191,9 +195,13 @@ func newRig(t testing.TB, j *scriptedJournal) *rig {
 // start opens the log over what the journal holds and runs it.
 func (r *rig) start() {
 	r.t.Helper()
+	j := r.over
+	if j == nil {
+		j = r.journal
+	}
 	l, err := Open(context.Background(), Config{
-		Journal: r.journal, Store: r.store, Topics: topics{}, Logger: zap.NewNop(),
-		Registry: prometheus.NewRegistry(), Now: time.Now, PackBytes: 256 << 10, VolumeBytes: 1 << 40,
+		Journal: j, Store: r.store, Topics: topics{}, Logger: zap.NewNop(),
+		Registry: prometheus.NewRegistry(), Now: time.Now, PackBytes: cmp.Or(r.packBytes, 256<<10), VolumeBytes: 1 << 40,
 		RecentBytes: 1 << 20, RollRetry: time.Millisecond, ProducerExpiry: func() time.Duration { return time.Hour },
 	})
 	if err != nil {
@@ -254,6 +262,15 @@ func batch(producer int64, seq, n int32, payload int) Batch {
 		panic(err)
 	}
 	return Batch{Buf: buf, Bytes: b, Header: h}
+}
+
+func mustHeader(t testing.TB, b []byte) record.Header {
+	t.Helper()
+	h, err := record.ParseHeader(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 // offsets reads the partition from offset and returns the base offsets of what

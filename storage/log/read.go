@@ -51,8 +51,8 @@ func (l *Log) Read(ctx context.Context, p *Partition, req ReadRequest) (ReadResu
 		if err == nil {
 			break
 		}
-		if gone(err) && attempt < readAttempts {
-			continue // it moved: resolve through the index again
+		if again(err) && attempt < readAttempts {
+			continue
 		}
 		if len(res.Chunks) > 0 {
 			break // what was read so far is good; the error comes again at its place
@@ -89,6 +89,10 @@ func (l *Log) checkRange(p *Partition, b *Bounds, offset int64) error {
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, bucket.ErrNotFound) || errors.Is(err, metadata.ErrNotFound)
 }
+
+// again says that a read may be repeated: it moved, and is resolved through the index
+// once more, or what came does not check, and is fetched once more.
+func again(err error) bool { return gone(err) || errors.Is(err, errSpoiled) }
 
 // readError turns a failed read into the protocol's error, and says it in the log.
 func (l *Log) readError(p *Partition, offset int64, err error) error {
@@ -210,7 +214,7 @@ func (r *reading) run(h *handle, extents []pack.Extent) (more bool, err error) {
 		if e.BaseOffset >= r.end {
 			return false, nil
 		}
-		whole := e.BaseOffset >= r.at && e.LastOffset < r.end && e.DataLen <= int64(r.left)
+		whole := !h.remote && e.BaseOffset >= r.at && e.LastOffset < r.end && e.DataLen <= int64(r.left)
 		if !whole {
 			if more, err = r.part1(h, e); err != nil || !more {
 				return false, err
@@ -235,29 +239,24 @@ func (r *reading) run(h *handle, extents []pack.Extent) (more bool, err error) {
 	return r.left > 0, nil
 }
 
-// part1 adds the batches of one extent that lie at or above r.at, below r.end and
-// within what is left; the first batch of the result in any case if the request
-// asks for at least one. more is false once a batch did not fit.
+// part1 adds the batches of one extent that pick chooses. more is false once a batch did
+// not fit.
 func (r *reading) part1(h *handle, e pack.Extent) (more bool, err error) {
-	entries, err := h.entries(e)
+	entries, err := h.checkedEntries(r.part.id, e)
 	if err != nil {
 		return false, err
 	}
-	from := sort.Search(len(entries), func(i int) bool { return entries[i].LastOffset() >= r.at })
-	to, bytes := from, int64(0)
-	for ; to < len(entries) && entries[to].BaseOffset < r.end; to++ {
-		n := int64(entries[to].Length)
-		first := bytes == 0 && len(r.result.Chunks) == 0
-		if bytes+n > int64(r.left) && !(first && r.req.AtLeastOne) {
-			break
-		}
-		bytes += n
+	from, to, bytes := r.pick(entries)
+	switch {
+	case h.remote:
+		err = r.fetch(h, e, entries, from, to)
+	case bytes > 0:
+		err = r.add(h, e.DataPos+entries[from].Position-entries[0].Position, bytes)
+	}
+	if err != nil {
+		return false, err
 	}
 	if bytes > 0 {
-		pos := e.DataPos + entries[from].Position - entries[0].Position
-		if err := r.add(h, pos, bytes); err != nil {
-			return false, err
-		}
 		r.at = entries[to-1].LastOffset() + 1
 	}
 	if to == len(entries) {

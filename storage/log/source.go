@@ -33,10 +33,12 @@ type handle struct {
 	refs atomic.Int32
 	ref  journal.Ref // what a journal's source covers
 	pack bool        // it covers that one pack only, not the volume
+	// remote: its bytes come from a store, and are checked where they are used.
+	remote bool
 }
 
 func newHandle(src source) *handle {
-	h := &handle{src: src}
+	h := &handle{src: src, remote: src.File() == nil}
 	h.refs.Store(1)
 	return h
 }
@@ -142,7 +144,7 @@ func (l *Log) source(ref journal.Ref) (*handle, error) {
 	if l.recent.limit > 0 {
 		if src := l.recent.get(ref); src != nil {
 			h := newHandle(src)
-			h.ref, h.pack = ref, true
+			h.ref, h.pack, h.remote = ref, true, false
 			return h, nil
 		}
 	}
@@ -151,6 +153,19 @@ func (l *Log) source(ref journal.Ref) (*handle, error) {
 		return nil, err
 	}
 	h := newHandle(src)
+	if h.remote {
+		fetched, err := fetchPack(src, ref)
+		if err != nil || fetched != nil {
+			h.release()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if fetched != nil {
+			h = newHandle(fetched)
+			h.remote = false
+		}
+	}
 	// A pack at the very beginning is alone there: a volume begins with its header.
 	h.ref, h.pack = ref, ref.Pos == 0
 	return h, nil

@@ -31,7 +31,7 @@ func (l *Log) OffsetForTime(ctx context.Context, p *Partition, timestamp int64, 
 		if err == nil {
 			return at, ok, nil
 		}
-		if !gone(err) || attempt == readAttempts {
+		if !again(err) || attempt == readAttempts {
 			return record.TimestampOffset{}, false, l.readError(p, s.from, err)
 		}
 	}
@@ -84,6 +84,11 @@ func (s *search) inBatch(h *handle, e *pack.Entry, pos, target int64) (record.Ti
 	defer b.Release()
 	if _, err := h.src.ReadAt(b.Bytes(), pos); err != nil {
 		return record.TimestampOffset{}, false, fmt.Errorf("read batch at %d: %w", pos, err)
+	}
+	if h.remote {
+		if err := h.verify([]pack.Entry{*e}, b.Bytes()); err != nil {
+			return record.TimestampOffset{}, false, err
+		}
 	}
 	at, ok, err := record.FindTimestamp(b.Bytes(), target, s.from)
 	if err != nil || !ok || at.Offset >= s.end {
@@ -180,7 +185,7 @@ func (s *search) eachBatch(h *handle, e pack.Extent, target int64, fn batchFunc)
 	if e.MaxTimestamp < target || e.LastOffset < s.from {
 		return false, nil
 	}
-	entries, err := h.entries(e)
+	entries, err := h.checkedEntries(s.part.id, e)
 	if err != nil {
 		return false, err
 	}

@@ -19,6 +19,11 @@ type ReadFunc func(ctx context.Context, s metadata.Segment, p []byte, off int64)
 // when it is first asked for, once however many ask at the same time, and the least
 // recently used ones go when the bound is passed. It is safe for concurrent use.
 type Index struct {
+	// Distrust, if it is set before the first use, is told of a segment of which something
+	// that was read does not check, before it is read once more: a cache then lets go of
+	// what it has fetched. A transfer may damage bytes that are good where they lie.
+	Distrust func(metadata.Segment)
+
 	read ReadFunc
 	max  int64
 
@@ -63,7 +68,7 @@ func NewIndex(bytesMax int64, read ReadFunc) *Index {
 // Extents returns where the batches of a partition lie in a segment, in offset
 // order; not to be changed.
 func (x *Index) Extents(ctx context.Context, s metadata.Segment, id pack.PartitionID) ([]pack.Extent, error) {
-	v, err := x.get(ctx, itemKey{segment: s.ID, id: id}, func() (any, int64, error) {
+	v, err := x.get(ctx, s, itemKey{segment: s.ID, id: id}, func() (any, int64, error) {
 		r, err := x.directory(ctx, s)
 		if err != nil {
 			return nil, 0, err
@@ -90,7 +95,12 @@ func (x *Index) Part(ctx context.Context, s metadata.Segment, id pack.PartitionI
 // State reads the state block that a metadata.State points at. It is not cached:
 // a partition loads its state once.
 func (x *Index) State(ctx context.Context, s metadata.Segment, id pack.PartitionID, pos, n int64) (State, error) {
-	return ReadState(source{ctx, x.read, s}, id, pos, n)
+	var state State
+	err := x.reread(s, func() (err error) {
+		state, err = ReadState(source{ctx, x.read, s}, id, pos, n)
+		return err
+	})
+	return state, err
 }
 
 // Forget drops what is cached of a segment that is about to be deleted.
@@ -114,7 +124,7 @@ func (x *Index) Bytes() int64 {
 const itemOverhead = 256 // map, list and struct around an item, roughly
 
 func (x *Index) directory(ctx context.Context, s metadata.Segment) (*Reader, error) {
-	v, err := x.get(ctx, itemKey{segment: s.ID}, func() (any, int64, error) {
+	v, err := x.get(ctx, s, itemKey{segment: s.ID}, func() (any, int64, error) {
 		r, err := Open(source{ctx, x.read, s}, s.Bytes)
 		if err != nil {
 			return nil, 0, err
@@ -131,7 +141,7 @@ func (x *Index) directory(ctx context.Context, s metadata.Segment) (*Reader, err
 // get returns the cached item or loads it. Whoever comes while it is being loaded
 // waits; if that load fails because its caller gave up, one of those waiting takes
 // over.
-func (x *Index) get(ctx context.Context, key itemKey, fn func() (any, int64, error)) (any, error) {
+func (x *Index) get(ctx context.Context, s metadata.Segment, key itemKey, fn func() (any, int64, error)) (any, error) {
 	for {
 		x.mu.Lock()
 		if e := x.items[key]; e != nil {
@@ -144,7 +154,7 @@ func (x *Index) get(ctx context.Context, key itemKey, fn func() (any, int64, err
 			l = &load{done: make(chan struct{})}
 			x.loading[key] = l
 			x.mu.Unlock()
-			return x.load(key, l, fn)
+			return x.load(s, key, l, fn)
 		}
 		x.mu.Unlock()
 		select {
@@ -162,7 +172,7 @@ func (x *Index) get(ctx context.Context, key itemKey, fn func() (any, int64, err
 }
 
 // load runs fn for everybody who waits on l and caches what it returns.
-func (x *Index) load(key itemKey, l *load, fn func() (any, int64, error)) (any, error) {
+func (x *Index) load(s metadata.Segment, key itemKey, l *load, fn func() (any, int64, error)) (any, error) {
 	var n int64
 	l.err = errors.New("segment: load did not return") // stands only if fn panics
 	defer func() {
@@ -174,8 +184,27 @@ func (x *Index) load(key itemKey, l *load, fn func() (any, int64, error)) (any, 
 		x.mu.Unlock()
 		close(l.done)
 	}()
-	l.value, n, l.err = fn()
+	l.err = x.reread(s, func() (err error) {
+		l.value, n, err = fn()
+		return err
+	})
 	return l.value, l.err
+}
+
+// readTries is how often bytes have to be read before they count as damaged.
+const readTries = 3
+
+// reread calls fn, and again while what it read of the segment does not check.
+func (x *Index) reread(s metadata.Segment, fn func() error) error {
+	for try := 1; ; try++ {
+		err := fn()
+		if !errors.Is(err, ErrDamaged) || try == readTries {
+			return err
+		}
+		if x.Distrust != nil {
+			x.Distrust(s)
+		}
+	}
 }
 
 // insert adds an item and drops the oldest ones while the bound is passed, but not

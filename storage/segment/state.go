@@ -104,19 +104,29 @@ func (x *Index) States(ctx context.Context, s metadata.Segment, blocks []Block) 
 		n := together(blocks, order)
 		first, last := &blocks[order[0]], &blocks[order[n-1]]
 		b := make([]byte, last.Pos+last.Len-first.Pos)
-		if err := x.read(ctx, s, b, first.Pos); err != nil {
-			return nil, err
-		}
-		for _, i := range order[:n] {
-			at := blocks[i].Pos - first.Pos
-			var err error
-			if out[i], err = DecodeState(blocks[i].ID, b[at:at+blocks[i].Len]); err != nil {
-				return nil, err
+		err := x.reread(s, func() error {
+			if err := x.read(ctx, s, b, first.Pos); err != nil {
+				return err
 			}
+			return decodeStates(b, first.Pos, blocks, order[:n], out)
+		})
+		if err != nil {
+			return nil, err
 		}
 		order = order[n:]
 	}
 	return out, nil
+}
+
+// decodeStates decodes the blocks that order names out of b, which begins at pos.
+func decodeStates(b []byte, pos int64, blocks []Block, order []int, out []State) (err error) {
+	for _, i := range order {
+		at := blocks[i].Pos - pos
+		if out[i], err = DecodeState(blocks[i].ID, b[at:at+blocks[i].Len]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // together is how many of the blocks that order begins with are read at once: those

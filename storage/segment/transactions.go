@@ -192,7 +192,7 @@ func (x *Index) Transactions(ctx context.Context, s metadata.Segment, id pack.Pa
 	if _, ok := r.findTransactions(id); !ok {
 		return Transactions{}, false, nil
 	}
-	v, err := x.get(ctx, itemKey{segment: s.ID, id: id, txns: true}, func() (any, int64, error) {
+	v, err := x.get(ctx, s, itemKey{segment: s.ID, id: id, txns: true}, func() (any, int64, error) {
 		t, _, err := r.Detach(source{ctx, x.read, s}).Transactions(id)
 		return t, int64(len(t.Aborted))*abortedBytes + itemOverhead, err
 	})

@@ -70,27 +70,55 @@ func (u *Upkeep) spool(ctx context.Context, info journal.Info) (_ *contents, err
 	return &contents{info: info, src: f, close: closeFile}, nil
 }
 
+// spoolPack copies one pack, checked whole: what is in the spool file counts as what the
+// journal verified.
 func (u *Upkeep) spoolPack(to io.Writer, volume journal.VolumeID, seq uint64) (err error) {
 	src, err := u.cfg.Journal.OpenSource(journal.Ref{Volume: volume, Seq: seq})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	h, err := readHeader(src, 0)
+	var b *buffer.Buf
+	for range readTries {
+		if b, err = fetchPack(src, seq); !errors.Is(err, pack.ErrCorrupt) {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
-	if h.Size() > packBytesMax {
-		return fmt.Errorf("%w: a pack of %d bytes", pack.ErrCorrupt, h.Size())
-	}
-	b := buffer.Get(int(h.Size()))
 	defer b.Release()
-	// One read: each is a request to the bucket.
-	if n, err := src.ReadAt(b.Bytes(), 0); n < len(b.Bytes()) {
-		return fmt.Errorf("%d of %d bytes: %w", n, h.Size(), err)
-	}
 	_, err = to.Write(b.Bytes())
 	return err
+}
+
+// fetchPack reads a remote pack and checks header, index and batches. The caller releases
+// what it returns.
+func fetchPack(src io.ReaderAt, seq uint64) (*buffer.Buf, error) {
+	h, err := readHeader(src, 0)
+	if err != nil {
+		return nil, err
+	}
+	if h.Seq != seq || h.Size() > packBytesMax {
+		return nil, fmt.Errorf("%w: pack %d of %d bytes where pack %d is due", pack.ErrCorrupt, h.Seq, h.Size(), seq)
+	}
+	b := buffer.Get(int(h.Size()))
+	// One read: each is a request to the bucket.
+	if n, err := src.ReadAt(b.Bytes(), 0); n < len(b.Bytes()) {
+		b.Release()
+		return nil, fmt.Errorf("%d of %d bytes: %w", n, h.Size(), err)
+	}
+	var index pack.Index
+	split := pack.HeaderSize + h.IndexLen()
+	err = pack.DecodeIndex(h, b.Bytes()[pack.HeaderSize:split], &index)
+	if err == nil {
+		err = pack.VerifyBody(&index, b.Bytes()[split:])
+	}
+	if err != nil {
+		b.Release()
+		return nil, err
+	}
+	return b, nil
 }
 
 func readHeader(src io.ReaderAt, pos int64) (pack.Header, error) {

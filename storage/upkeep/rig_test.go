@@ -26,6 +26,7 @@ import (
 	bucketfile "github.com/streamhouse/streamhouse/storage/bucket/file"
 	"github.com/streamhouse/streamhouse/storage/bucket/mem"
 	"github.com/streamhouse/streamhouse/storage/buffer"
+	"github.com/streamhouse/streamhouse/storage/cache"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	journalfile "github.com/streamhouse/streamhouse/storage/journal/file"
 	"github.com/streamhouse/streamhouse/storage/journal/object"
@@ -53,6 +54,7 @@ type rig struct {
 	log     *log.Log
 	upkeep  *Upkeep
 	index   *segment.Index
+	cached  *cache.Objects // in front of sealed objects; nil: none
 	stop    func()
 	fenced  bool // another broker took the journal: it cannot be closed in order
 
@@ -271,9 +273,21 @@ func (r *rig) tryBegin() error {
 		return err
 	}
 	r.index = segment.NewIndex(1<<20, func(ctx context.Context, s metadata.Segment, p []byte, off int64) error {
-		_, err := objectReader{ctx, r.bucket, s.Key}.ReadAt(p, off)
+		if r.cached == nil {
+			_, err := objectReader{ctx, r.bucket, s.Key}.ReadAt(p, off)
+			return err
+		}
+		src, err := r.cached.Open(ctx, s.Key, s.Bytes)
+		if err == nil {
+			_, err = src.ReadAt(p, off)
+		}
 		return err
 	})
+	r.index.Distrust = func(s metadata.Segment) {
+		if r.cached != nil {
+			r.cached.Forget(s.Key)
+		}
+	}
 	r.log, err = log.Open(ctx, log.Config{
 		Journal: r.journal, Store: r.store, Segments: r.index, Topics: r.topics,
 		OpenObject: r.openObject, Logger: zap.NewNop(), Registry: prometheus.NewRegistry(), Now: r.clock.Now,
@@ -333,6 +347,9 @@ func (o sealedObject) File() *os.File { return nil }
 func (o sealedObject) Close() error   { return nil }
 
 func (r *rig) openObject(ctx context.Context, key string, size int64) (journal.Source, error) {
+	if r.cached != nil {
+		return r.cached.Open(ctx, key, size)
+	}
 	info, err := r.bucket.Stat(ctx, key)
 	if err == nil && info.Size != size {
 		err = fmt.Errorf("%s has %d bytes, not %d", key, info.Size, size)

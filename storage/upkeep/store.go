@@ -1,6 +1,7 @@
 package upkeep
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func (u *Upkeep) upload(ctx context.Context, key string, plan *segment.Plan) (in
 // verify compares size and footer of what lies under key with what was sent. The key
 // has a random part, objects are stored whole or not at all, and each batch was
 // checked on its way: what has this footer at this place is that object.
-func (u *Upkeep) verify(ctx context.Context, key string, object *segment.Object) (err error) {
+func (u *Upkeep) verify(ctx context.Context, key string, object *segment.Object) error {
 	info, err := u.cfg.Bucket.Stat(ctx, key)
 	if err != nil {
 		return err
@@ -84,21 +85,30 @@ func (u *Upkeep) verify(ctx context.Context, key string, object *segment.Object)
 		return fmt.Errorf("upload %s: %d bytes arrived of %d", key, info.Size, object.Size())
 	}
 	want := object.Footer()
-	r, err := u.cfg.Bucket.Get(ctx, key, info.Size-int64(len(want)), int64(len(want)))
-	if err != nil {
-		return err
+	got := make([]byte, len(want))
+	for range readTries {
+		if _, err := (objectReader{ctx, u.cfg.Bucket, key}).ReadAt(got, info.Size-int64(len(want))); err != nil {
+			return err
+		}
+		if bytes.Equal(got, want) {
+			return nil
+		}
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	got, err := io.ReadAll(r)
-	if err == nil && string(got) != string(want) {
-		err = fmt.Errorf("upload %s: another object lies there", key)
-	}
-	return err
+	return fmt.Errorf("upload %s: another object lies there", key)
 }
 
+// readTries is how often bytes have to be read before they count as damaged: a transfer
+// can damage what is good where it lies, and damage ends the process.
+const readTries = 3
+
 // openFooter reads the footer of an object.
-func (u *Upkeep) openFooter(ctx context.Context, key string, size int64) (*segment.Reader, error) {
-	r, err := segment.Open(objectReader{ctx, u.cfg.Bucket, key}, size)
+func (u *Upkeep) openFooter(ctx context.Context, key string, size int64) (r *segment.Reader, err error) {
+	for range readTries {
+		r, err = segment.Open(objectReader{ctx, u.cfg.Bucket, key}, size)
+		if !errors.Is(err, segment.ErrDamaged) {
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the footer of %s: %w", key, err)
 	}

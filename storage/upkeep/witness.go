@@ -269,6 +269,9 @@ func newestWitness(ctx context.Context, b bucket.Bucket) (witness, []string, err
 		if err == nil && seen.key() != key {
 			err = fmt.Errorf("it is the witness of %s", seen)
 		}
+		if err != nil && try < listTries {
+			continue // a transfer can damage what is good where it lies
+		}
 		if err != nil {
 			return witness{}, nil, fmt.Errorf("%s: %w", key, err)
 		}
@@ -276,7 +279,8 @@ func newestWitness(ctx context.Context, b bucket.Bucket) (witness, []string, err
 	}
 }
 
-// listTries bounds how often the witnesses are listed anew when the newest one has gone.
+// listTries bounds how often the witnesses are listed anew when the newest one has gone or
+// does not check.
 const listTries = 5
 
 // witnessKeys lists the keys of all witnesses, oldest first.
