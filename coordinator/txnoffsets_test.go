@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -178,4 +179,42 @@ func TestOffsetsThatComeBehindTheEnd(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A transaction's offset of a topic that was deleted and made again outlives the sweep of
+// the one that was committed to the old topic.
+func TestStagedOffsetOutlivesTheSweepOfAnOldTopic(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		world(t, func(t *testing.T, h *house) {
+			of := func(topic Topic, offset int64) PartitionOffset {
+				o := at("t", 0, offset)
+				o.TopicID = topic.ID
+				return o
+			}
+			first, _ := h.topics.ByName("t")
+			h.commit(simple("g", of(first, 3)))
+			second := Topic{ID: [16]byte{99}, Name: "t", Partitions: 1}
+			h.topics.mu.Lock()
+			h.topics.topics["t"] = second
+			h.topics.mu.Unlock()
+			h.commit(inTxn(simple("g", of(second, 7)), 7, protocol.None))
+			if restart {
+				h = h.restart() // which sweeps
+				defer h.stop()
+			} else {
+				h.TopicDeleted()
+			}
+			time.Sleep(time.Hour)
+			h.end("g", 7, true)
+			if got := h.offset("g", "t", 0); got != 7 {
+				t.Errorf("restart %v: offset %d, want 7", restart, got)
+			}
+			h = h.restart()
+			defer h.stop()
+			time.Sleep(time.Hour)
+			if got := h.offset("g", "t", 0); got != 7 {
+				t.Errorf("restart %v: offset %d after another, want 7", restart, got)
+			}
+		})
+	}
 }

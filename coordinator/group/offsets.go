@@ -148,14 +148,20 @@ func (o *Offsets) Partitions() []TopicPartition {
 	return list
 }
 
-// Outdated lists the offsets of topics that exist no more: current returns a topic's
-// id by name. Those with a record on its way are left for the next look.
+// settled says whether the broker may remove the durable offset by itself: no record about
+// the partition is on its way, and no open transaction has staged another offset, which
+// its tombstone would take along. What is not settled is left for the next look. An
+// administrator's removal does not ask: it means all there is, as in Kafka.
+func (s *slot) settled() bool { return s.present && s.inFlight == 0 && len(s.pending) == 0 }
+
+// Outdated lists the settled offsets of topics that exist no more: current returns a
+// topic's id by name.
 func (o *Offsets) Outdated(current func(topic string) (id [16]byte, ok bool)) []TopicPartition {
 	var list []TopicPartition
 	for topic, partitions := range o.topics {
 		id, ok := current(topic)
 		for p, s := range partitions {
-			if !s.present || s.inFlight > 0 {
+			if !s.settled() {
 				continue
 			}
 			if _, same := o.Get(topic, p, id); !ok || !same {
@@ -263,7 +269,7 @@ func (g *Group) Expired(o *Offsets, now int64, retention time.Duration) (expired
 			if s.value.ExpiresAt >= 0 {
 				due = now >= s.value.ExpiresAt
 			}
-			if subscribed || !due || !s.present || s.inFlight > 0 || len(s.pending) > 0 {
+			if subscribed || !due || !s.settled() {
 				all = false
 				continue
 			}
