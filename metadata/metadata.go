@@ -149,9 +149,19 @@ type Registration struct {
 	// several closed epochs of an object journal. They are remembered, so that a start
 	// after a crash releases them instead of sealing them twice.
 	Volumes []Volume
-	// Replaces: slices of these partitions at or below the given offset are removed
-	// in the same transaction, since the new slices hold what is left of them.
-	Replaces map[pack.PartitionID]int64
+	// Replaces: these slices are removed in the same transaction, since the new ones hold
+	// what is left of them.
+	Replaces []Replace
+}
+
+// Replace names the slices of a partition that lie wholly inside the offsets From to To.
+type Replace struct {
+	ID       pack.PartitionID
+	From, To int64 // inclusive
+	// Was are the segments of these slices, in offset order: ErrConflict if they are
+	// others by now, since what is registered was made of what lay there before. nil:
+	// whatever lies there goes.
+	Was []SegmentID
 }
 
 // Volume names a volume of the journal. The number alone does not: a journal that was
@@ -189,7 +199,8 @@ type Segments interface {
 	// Register makes an object part of the log and consumes its intent. Idempotent
 	// by Segment.Key: a second call returns the first one's id. ErrConflict: there is
 	// no intent, so the sweeper may be deleting the object; or a state's next offset
-	// would go back; or a slice overlaps another one of its partition.
+	// would go back; or a slice overlaps another one of its partition; or what is replaced
+	// is not what it was.
 	Register(ctx context.Context, r Registration) (SegmentID, error)
 	// Partition returns the slices of a partition in offset order and its state; a
 	// partition never sealed has a zero state with its ID.

@@ -59,15 +59,19 @@ func (s *Store) Register(_ context.Context, r metadata.Registration) (metadata.S
 // newSlices returns the lists of slices that a registration changes.
 func (s *Store) newSlices(id metadata.SegmentID, r metadata.Registration) (map[pack.PartitionID][]metadata.Slice, error) {
 	out := map[pack.PartitionID][]metadata.Slice{}
-	for p, upTo := range r.Replaces {
-		for _, x := range s.slices[p] {
-			if x.LastOffset > upTo {
-				out[p] = append(out[p], x)
+	for _, x := range r.Replaces {
+		left, was := []metadata.Slice{}, []metadata.SegmentID{}
+		for _, old := range s.slices[x.ID] {
+			if old.BaseOffset >= x.From && old.LastOffset <= x.To {
+				was = append(was, old.Segment)
+			} else {
+				left = append(left, old)
 			}
 		}
-		if out[p] == nil {
-			out[p] = []metadata.Slice{}
+		if x.Was != nil && !slices.Equal(was, x.Was) {
+			return nil, fmt.Errorf("slices of %s from %d to %d lie in segments %v, not %v: %w", x.ID, x.From, x.To, was, x.Was, metadata.ErrConflict)
 		}
+		out[x.ID] = left
 	}
 	for _, x := range r.Slices {
 		if s.deleted[x.ID.Topic] {

@@ -93,7 +93,7 @@ func (c *changes) change(i int) {
 
 // registration appends to some partitions, and merges or breaks a rule now and then.
 func (c *changes) registration(i int) metadata.Registration {
-	r := metadata.Registration{Segment: metadata.Segment{Key: fmt.Sprint("k", i)}, Volumes: []metadata.Volume{volume(uint64(i))}, Replaces: map[pack.PartitionID]int64{}}
+	r := metadata.Registration{Segment: metadata.Segment{Key: fmt.Sprint("k", i)}, Volumes: []metadata.Volume{volume(uint64(i))}}
 	for _, id := range c.ids {
 		if c.rand.IntN(3) > 0 {
 			continue
@@ -103,7 +103,7 @@ func (c *changes) registration(i int) metadata.Registration {
 		case 0: // overlaps, unless the partition is empty
 			base -= 2
 		case 1: // a merge of everything so far
-			r.Replaces[id] = base - 1
+			r.Replaces = append(r.Replaces, metadata.Replace{ID: id, To: base - 1})
 			n, base = base+n, 0
 		}
 		if base < 0 {

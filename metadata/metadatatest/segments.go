@@ -179,7 +179,7 @@ func testRegisterReplaces(t *testing.T, h *Harness) {
 	c := register(t, s, "c", metadata.Registration{Slices: []metadata.Slice{slice(p, 20, 29)}})
 	m := register(t, s, "merged", metadata.Registration{
 		Slices:   []metadata.Slice{slice(p, 2, 19)},
-		Replaces: map[pack.PartitionID]int64{p: 19},
+		Replaces: []metadata.Replace{{ID: p, To: 19}},
 	})
 	if got := offsets(t, s, p); !slices.Equal(got, []int64{2, 20}) {
 		t.Errorf("slices %v", got)
@@ -188,12 +188,60 @@ func testRegisterReplaces(t *testing.T, h *Harness) {
 		t.Errorf("garbage %v of %d %d %d %d", got, a, b, c, m)
 	}
 	// Nothing has to be left.
-	register(t, s, "empty", metadata.Registration{Replaces: map[pack.PartitionID]int64{p: 29, q: 9, partition(9, 9): 5}})
+	register(t, s, "empty", metadata.Registration{Replaces: []metadata.Replace{{ID: p, To: 29}, {ID: q, To: 9}, {ID: partition(9, 9), To: 5}}})
 	if got := offsets(t, s, p); len(got) != 0 {
 		t.Errorf("slices %v", got)
 	}
 	if got := garbage(t, s); len(got) != 5 {
 		t.Errorf("garbage %v", got)
+	}
+}
+
+// What is replaced in the middle leaves its neighbours, and only if it is what it was.
+func testRegisterReplacesWhatWas(t *testing.T, h *Harness) {
+	s, ctx := h.Store, t.Context()
+	p := partition(1, 0)
+	var ids []metadata.SegmentID
+	for i := range int64(4) {
+		ids = append(ids, register(t, s, fmt.Sprint("s", i), metadata.Registration{Slices: []metadata.Slice{slice(p, 10*i, 10*i+9)}}))
+	}
+	for i, was := range [][]metadata.SegmentID{{}, {ids[1]}, {ids[2], ids[1]}, {ids[1], ids[2], ids[3]}, {ids[0], ids[1]}} {
+		key := fmt.Sprint("conflict", i)
+		if err := s.Intend(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Register(ctx, metadata.Registration{
+			Segment: metadata.Segment{Key: key}, Slices: []metadata.Slice{slice(p, 12, 29)},
+			Replaces: []metadata.Replace{{ID: p, From: 10, To: 29, Was: was}},
+		})
+		if !errors.Is(err, metadata.ErrConflict) {
+			t.Fatalf("replaced what was %v: %v", was, err)
+		}
+		if got := offsets(t, s, p); !slices.Equal(got, []int64{0, 10, 20, 30}) {
+			t.Fatalf("a conflict left slices %v", got)
+		}
+	}
+	register(t, s, "middle", metadata.Registration{
+		Slices:   []metadata.Slice{slice(p, 12, 29)},
+		Replaces: []metadata.Replace{{ID: p, From: 10, To: 29, Was: ids[1:3]}},
+	})
+	if got := offsets(t, s, p); !slices.Equal(got, []int64{0, 12, 30}) {
+		t.Errorf("slices %v", got)
+	}
+	if got := garbage(t, s); !slices.Equal(got, ids[1:3]) {
+		t.Errorf("garbage %v", got)
+	}
+	// Two partitions, one of which is not what it was: neither changes.
+	q := partition(1, 1)
+	register(t, s, "q", metadata.Registration{Slices: []metadata.Slice{slice(q, 0, 9)}})
+	if err := s.Intend(ctx, "both"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Register(ctx, metadata.Registration{Segment: metadata.Segment{Key: "both"}, Replaces: []metadata.Replace{
+		{ID: p, To: 9, Was: ids[:1]}, {ID: q, To: 9, Was: ids[:1]},
+	}})
+	if got := append(offsets(t, s, p), offsets(t, s, q)...); !errors.Is(err, metadata.ErrConflict) || !slices.Equal(got, []int64{0, 12, 30, 0}) {
+		t.Errorf("%v, slices %v", err, got)
 	}
 }
 

@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) *Harness) {
 		"RegisterDeleted":    testRegisterDeleted,
 		"RegisterStates":     testRegisterStates,
 		"RegisterReplaces":   testRegisterReplaces,
+		"ReplacesWhatWas":    testRegisterReplacesWhatWas,
 		"VolumesRegistered":  testVolumesRegistered,
 		"VolumesBegun":       testVolumesBegun,
 		"LogStart":           testLogStart,

@@ -22,7 +22,7 @@ func TestPlans(t *testing.T) {
 		queryLogStart:      "PRIMARY KEY (topic=? AND part=?)",
 		queryBefore:        "PRIMARY KEY (topic=? AND part=? AND base<?)",
 		queryBelow:         "PRIMARY KEY (topic=? AND part=? AND base<?)",
-		queryReplace:       "PRIMARY KEY (topic=? AND part=?)",
+		queryReplace:       "PRIMARY KEY (topic=? AND part=? AND base>? AND base<?)",
 		queryTopicSegments: "PRIMARY KEY (topic=?)",
 		queryVolumes:       "PRIMARY KEY",
 	} {

@@ -10,7 +10,7 @@ const (
 	queryLogStart      = `SELECT start FROM log_starts WHERE topic = ? AND part = ?`
 	queryBefore        = `SELECT last FROM slices WHERE topic = ? AND part = ? AND base <= ? ORDER BY base DESC LIMIT 1`
 	queryBelow         = `SELECT segment, count(*) FROM slices WHERE topic = ? AND part = ? AND base < ? AND last < ? GROUP BY segment`
-	queryReplace       = `DELETE FROM slices WHERE topic = ? AND part = ? AND last <= ? RETURNING segment`
+	queryReplace       = `DELETE FROM slices WHERE topic = ?1 AND part = ?2 AND base BETWEEN ?3 AND ?4 AND last <= ?4 RETURNING base, segment`
 	queryTopicSegments = `SELECT segment, count(*) FROM slices WHERE topic = ? GROUP BY segment`
 	queryVolumes       = `DELETE FROM volumes WHERE id <= (SELECT id FROM volumes ORDER BY id DESC LIMIT 1 OFFSET ?)`
 )

@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/storage/pack"
@@ -80,8 +82,8 @@ func (g *registration) run(ctx context.Context, r metadata.Registration) error {
 }
 
 // replace removes the slices that the new ones stand for.
-func (g *registration) replace(ctx context.Context, replaces map[pack.PartitionID]int64) error {
-	if len(replaces) == 0 {
+func (g *registration) replace(ctx context.Context, list []metadata.Replace) error {
+	if len(list) == 0 {
 		return nil
 	}
 	stmt, err := g.tx.PrepareContext(ctx, queryReplace)
@@ -89,16 +91,37 @@ func (g *registration) replace(ctx context.Context, replaces map[pack.PartitionI
 		return err
 	}
 	defer stmt.Close()
-	for p, upTo := range replaces {
-		err := each(stmt.QueryContext(ctx, p.Topic[:], p.Partition, upTo))(func(scan func(...any) error) error {
-			var segment metadata.SegmentID
-			err := scan(&segment)
-			g.refs[segment]--
-			return err
-		})
-		if err != nil {
+	for i := range list {
+		if err := g.replaceOne(ctx, stmt, &list[i]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (g *registration) replaceOne(ctx context.Context, stmt *sql.Stmt, r *metadata.Replace) error {
+	type row struct {
+		base    int64
+		segment metadata.SegmentID
+	}
+	var rows []row
+	err := each(stmt.QueryContext(ctx, r.ID.Topic[:], r.ID.Partition, r.From, r.To))(func(scan func(...any) error) error {
+		var x row
+		err := scan(&x.base, &x.segment)
+		rows = append(rows, x)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.base, b.base) })
+	was := make([]metadata.SegmentID, len(rows))
+	for i, x := range rows {
+		g.refs[x.segment]--
+		was[i] = x.segment
+	}
+	if r.Was != nil && !slices.Equal(was, r.Was) {
+		return fmt.Errorf("slices of %s from %d to %d lie in segments %v, not %v: %w", r.ID, r.From, r.To, was, r.Was, metadata.ErrConflict)
 	}
 	return nil
 }

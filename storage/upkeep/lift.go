@@ -92,7 +92,7 @@ func (u *Upkeep) liftThese(ctx context.Context, ids []pack.PartitionID) error {
 	number := uint64(max(began.UnixMilli(), 1))
 	plan := &segment.Plan{Volume: u.volumeHeader(number)}
 	plan.Footer.Head.Flags = segment.FlagLifted | segment.FlagSorted
-	reg := metadata.Registration{Replaces: make(map[pack.PartitionID]int64)}
+	var reg metadata.Registration
 	var parts []lifting
 	for _, id := range ids {
 		p, ok, err := u.liftPartition(ctx, id, plan)
@@ -101,7 +101,7 @@ func (u *Upkeep) liftThese(ctx context.Context, ids []pack.PartitionID) error {
 		}
 		if ok {
 			parts = append(parts, p)
-			reg.Replaces[id] = p.upTo
+			reg.Replaces = append(reg.Replaces, metadata.Replace{ID: id, To: p.upTo})
 		}
 	}
 	if len(parts) == 0 {
