@@ -224,13 +224,13 @@ func TestAnswersBeforeGarbage(t *testing.T) {
 func TestPanic(t *testing.T) {
 	core, logs := observer.New(zap.ErrorLevel)
 	b := apitest.Start(t, apitest.Options{NoCore: true, Logger: zap.New(core), Routes: func(r *api.Routes) {
-		r.Handle(protocol.KeyMetadata, func(context.Context, *api.Request) (kmsg.Response, error) { panic("mad") })
-		r.Handle(protocol.KeyHeartbeat, func(context.Context, *api.Request) (kmsg.Response, error) {
+		r.Add(apitest.Row(protocol.KeyMetadata, func(context.Context, *api.Request) (kmsg.Response, error) { panic("mad") }))
+		r.Add(apitest.Row(protocol.KeyHeartbeat, func(context.Context, *api.Request) (kmsg.Response, error) {
 			return nil, errors.New("no answer")
-		})
-		r.Handle(protocol.KeyDescribeCluster, func(context.Context, *api.Request) (kmsg.Response, error) {
+		}))
+		r.Add(apitest.Row(protocol.KeyDescribeCluster, func(context.Context, *api.Request) (kmsg.Response, error) {
 			return kmsg.NewPtrDescribeClusterResponse(), nil
-		})
+		}))
 	}})
 	other, c := b.Dial(), b.Dial()
 	other.Call(kmsg.NewPtrDescribeClusterRequest())
@@ -361,12 +361,12 @@ func TestStop(t *testing.T) {
 	b := apitest.Start(t, apitest.Options{
 		Config: func(c *broker.Config) { c.Drain = time.Second },
 		Routes: func(r *api.Routes) {
-			r.Handle(protocol.KeyJoinGroup, func(ctx context.Context, _ *api.Request) (kmsg.Response, error) {
+			r.Add(apitest.Row(protocol.KeyJoinGroup, func(ctx context.Context, _ *api.Request) (kmsg.Response, error) {
 				close(entered)
 				<-ctx.Done()
 				interrupted.Store(true)
 				return kmsg.NewPtrJoinGroupResponse(), nil
-			})
+			}))
 		},
 	})
 	topic := b.Topic("t", 1, nil)

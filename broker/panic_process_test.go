@@ -37,11 +37,11 @@ func TestPanicInTheLog(t *testing.T) {
 	}
 	logger := zap.Must(zap.NewProduction())
 	b := apitest.Start(t, apitest.Options{NoCore: true, Logger: logger, Routes: func(r *api.Routes) {
-		r.Handle(protocol.KeyMetadata, func(ctx context.Context, _ *api.Request) (kmsg.Response, error) {
+		r.Add(apitest.Row(protocol.KeyMetadata, func(ctx context.Context, _ *api.Request) (kmsg.Response, error) {
 			var broken *log.Log
 			_, err := broken.Partition(ctx, pack.PartitionID{}, 0)
 			return nil, err
-		})
+		}))
 	}})
 	c := b.Dial()
 	c.Send(metadata())

@@ -7,8 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/wire"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -118,7 +116,7 @@ func (c *conn) serve(r *api.Request, start time.Time) error {
 		return c.produce.Serve(c.requests, r, c.in, start, c.srv.metrics.byKey[r.Key])
 	case route == nil && r.Key == protocol.KeyApiVersions:
 		r.Version = 0
-		return c.answer(r, api.ApiVersionsUnsupported(), start)
+		return c.push(r, api.Encode(r, api.ApiVersionsUnsupported()), protocol.UnsupportedVersion, start)
 	case route == nil:
 		return fmt.Errorf("%w: %s version %d is not served", errProtocol, protocol.Name(r.Key), r.Version)
 	}
@@ -132,14 +130,11 @@ func (c *conn) serve(r *api.Request, start time.Time) error {
 	if err := c.decode(r, body); err != nil {
 		return err
 	}
-	if route.Framer != nil {
-		return c.frame(r, route.Framer, start)
-	}
-	resp, err := route.Handler(c.requests, r)
+	f, first, err := route.Answer(c.requests, r)
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", errHandler, protocol.Name(r.Key), err)
 	}
-	return c.answer(r, resp, start)
+	return c.push(r, f, first, start)
 }
 
 // decode makes the request of its body, once what that takes is known and free.
@@ -157,16 +152,8 @@ func (c *conn) decode(r *api.Request, body []byte) error {
 	return nil
 }
 
-func (c *conn) answer(r *api.Request, resp kmsg.Response, start time.Time) error {
-	c.srv.metrics.byKey[r.Key].Observe(api.FirstError(resp), time.Since(start))
-	return c.out.Push(c.ctx, &wire.Slot{Ready: api.Encode(r, resp)})
-}
-
-func (c *conn) frame(r *api.Request, framer api.Framer, start time.Time) error {
-	f, code, err := framer(c.requests, r)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", errHandler, protocol.Name(r.Key), err)
-	}
-	c.srv.metrics.byKey[r.Key].Observe(code, time.Since(start))
+// push hands an answer to the writer.
+func (c *conn) push(r *api.Request, f *wire.Frame, first protocol.Code, start time.Time) error {
+	c.srv.metrics.byKey[r.Key].Observe(first, time.Since(start))
 	return c.out.Push(c.ctx, &wire.Slot{Ready: f})
 }

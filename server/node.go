@@ -13,6 +13,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api/fetch"
 	"github.com/streamhouse/streamhouse/broker/api/groups"
 	"github.com/streamhouse/streamhouse/broker/api/produce"
+	"github.com/streamhouse/streamhouse/broker/api/routes"
 	"github.com/streamhouse/streamhouse/broker/api/transactional"
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/coordinator"
@@ -96,29 +97,26 @@ func limits(b *config.Broker) broker.Limits {
 func (n *node) routes(b *config.Broker) *api.Routes {
 	t := &api.Routes{}
 	storage := api.OverLog(n.log)
-	produces := &produce.Handler{
-		Topics: n.catalog, Log: storage, Transactions: n.transactions, Verifies: n.verifies, Node: n.identity, Now: n.now,
-	}
-	produces.Routes(t)
-	fetches := &fetch.Handlers{
-		Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now,
-		Sessions:  fetch.NewSessions(int(b.Int("max.incremental.fetch.session.cache.slots")), 2<<30),
-		MaxBytes:  int(b.Int("fetch.max.bytes")),
-		MaxMemory: b.Int("request.memory.bytes"),
-	}
-	fetches.Routes(t)
-	ofGroups := &groups.Handlers{
-		Coordinator: n.groups, Transactions: n.transactions, Verifies: n.verifies, TransactionIDs: n.transactions,
-		Topics: n.catalog, Node: n.identity, NewUUID: newUUID,
-	}
-	ofGroups.Routes(t)
-	ofTransactions := &transactional.Handlers{Coordinator: n.transactions, Topics: n.catalog, ProducerIDs: n.producers}
-	ofTransactions.Routes(t)
-	others := &admin.Handlers{
-		Node: n.identity, Routes: t, Catalog: n.catalog, Log: storage,
-		Features: n.features, Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
-	}
-	others.Register(t)
+	routes.Fill(t, &routes.Handlers{
+		Produce: &produce.Handler{
+			Topics: n.catalog, Log: storage, Transactions: n.transactions, Verifies: n.verifies, Node: n.identity, Now: n.now,
+		},
+		Fetch: &fetch.Handlers{
+			Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now,
+			Sessions:  fetch.NewSessions(int(b.Int("max.incremental.fetch.session.cache.slots")), 2<<30),
+			MaxBytes:  int(b.Int("fetch.max.bytes")),
+			MaxMemory: b.Int("request.memory.bytes"),
+		},
+		Groups: &groups.Handlers{
+			Coordinator: n.groups, Transactions: n.transactions, Verifies: n.verifies, TransactionIDs: n.transactions,
+			Topics: n.catalog, Node: n.identity, NewUUID: newUUID,
+		},
+		Transactional: &transactional.Handlers{Coordinator: n.transactions, Topics: n.catalog, ProducerIDs: n.producers},
+		Admin: &admin.Handlers{
+			Node: n.identity, Routes: t, Catalog: n.catalog, Log: storage,
+			Features: n.features, Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
+		},
+	})
 	return t
 }
 

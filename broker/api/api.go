@@ -7,6 +7,7 @@
 //	groups         classic groups, their offsets, FindCoordinator
 //	transactional  producer ids and transactions
 //	admin          topics, settings, and what is told about the cluster
+//	routes         the table of them all
 //
 // There a request comes in, a domain call is made, a response goes out. Versions stop
 // there; nothing below knows them. A file is headed by the versions served, what each of

@@ -16,14 +16,36 @@ import (
 // the answer, for the metrics.
 type Framer func(ctx context.Context, r *Request) (*wire.Frame, protocol.Code, error)
 
-// Route is how the requests of one API key are answered: exactly one of the fields
-// is set.
+// Route is a row of the table: how the requests of one API key are answered, and what
+// holds for all of them.
 type Route struct {
+	Key int16
+	// Exactly one of these is set.
 	Handler Handler
 	Framer  Framer
 	// Streamer: the request is parsed as it arrives and answered when its last batch
 	// is durable. Produce alone is.
 	Streamer Streamer
+
+	Policy
+	// Spec has the versions. Routes.Add fills it in.
+	Spec *protocol.Spec
+}
+
+// Answer is the one place between a decoded request and its handler: what is asked of
+// every request, of whatever API, is asked here. The code is the first error in the
+// answer, for the metrics. An error closes the connection.
+//
+// Produce is not decoded and does not come by: its Streamer asks as it parses.
+func (t *Route) Answer(ctx context.Context, r *Request) (*wire.Frame, protocol.Code, error) {
+	if t.Framer != nil {
+		return t.Framer(ctx, r)
+	}
+	resp, err := t.Handler(ctx, r)
+	if err != nil {
+		return nil, protocol.None, err
+	}
+	return Encode(r, resp), FirstError(resp), nil
 }
 
 // Streamer answers requests that are parsed as they arrive.
@@ -59,37 +81,37 @@ func (t *Routes) Left(c *ConnInfo) {
 	}
 }
 
-// Add puts a route into the table. It panics on a key that the protocol table does
-// not serve, and on one that is taken: both are mistakes of the assembly.
-func (t *Routes) Add(key int16, r Route) {
-	spec := protocol.Lookup(key)
-	if spec == nil || !spec.Served || t.byKey[key] != nil {
-		panic(fmt.Sprintf("api: key %d (%s) cannot be routed", key, protocol.Name(key)))
+// Add puts a row into the table. It panics on a key that the protocol table does not
+// serve, on one that is taken, and on a row that is not complete: all are mistakes of the
+// assembly.
+func (t *Routes) Add(r Route) {
+	r.Spec = protocol.Lookup(r.Key)
+	if r.Spec == nil || !r.Spec.Served || t.byKey[r.Key] != nil {
+		panic(fmt.Sprintf("api: key %d (%s) cannot be routed", r.Key, protocol.Name(r.Key)))
 	}
-	t.byKey[key] = &r
+	if lacking := r.faults(); len(lacking) > 0 {
+		panic(fmt.Sprintf("api: the row of %s lacks %v", r.Spec.Name, lacking))
+	}
+	t.byKey[r.Key] = &r
 }
 
-// Handle is Add for a plain handler.
-func (t *Routes) Handle(key int16, h Handler) { t.Add(key, Route{Handler: h}) }
-
-// Route returns the route of a key and version, or nil if this broker does not
-// answer it.
+// Route returns the row of a key and version, or nil if this broker does not answer it.
 func (t *Routes) Route(key, version int16) *Route {
 	if key < 0 || int(key) >= len(t.byKey) || t.byKey[key] == nil {
 		return nil
 	}
-	if spec := protocol.Lookup(key); version < spec.Min || version > spec.Max {
-		return nil
+	if r := t.byKey[key]; version >= r.Spec.Min && version <= r.Spec.Max {
+		return r
 	}
-	return t.byKey[key]
+	return nil
 }
 
 // Specs returns the APIs in the table, by ascending key.
 func (t *Routes) Specs() []protocol.Spec {
 	var out []protocol.Spec
-	for key, r := range t.byKey {
+	for _, r := range t.byKey {
 		if r != nil {
-			out = append(out, *protocol.Lookup(int16(key)))
+			out = append(out, *r.Spec)
 		}
 	}
 	return out

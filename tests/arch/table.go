@@ -89,6 +89,8 @@ var Rules = []Rule{
 		"requests of transactions become calls of their coordinator; no log"},
 	{"broker/api/admin", []string{"broker/api", "config", "metadata", "metadata/catalog", "metadata/features", "protocol", "storage/pack"},
 		"topics, settings and what is told about the cluster: the catalog and the features, no coordinator"},
+	{"broker/api/routes", []string{"broker/api", "broker/api/admin", "broker/api/fetch", "broker/api/groups", "broker/api/produce", "broker/api/transactional", "protocol"},
+		"the one table of what is answered: it names every handler, and no handler names it"},
 	{"broker", []string{"broker/api", "broker/wire", "config", "protocol", "protocol/record", "storage/buffer", "storage/log"},
 		"listeners and connections: they route requests and know no storage behind the log"},
 	{"broker/api/apitest", []string{"broker/...", "config", "coordinator/transactions", "coordinator/txn", "metadata/...", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},

@@ -17,6 +17,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api/admin"
 	"github.com/streamhouse/streamhouse/broker/api/fetch"
 	"github.com/streamhouse/streamhouse/broker/api/produce"
+	"github.com/streamhouse/streamhouse/broker/api/routes"
 	"github.com/streamhouse/streamhouse/broker/api/transactional"
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
@@ -49,10 +50,10 @@ type Options struct {
 	Routes  func(*api.Routes) // adds routes beside the usual ones
 	Logger  *zap.Logger
 	Static  map[string]string // the broker's settings
-	NoCore  bool
-	Slots   int     // of fetch sessions
-	Reads   int64   // bytes of partitions that are read; 64 MiB by default
-	Storage api.Log // in place of Log
+	NoCore  bool              // Produce and Fetch alone
+	Slots   int               // of fetch sessions
+	Reads   int64             // bytes of partitions that are read; 64 MiB by default
+	Storage api.Log           // in place of Log
 	// Transactions confirms transactional batches; without it there is no transaction.
 	Transactions api.Transactions
 	Unverified   bool // transaction.partition.verification.enable is false
@@ -162,31 +163,41 @@ func (b *Broker) routes(o *Options) {
 	if o.Storage != nil {
 		storage = o.Storage
 	}
-	produces := &produce.Handler{
-		Topics: b.Catalog, Log: storage, Node: b.Node, Now: time.Now,
-		Transactions: o.Transactions, Verifies: func() bool { return !o.Unverified },
+	if o.Coordinator == nil {
+		o.Coordinator = &Coordinator{Transactions: Transactions{Code: protocol.NotCoordinator}}
 	}
-	produces.Routes(b.Routes)
 	fetches := &fetch.Handlers{
 		Topics: b.Catalog, Log: storage, Node: b.Node, Sessions: b.Sessions,
 		MaxBytes: 55 << 20, MaxMemory: 64 << 20, Now: time.Now,
 	}
-	if o.Coordinator == nil {
-		o.Coordinator = &Coordinator{Transactions: Transactions{Code: protocol.NotCoordinator}}
-	}
-	if o.NoCore {
-		b.Routes.Add(protocol.KeyFetch, api.Route{Framer: fetches.Fetch})
-	} else {
-		fetches.Routes(b.Routes)
-		transactions := &transactional.Handlers{Coordinator: o.Coordinator, Topics: b.Catalog, ProducerIDs: &producerIDs{}}
-		transactions.Routes(b.Routes)
-		others := &admin.Handlers{Node: b.Node, Routes: b.Routes, Catalog: b.Catalog, Log: storage, Features: b.Features,
-			Dir: logDir{}, Loggers: &loggers{levels: map[string]string{"root": "INFO"}}, Now: time.Now, Logger: zap.NewNop()}
-		others.Register(b.Routes)
+	b.Routes.OnLeave(fetches.Left)
+	all := routes.Table(&routes.Handlers{
+		Fetch: fetches,
+		Produce: &produce.Handler{
+			Topics: b.Catalog, Log: storage, Node: b.Node, Now: time.Now,
+			Transactions: o.Transactions, Verifies: func() bool { return !o.Unverified },
+		},
+		Transactional: &transactional.Handlers{Coordinator: o.Coordinator, Topics: b.Catalog, ProducerIDs: &producerIDs{}},
+		Admin: &admin.Handlers{
+			Node: b.Node, Routes: b.Routes, Catalog: b.Catalog, Log: storage, Features: b.Features,
+			Dir: logDir{}, Loggers: &loggers{levels: map[string]string{"root": "INFO"}}, Now: time.Now, Logger: zap.NewNop(),
+		},
+	})
+	for _, r := range all {
+		if !o.NoCore || r.Key == protocol.KeyProduce || r.Key == protocol.KeyFetch {
+			b.Routes.Add(r)
+		}
 	}
 	if o.Routes != nil {
 		o.Routes(b.Routes)
 	}
+}
+
+// Row is a row for a handler of a test's own, which nothing is asked of.
+func Row(key int16, h api.Handler) api.Route {
+	return api.Route{Key: key, Handler: h, Policy: api.Policy{
+		Opens: api.BeforeLogin, Waits: api.ForOthers, Quota: api.QuotaExempt, Audit: api.AuditNothing, Needs: []api.Need{},
+	}}
 }
 
 // Topic makes a topic.

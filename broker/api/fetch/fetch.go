@@ -49,13 +49,8 @@ type Handlers struct {
 	held atomic.Int64
 }
 
-// Routes puts the APIs into the table.
-func (h *Handlers) Routes(t *api.Routes) {
-	t.Add(protocol.KeyFetch, api.Route{Framer: h.Fetch})
-	t.Handle(protocol.KeyListOffsets, h.ListOffsets)
-	t.Handle(protocol.KeyOffsetForLeaderEpoch, h.OffsetForLeaderEpoch)
-	t.OnLeave(func(c *api.ConnInfo) { h.Sessions.left(c.ID) })
-}
+// Left says that a connection ended.
+func (h *Handlers) Left(c *api.ConnInfo) { h.Sessions.left(c.ID) }
 
 const (
 	// shortAnswer and tinyAnswer are the limits of an answer when MaxMemory, or twice

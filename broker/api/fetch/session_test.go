@@ -12,6 +12,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/api/apitest"
 	"github.com/streamhouse/streamhouse/broker/api/fetch"
+	"github.com/streamhouse/streamhouse/broker/api/routes"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/protocol"
 )
@@ -324,8 +325,8 @@ func TestSessionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := apitest.NewLog()
 		h := &fetch.Handlers{Topics: directory{}, Log: log, Node: &api.Node{}, Sessions: fetch.NewSessions(10, 100<<10), MaxBytes: 1 << 20, MaxMemory: 1 << 20, Now: time.Now}
-		routes := &api.Routes{}
-		h.Routes(routes)
+		table := &api.Routes{}
+		routes.Fill(table, &routes.Handlers{Fetch: h})
 		conn := &api.ConnInfo{ID: 7}
 		ask := func(req *kmsg.FetchRequest) *kmsg.FetchResponse {
 			f, _, err := h.Fetch(context.Background(), &api.Request{Key: 1, Version: 12, Body: req, Conn: conn})
@@ -367,11 +368,11 @@ func TestSessionsAreBounded(t *testing.T) {
 		if ask(fetchTen(0, 0, 0, 100)).SessionID == 0 {
 			t.Fatal("not all room was given back")
 		}
-		routes.Left(&api.ConnInfo{ID: 8})
+		table.Left(&api.ConnInfo{ID: 8})
 		if h.Sessions.Len() != 1 {
 			t.Error("a session ended with another's connection")
 		}
-		routes.Left(conn)
+		table.Left(conn)
 		if n := h.Sessions.Len(); n != 0 || log.Watchers() != 0 {
 			t.Errorf("%d sessions, %d watchers of a connection that ended", n, log.Watchers())
 		}

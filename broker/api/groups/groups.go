@@ -24,24 +24,6 @@ type Handlers struct {
 	NewUUID func() string
 }
 
-// Routes puts the group APIs into the table.
-func (g *Handlers) Routes(t *api.Routes) {
-	t.Handle(protocol.KeyOffsetCommit, g.OffsetCommit)
-	t.Handle(protocol.KeyOffsetFetch, g.OffsetFetch)
-	t.Handle(protocol.KeyFindCoordinator, g.FindCoordinator)
-	t.Handle(protocol.KeyJoinGroup, g.JoinGroup)
-	t.Handle(protocol.KeyHeartbeat, g.Heartbeat)
-	t.Handle(protocol.KeyLeaveGroup, g.LeaveGroup)
-	t.Handle(protocol.KeySyncGroup, g.SyncGroup)
-	t.Handle(protocol.KeyDescribeGroups, g.DescribeGroups)
-	t.Handle(protocol.KeyListGroups, g.ListGroups)
-	t.Handle(protocol.KeyDeleteGroups, g.DeleteGroups)
-	t.Handle(protocol.KeyOffsetDelete, g.OffsetDelete)
-	if g.Transactions != nil {
-		t.Handle(protocol.KeyTxnOffsetCommit, g.TxnOffsetCommit)
-	}
-}
-
 func millis(ms int32) time.Duration { return time.Duration(ms) * time.Millisecond }
 
 // groupMessage is what newer versions say beside a group's error code; nil without

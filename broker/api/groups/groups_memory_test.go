@@ -1,4 +1,4 @@
-package groups
+package groups_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/broker/api/groups"
+	"github.com/streamhouse/streamhouse/broker/api/routes"
 	"github.com/streamhouse/streamhouse/coordinator"
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -115,7 +117,7 @@ func (g *groupTopics) EnsureInternal(_ context.Context, name string) (coordinato
 
 // groupHouse answers group requests.
 type groupHouse struct {
-	*Handlers
+	*groups.Handlers
 	t   *testing.T
 	log *groupLog
 }
@@ -140,7 +142,7 @@ func withGroups(t *testing.T, found bool, test func(h *groupHouse)) {
 		defer cancel()
 		synctest.Wait()
 		n := 0
-		test(&groupHouse{t: t, log: l, Handlers: &Handlers{
+		test(&groupHouse{t: t, log: l, Handlers: &groups.Handlers{
 			Coordinator: c, Topics: groupDirectory{}, Transactions: &joins{}, Verifies: func() bool { return true }, TransactionIDs: transactionIDs{},
 			Node:    &api.Node{ID: 7, Advertised: map[string]api.Endpoint{"PLAINTEXT": {Host: "broker.example", Port: 9093}, "OTHER": {Host: "other.example", Port: 1}}},
 			NewUUID: func() string { n++; return fmt.Sprint("uuid", n) },
@@ -162,9 +164,9 @@ func (transactionIDs) Find(_ context.Context, id string) protocol.Code {
 // the route table has for it, and the response back.
 func call[R kmsg.Response](h *groupHouse, version int16, req kmsg.Request) R {
 	h.t.Helper()
-	var routes api.Routes
-	h.Routes(&routes)
-	route := routes.Route(req.Key(), version)
+	var table api.Routes
+	routes.Fill(&table, &routes.Handlers{Groups: h.Handlers})
+	route := table.Route(req.Key(), version)
 	if route == nil {
 		h.t.Fatalf("%s v%d has no route", protocol.Name(req.Key()), version)
 	}

@@ -1,12 +1,14 @@
-package groups
+package groups_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/api/apitest"
+	"github.com/streamhouse/streamhouse/broker/api/groups"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -148,11 +150,11 @@ func TestStaticMemberOverTheWire(t *testing.T) {
 func TestJoinGroupV0HasOneTimeout(t *testing.T) {
 	withGroups(t, true, func(h *groupHouse) {
 		j := joinRequest("g")
-		r := h.joinRequest(&api.Request{Version: 0, Conn: &api.ConnInfo{}}, j)
+		r := groups.JoinRequest(h.Handlers, &api.Request{Version: 0, Conn: &api.ConnInfo{}}, j)
 		if r.RebalanceTimeout != r.SessionTimeout {
 			t.Fatal(r.RebalanceTimeout)
 		}
-		if r := h.joinRequest(&api.Request{Version: 1, Conn: &api.ConnInfo{}}, j); r.RebalanceTimeout != millis(60_000) {
+		if r := groups.JoinRequest(h.Handlers, &api.Request{Version: 1, Conn: &api.ConnInfo{}}, j); r.RebalanceTimeout != time.Minute {
 			t.Fatal(r.RebalanceTimeout)
 		}
 	})

@@ -48,11 +48,6 @@ type Handler struct {
 	Now          func() time.Time
 }
 
-// Routes puts Produce into the table.
-func (p *Handler) Routes(t *api.Routes) {
-	t.Add(protocol.KeyProduce, api.Route{Streamer: p})
-}
-
 // Stream is Produce on one connection. Serve runs on the connection's reader.
 type Stream struct {
 	*Handler

@@ -39,14 +39,3 @@ type Handlers struct {
 	Topics      api.Directory
 	ProducerIDs ProducerIDs
 }
-
-// Routes puts the APIs into the table.
-func (x *Handlers) Routes(t *api.Routes) {
-	t.Handle(protocol.KeyInitProducerId, x.InitProducerID)
-	t.Handle(protocol.KeyAddPartitionsToTxn, x.AddPartitionsToTxn)
-	t.Handle(protocol.KeyAddOffsetsToTxn, x.AddOffsetsToTxn)
-	t.Handle(protocol.KeyEndTxn, x.EndTxn)
-	t.Handle(protocol.KeyWriteTxnMarkers, x.WriteTxnMarkers)
-	t.Handle(protocol.KeyDescribeTransactions, x.DescribeTransactions)
-	t.Handle(protocol.KeyListTransactions, x.ListTransactions)
-}
