@@ -14,6 +14,8 @@ func serverStorage() []Def {
 			"Where sealed data goes: a folder (file:///path) or s3://name/prefix?endpoint=https://host&region=name. Empty: a folder in data.dir.").acts(),
 		def("journal.kind", String, "file", oneOf("file", "object"),
 			"Where a write becomes durable before it is acknowledged: in a local file, or in an object of the bucket.").acts().anyCase(),
+		def("journal.loss.accepted", Long, "0", atLeast(0),
+			"Number of the newest journal volume that may be missing, as the line of a refused start names it: what was acknowledged in the missing volumes and not sealed is given up, and numbering goes on above. It accepts this one loss and can be left out again after it; 0 accepts none. For a file journal.").acts(),
 		def("journal.volume.bytes", Long, "536870912", atLeast(8<<20),
 			"Size in bytes at which a journal volume is closed and sealed.").acts(),
 		def("journal.pack.bytes", Int, "2097152", between(64<<10, 64<<20),

@@ -238,7 +238,7 @@ func (n *node) openLog(ctx context.Context, b *config.Broker) (*log.Log, error) 
 		cfg.RecentBytes = recentBytes
 		n.progress.replay(0)
 	} else {
-		n.progress.replay(bytesIn(journalDir(b)))
+		n.progress.replay(bytesIn(journalDir(b.String("data.dir"))))
 	}
 	return log.Open(ctx, cfg)
 }

@@ -83,8 +83,9 @@ func openStores(ctx context.Context, seams Seams, b *config.Broker, logger *zap.
 	if s.meta, err = sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, "metadata.db"), Now: seams.Now}); err != nil {
 		return nil, err
 	}
-	if s.start, err = s.meta.Begin(ctx); err != nil {
-		return nil, fmt.Errorf("metadata store: %w", err)
+	// The start is counted when the journal is known to belong to the store.
+	if s.start, err = s.meta.Identity(ctx); err != nil {
+		return nil, err
 	}
 	if err = checkManifest(ctx, s, b, location); err != nil {
 		return nil, err
@@ -172,20 +173,23 @@ func openJournal(ctx context.Context, seams Seams, b *config.Broker, s *stores, 
 			return nil, err
 		}
 		return object.New(object.Config{
+			Ledger: newLedger(s, b, "journal/ in the bucket", logger.Named("journal")),
 			Bucket: s.bucket, ClusterID: s.start.ClusterID, Broker: b.NodeID, Logger: logger.Named("journal"), Now: seams.Now,
 			Oldest: oldest, Released: keepOldestEpoch(s.meta),
 		}), nil
 	}
 	observe := observeDisk(reg)
+	dir := journalDir(s.folder.path)
 	return journalfile.Open(journalfile.Config{
-		Dir: journalDir(b), ClusterID: s.start.ClusterID, Broker: b.NodeID,
+		Ledger: newLedger(s, b, dir, logger.Named("journal")),
+		Dir:    dir, ClusterID: s.start.ClusterID, Broker: b.NodeID,
 		VolumeBytes: b.Int("journal.volume.bytes"), ReserveBytes: b.Int("disk.reserve.bytes"),
 		Logger: logger.Named("journal"), Observe: observe, Now: seams.Now, Disk: seams.JournalDisk,
 	})
 }
 
-// journalDir is the folder of a file journal.
-func journalDir(b *config.Broker) string { return filepath.Join(b.String("data.dir"), "journal") }
+// journalDir is the folder of a file journal in a data folder.
+func journalDir(data string) string { return filepath.Join(data, "journal") }
 
 // observeDisk splits the time to durability into write and sync, where it is a
 // local disk's.

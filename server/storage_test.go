@@ -10,7 +10,23 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/storage/journal"
+	"github.com/streamhouse/streamhouse/storage/pack"
 )
+
+// startStores opens what is below the log and replays the journal, as a start does.
+func startStores(t *testing.T, set map[string]string, logger *zap.Logger) (*stores, error) {
+	t.Helper()
+	s, err := openStores(t.Context(), Seams{}.filled(), config.NewBroker(1, set), logger, prometheus.NewRegistry())
+	if err != nil {
+		return nil, err
+	}
+	err = s.journal.Replay(t.Context(), func(journal.Ref, *pack.Index) error { return nil })
+	if err != nil {
+		return nil, errors.Join(err, s.close(t.Context()))
+	}
+	return s, nil
+}
 
 // TestRefusedStartLeavesNoTrace: a wrong setting neither makes a folder nor counts as a
 // start, and set back it is as before.
@@ -19,7 +35,7 @@ func TestRefusedStartLeavesNoTrace(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	right := map[string]string{"data.dir": dir}
 	begin := func(set map[string]string) (int32, error) {
-		s, err := openStores(t.Context(), Seams{}.filled(), config.NewBroker(1, set), zap.NewNop(), prometheus.NewRegistry())
+		s, err := startStores(t, set, zap.NewNop())
 		if err != nil {
 			return 0, err
 		}

@@ -18,6 +18,11 @@ import (
 // clients use: 2 has them raise their epoch with every transaction (KIP-890).
 const Transaction = "transaction.version"
 
+// VolumeHeader is a feature of ours, of which clients are not told: the newest version
+// in which the headers of journal volumes are written. Level 2 says which start of the
+// broker began the volume.
+const VolumeHeader = "storage.volume.header"
+
 // defaults are the levels of a new cluster, as Kafka 4.4 has them.
 var defaults = map[string]int16{Transaction: 2}
 
@@ -75,6 +80,20 @@ func (l *Levels) Epoch() int64 {
 
 // Set changes levels, durably, and all or none of them.
 func (l *Levels) Set(ctx context.Context, levels map[string]int16) error {
+	return l.change(ctx, func(next *stored) {
+		maps.Copy(next.Levels, levels)
+		next.Epoch++
+	})
+}
+
+// Raise brings a feature of ours up to a level, durably, or leaves it where it is if
+// that is not lower. The epoch counts what clients are told, so it stays.
+func (l *Levels) Raise(ctx context.Context, name string, level int16) error {
+	return l.change(ctx, func(next *stored) { next.Levels[name] = max(next.Levels[name], level) })
+}
+
+// change stores what fn makes of the levels, if they differ then.
+func (l *Levels) change(ctx context.Context, fn func(next *stored)) error {
 	select {
 	case <-l.turn:
 	case <-ctx.Done():
@@ -82,9 +101,9 @@ func (l *Levels) Set(ctx context.Context, levels map[string]int16) error {
 	}
 	defer func() { l.turn <- struct{}{} }()
 	l.mu.RLock()
-	next := stored{Epoch: l.now.Epoch + 1, Levels: maps.Clone(l.now.Levels)}
+	next := stored{Epoch: l.now.Epoch, Levels: maps.Clone(l.now.Levels)}
 	l.mu.RUnlock()
-	maps.Copy(next.Levels, levels)
+	fn(&next)
 	if maps.Equal(next.Levels, l.now.Levels) {
 		return nil
 	}

@@ -40,6 +40,22 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+// TestRaise: a feature of ours goes up and never down, and clients see no change.
+func TestRaise(t *testing.T) {
+	store := mem.New(nil)
+	l := open(t, store)
+	for _, step := range []struct{ to, want int16 }{{2, 2}, {1, 2}, {2, 2}, {3, 3}} {
+		if err := l.Raise(t.Context(), VolumeHeader, step.to); err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range []*Levels{l, open(t, store)} {
+			if x.Level(VolumeHeader) != step.want || x.Level(Transaction) != 2 || x.Epoch() != 0 {
+				t.Errorf("raised to %d: %+v", step.to, x.now)
+			}
+		}
+	}
+}
+
 type failing struct {
 	metadata.Cluster
 	get, put error

@@ -82,8 +82,9 @@ func FuzzDecodeIndex(f *testing.F) {
 
 // FuzzDecodeVolumeHeader: what is accepted is encoded again to the same bytes.
 func FuzzDecodeVolumeHeader(f *testing.F) {
-	v := sampleVolume()
-	f.Add(AppendVolumeHeader(nil, &v))
+	for _, v := range []VolumeHeader{sampleVolume(), sampleVolume2()} {
+		f.Add(AppendVolumeHeader(nil, &v))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if b = bytes.Clone(b); len(b) >= VolumeHeaderSize {
 			resumVolume(b)

@@ -70,6 +70,13 @@ func sampleVolume() VolumeHeader {
 	}
 }
 
+// sampleVolume2 is one that says which start began it.
+func sampleVolume2() VolumeHeader {
+	v := sampleVolume()
+	v.Start = 0x01020304
+	return v
+}
+
 func decode(b []byte) (Index, error) {
 	var x Index
 	h, err := DecodeHeader(b)
@@ -88,11 +95,11 @@ func decode(b []byte) (Index, error) {
 
 // The bytes of a format never change: what was written is read for years.
 func TestGolden(t *testing.T) {
-	volume := sampleVolume()
 	for name, got := range map[string][]byte{
-		"pack.bin":   sample(),
-		"volume.bin": AppendVolumeHeader(nil, &volume),
-		"fence.bin":  Mark(FlagFence|FlagCleanStop, samplePlace(), 1700000000789),
+		"pack.bin":    sample(),
+		"volume.bin":  AppendVolumeHeader(nil, ptr(sampleVolume())),
+		"volume2.bin": AppendVolumeHeader(nil, ptr(sampleVolume2())),
+		"fence.bin":   Mark(FlagFence|FlagCleanStop, samplePlace(), 1700000000789),
 	} {
 		path := filepath.Join("testdata", name)
 		if *update {
@@ -138,9 +145,36 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("entry %d changed: %+v", i, e)
 		}
 	}
-	v, err := DecodeVolumeHeader(AppendVolumeHeader(nil, ptr(sampleVolume())))
-	if err != nil || v != sampleVolume() {
-		t.Fatalf("volume header %+v, %v", v, err)
+	for _, want := range []VolumeHeader{sampleVolume(), sampleVolume2()} {
+		v, err := DecodeVolumeHeader(AppendVolumeHeader(nil, &want))
+		if err != nil || v != want {
+			t.Fatalf("volume header %+v, %v", v, err)
+		}
+	}
+}
+
+// TestVolumeVersions: the start number belongs to version 2, and each version has it
+// or not.
+func TestVolumeVersions(t *testing.T) {
+	change := func(v VolumeHeader, at int, bytes ...byte) []byte {
+		b := AppendVolumeHeader(nil, &v)
+		copy(b[at:], bytes)
+		resumVolume(b)
+		return b
+	}
+	for name, c := range map[string]struct {
+		header []byte
+		want   error
+	}{
+		"version 1 with a start":    {change(sampleVolume(), vStart, 0, 0, 0, 1), ErrCorrupt},
+		"version 2 without a start": {change(sampleVolume2(), vStart, 0, 0, 0, 0), ErrCorrupt},
+		"a negative start":          {change(sampleVolume2(), vStart, 0x80, 0, 0, 0), ErrCorrupt},
+		"version 3":                 {change(sampleVolume2(), vVersion, 0, 3), ErrVersion},
+		"version 0":                 {change(sampleVolume(), vVersion, 0, 0), ErrVersion},
+	} {
+		if _, err := DecodeVolumeHeader(c.header); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -203,12 +237,14 @@ func TestEveryBitIsCovered(t *testing.T) {
 			t.Fatalf("cut to %d bytes: %v", n, err)
 		}
 	}
-	volume := AppendVolumeHeader(nil, ptr(sampleVolume()))
-	for at := range volume {
-		bad := bytes.Clone(volume)
-		bad[at] ^= 4
-		if _, err := DecodeVolumeHeader(bad); !errors.Is(err, ErrCorrupt) {
-			t.Fatalf("byte %d: %v", at, err)
+	for _, v := range []VolumeHeader{sampleVolume(), sampleVolume2()} {
+		volume := AppendVolumeHeader(nil, &v)
+		for at := range volume {
+			bad := bytes.Clone(volume)
+			bad[at] ^= 4
+			if _, err := DecodeVolumeHeader(bad); !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("start %d, byte %d: %v", v.Start, at, err)
+			}
 		}
 	}
 }
@@ -388,6 +424,7 @@ func TestBuilderRefusesWhatReadersWould(t *testing.T) {
 		b.Add(e, d[:60])
 	})
 	mustPanic("mark without a kind", func() { Mark(FlagAtomic, Place{}, 0) })
+	mustPanic("negative start", func() { AppendVolumeHeader(nil, &VolumeHeader{Start: -1}) })
 	mustPanic("long cluster id", func() { AppendVolumeHeader(nil, &VolumeHeader{Cluster: "0123456789012345678901234"}) })
 }
 

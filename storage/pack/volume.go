@@ -9,8 +9,12 @@ import (
 // VolumeHeaderSize is the size in bytes of what every volume begins with.
 const VolumeHeaderSize = 128
 
-// VolumeVersion is the version of the volume header that this package writes.
-const VolumeVersion = 1
+// Versions of the volume header. The second has the start number and nothing else; a
+// header without one is written as the first.
+const (
+	volumeVersion1 = 1
+	volumeVersion2 = 2
+)
 
 const volumeMagic = "\x89SHVOLM\n"
 
@@ -52,7 +56,11 @@ type VolumeHeader struct {
 	PrevNonce Nonce
 	PrevSeq   uint64 // last valid pack before this volume; its own first is PrevSeq+1
 	PrevCRC   uint32 // header checksum of that pack, 0 if there is none
-	CreatedAt int64  // ms
+	// Start is the number of the broker's start that began the volume, from 1; 0: the
+	// volume does not say, as those of version 1. A metadata store that has not counted
+	// it is older than the volume.
+	Start     int32
+	CreatedAt int64 // ms
 }
 
 // Field positions; docs/formats/journal.md has the table.
@@ -69,24 +77,31 @@ const (
 	vPrevNonce = 80
 	vPrevSeq   = 96
 	vPrevCRC   = 104
-	vReserved  = 108
+	vStart     = 108 // version 1: zero
 	vCreatedAt = 112
 	vReserved2 = 120
 	vCRC       = 124
 )
 
 // AppendVolumeHeader appends the wire form of h to dst. It panics if the cluster id
-// does not fit.
+// does not fit or the start number is negative.
 func AppendVolumeHeader(dst []byte, h *VolumeHeader) []byte {
 	if len(h.Cluster) > vVolume-vCluster {
 		panic(fmt.Sprintf("pack: cluster id %q is too long", h.Cluster))
+	}
+	if h.Start < 0 {
+		panic(fmt.Sprintf("pack: volume of start %d", h.Start))
+	}
+	version := uint16(volumeVersion1)
+	if h.Start > 0 {
+		version = volumeVersion2
 	}
 	start := len(dst)
 	dst = append(dst, make([]byte, VolumeHeaderSize)...)
 	b := dst[start:]
 	copy(b, volumeMagic)
 	be := binary.BigEndian
-	be.PutUint16(b[vVersion:], VolumeVersion)
+	be.PutUint16(b[vVersion:], version)
 	be.PutUint16(b[vSize:], VolumeHeaderSize)
 	be.PutUint32(b[vFlags:], uint32(h.Flags))
 	be.PutUint32(b[vKind:], uint32(h.Kind))
@@ -98,6 +113,7 @@ func AppendVolumeHeader(dst []byte, h *VolumeHeader) []byte {
 	copy(b[vPrevNonce:], h.PrevNonce[:])
 	be.PutUint64(b[vPrevSeq:], h.PrevSeq)
 	be.PutUint32(b[vPrevCRC:], h.PrevCRC)
+	be.PutUint32(b[vStart:], uint32(h.Start))
 	be.PutUint64(b[vCreatedAt:], uint64(h.CreatedAt))
 	be.PutUint32(b[vCRC:], crc32.Checksum(b[:vCRC], castagnoli))
 	return dst
@@ -110,8 +126,9 @@ func DecodeVolumeHeader(b []byte) (VolumeHeader, error) {
 		return VolumeHeader{}, err
 	}
 	be := binary.BigEndian
-	if v := be.Uint16(b[vVersion:]); v != VolumeVersion {
-		return VolumeHeader{}, fmt.Errorf("%w: volume version %d", ErrVersion, v)
+	version := be.Uint16(b[vVersion:])
+	if version != volumeVersion1 && version != volumeVersion2 {
+		return VolumeHeader{}, fmt.Errorf("%w: volume version %d", ErrVersion, version)
 	}
 	cluster := b[vCluster:vVolume]
 	for len(cluster) > 0 && cluster[len(cluster)-1] == 0 {
@@ -128,13 +145,16 @@ func DecodeVolumeHeader(b []byte) (VolumeHeader, error) {
 		PrevNonce: Nonce(b[vPrevNonce:vPrevSeq]),
 		PrevSeq:   be.Uint64(b[vPrevSeq:]),
 		PrevCRC:   be.Uint32(b[vPrevCRC:]),
+		Start:     int32(be.Uint32(b[vStart:])),
 		CreatedAt: int64(be.Uint64(b[vCreatedAt:])),
 	}
 	switch {
 	case h.Flags&^knownVolumeFlags != 0, h.Kind < VolumeFile || h.Kind > VolumeSegment:
 		return VolumeHeader{}, fmt.Errorf("%w: volume kind %d, flags %#x", ErrVersion, h.Kind, h.Flags)
-	case be.Uint16(b[vSize:]) != VolumeHeaderSize, !allZero(b[vReserved:vCreatedAt]), !allZero(b[vReserved2:vCRC]):
+	case be.Uint16(b[vSize:]) != VolumeHeaderSize, !allZero(b[vReserved2:vCRC]), version == volumeVersion1 && h.Start != 0:
 		return VolumeHeader{}, fmt.Errorf("%w: volume header uses reserved bytes", ErrCorrupt)
+	case version == volumeVersion2 && h.Start <= 0:
+		return VolumeHeader{}, fmt.Errorf("%w: volume of start %d", ErrCorrupt, h.Start)
 	case h.Kind != VolumeSegment && (h.Volume == 0 || h.Prev >= h.Volume):
 		return VolumeHeader{}, fmt.Errorf("%w: volume %d after %d", ErrCorrupt, h.Volume, h.Prev)
 	}

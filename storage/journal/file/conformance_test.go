@@ -9,10 +9,13 @@ import (
 )
 
 // folder is a real folder.
-type folder struct{ dir string }
+type folder struct {
+	dir    string
+	ledger *journaltest.Ledger
+}
 
 func (f folder) Open() (journal.Journal, error) {
-	return Open(Config{Dir: f.dir, ClusterID: "c", Broker: 1, VolumeBytes: 1 << 20})
+	return Open(Config{Dir: f.dir, ClusterID: "c", Broker: 1, VolumeBytes: 1 << 20, Ledger: f.ledger})
 }
 
 // Kill closes the files as the kernel does, and nothing else.
@@ -33,7 +36,7 @@ func abandon(j *Journal) {
 }
 
 func TestConformance(t *testing.T) {
-	journaltest.Run(t, func(t *testing.T) journaltest.Storage { return folder{t.TempDir()} })
+	journaltest.Run(t, func(t *testing.T) journaltest.Storage { return folder{t.TempDir(), &journaltest.Ledger{}} })
 }
 
 // simulated is a simDisk under random histories.
@@ -48,7 +51,7 @@ func (s *simulated) Open() (journal.Journal, error) {
 	if s.chaos && s.rng.IntN(3) == 0 {
 		s.d.endAfter = 1 + s.rng.IntN(60)
 	}
-	return newJournal(Config{ClusterID: "c", Broker: 1, VolumeBytes: 64 << 10}, s.d), nil
+	return newJournal(Config{ClusterID: "c", Broker: 1, VolumeBytes: 64 << 10, Ledger: s.d.ledger}, s.d), nil
 }
 
 func (s *simulated) Kill(j journal.Journal) {

@@ -20,7 +20,7 @@ import (
 
 func simJournal(d *simDisk) *Journal {
 	d.revive()
-	return newJournal(Config{ClusterID: "c", Broker: 1, VolumeBytes: 64 << 10, ReserveBytes: 1000}, d)
+	return newJournal(Config{ClusterID: "c", Broker: 1, VolumeBytes: 64 << 10, ReserveBytes: 1000, Ledger: d.ledger}, d)
 }
 
 func (d *simDisk) failOnce(prefix string, err error) {

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -44,8 +45,10 @@ type Config struct {
 	// ReserveBytes of the disk are left free: with less, Append and Roll return
 	// journal.ErrNoRoom before they write anything.
 	ReserveBytes int64
-	Logger       *zap.Logger      // nil: none
-	Now          func() time.Time // nil: time.Now
+	// Ledger remembers the volumes outside of the folder; nil: nobody does.
+	Ledger journal.Ledger
+	Logger *zap.Logger      // nil: none
+	Now    func() time.Time // nil: time.Now
 	// Disk, if set, is asked once for what stands between the journal and its folder.
 	Disk func(Disk) Disk
 	// Observe, if set, is told after each pack how long its write and its sync took.
@@ -67,6 +70,8 @@ type Journal struct {
 	failed   error // the open volume takes no more packs: it needs Roll
 	suspect  bool  // a write or sync of the open volume failed
 	nextID   uint64
+	admitted journal.Admission
+	pending  *pending // a volume that is durable and not known to be remembered
 
 	mu      sync.Mutex // guards what is below, and is not held across writes
 	volumes []*volume  // not released, oldest first; the last is open after Replay
@@ -83,7 +88,7 @@ var (
 // Open takes the folder for this process, and fails if another one has it. Nothing
 // is read or written until Replay.
 func Open(cfg Config) (*Journal, error) {
-	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
+	if err := makeFolder(cfg.Dir, syncFolder); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	cfg = cfg.withDefaults()
@@ -100,7 +105,19 @@ func Open(cfg Config) (*Journal, error) {
 	return j, nil
 }
 
+// makeFolder makes sure that the folder is there and stays there: its parent is
+// synced also when it was made by a process that may have died before it did so.
+func makeFolder(dir string, sync func(string) error) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	return sync(filepath.Dir(dir))
+}
+
 func (c Config) withDefaults() Config {
+	if c.Ledger == nil {
+		c.Ledger = journal.NoLedger{}
+	}
 	if c.VolumeBytes <= 0 {
 		c.VolumeBytes = DefaultVolumeBytes
 	}
@@ -173,6 +190,10 @@ func (j *Journal) Close(context.Context) error {
 		}
 		err = errors.Join(err, j.out.Close())
 		j.out = nil
+	}
+	if j.pending != nil {
+		err = errors.Join(err, j.pending.out.Close())
+		j.pending = nil
 	}
 	j.mu.Lock()
 	volumes := append(j.volumes, j.leaving...)

@@ -190,3 +190,5 @@ func (f *osFile) Reserve(n int64) error {
 	}
 	return nil
 }
+
+func syncFolder(dir string) error { return osDisk{dir: dir}.Sync() }

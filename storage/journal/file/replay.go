@@ -29,9 +29,15 @@ func (j *Journal) Replay(ctx context.Context, fn func(journal.Ref, *pack.Index) 
 	if err != nil {
 		return err
 	}
+	if err := j.admit(ctx, found.volumes); err != nil {
+		return err
+	}
 	var mem scanMemory
 	for i := 0; i+1 < len(chain); i++ {
 		if err := j.replayClosed(ctx, chain[i], &chain[i+1].header, &mem, fn); err != nil {
+			return err
+		}
+		if err := j.unknown(chain[i], tail{}); err != nil {
 			return err
 		}
 	}
@@ -40,6 +46,35 @@ func (j *Journal) Replay(ctx context.Context, fn func(journal.Ref, *pack.Index) 
 		return err
 	}
 	return j.sweep(ctx, void, found.leftovers)
+}
+
+// admit asks the ledger whether the journal may go on.
+func (j *Journal) admit(ctx context.Context, volumes []*volume) error {
+	found := make([]journal.Begun, len(volumes))
+	for i, v := range volumes {
+		found[i] = v.begun()
+	}
+	admitted, err := j.cfg.Ledger.Admit(ctx, found)
+	if err != nil {
+		return err
+	}
+	j.admitted = admitted
+	j.nextID = max(j.nextID, uint64(admitted.Above)+1)
+	return nil
+}
+
+// unknown refuses a journal that has gone on in a volume that is not remembered. What
+// is durable there before it is remembered is the pack in doubt of the one before it.
+func (j *Journal) unknown(v *volume, tail tail) error {
+	packs := v.lastSeq - v.header.PrevSeq
+	if tail.doubt != nil {
+		packs++
+	}
+	if j.admitted.Known == 0 || v.id <= j.admitted.Known || (packs <= 1 && !tail.clean) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s holds %d packs, and the newest volume that is remembered is %d",
+		journal.ErrNewer, j.disk.Path(v.name()), packs, j.admitted.Known)
 }
 
 // inventory is what the folder holds.
@@ -180,7 +215,7 @@ func (j *Journal) replayClosed(ctx context.Context, v *volume, mark *pack.Volume
 // replayLast reads the volume that was open, if there is one, and begins the next.
 func (j *Journal) replayLast(ctx context.Context, chain []*volume, mem *scanMemory, fn replayFunc) error {
 	if len(chain) == 0 {
-		next, out, err := j.begin(nil, 0, nil)
+		next, out, err := j.succeed(ctx, nil, 0, nil)
 		if err == nil {
 			j.adopt(next, out, nil, false)
 		}
@@ -188,6 +223,9 @@ func (j *Journal) replayLast(ctx context.Context, chain []*volume, mem *scanMemo
 	}
 	v := chain[len(chain)-1]
 	tail, err := j.replayOpen(ctx, v, mem, fn)
+	if err == nil {
+		err = j.unknown(v, tail)
+	}
 	if err != nil {
 		return err
 	}
@@ -195,7 +233,7 @@ func (j *Journal) replayLast(ctx context.Context, chain []*volume, mem *scanMemo
 	if tail.clean {
 		flags = pack.VolumePrevClean
 	}
-	next, out, err := j.begin(v, flags, tail.doubt)
+	next, out, err := j.succeed(ctx, v, flags, tail.doubt)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (j *Journal) Roll(ctx context.Context, lastSeq uint64) error {
 		return nil
 	}
 	old, sound := j.out, !j.suspect
-	next, out, err := j.begin(v, flagsOf(sound), nil)
+	next, out, err := j.succeed(ctx, v, flagsOf(sound), nil)
 	if err != nil {
 		// The new file may exist and end this one here: nothing may follow.
 		j.failed = err
@@ -92,6 +92,31 @@ func (j *Journal) dropEmpty(v *volume) {
 type firstPack struct {
 	seq  uint64
 	bufs [][]byte
+}
+
+// pending is a volume that is durable, while it is open whether the ledger knows it.
+type pending struct {
+	v   *volume
+	out File
+}
+
+// succeed begins the volume after prev and has it remembered. If that fails the file
+// stays, since the ledger may know it all the same, and the next attempt goes on with
+// it: prev and flags are the same then, as nothing is appended in between.
+func (j *Journal) succeed(ctx context.Context, prev *volume, flags pack.VolumeFlags, first *firstPack) (*volume, File, error) {
+	if j.pending == nil {
+		v, out, err := j.begin(prev, flags, first)
+		if err != nil {
+			return nil, nil, err
+		}
+		j.pending = &pending{v, out}
+	}
+	p := j.pending
+	if err := j.cfg.Ledger.Begin(ctx, p.v.begun()); err != nil {
+		return nil, nil, fmt.Errorf("journal: have volume %d remembered: %w", p.v.id, err)
+	}
+	j.pending = nil
+	return p.v, p.out, nil
 }
 
 // begin creates the volume after prev (nil: the first of all) and returns it when it
@@ -179,6 +204,7 @@ func (j *Journal) headerAfter(prev *volume, id uint64, flags pack.VolumeFlags) p
 		Broker:    j.cfg.Broker,
 		Volume:    id,
 		Nonce:     newNonce(),
+		Start:     j.admitted.Start,
 		CreatedAt: j.cfg.Now().UnixMilli(),
 	}
 	switch {

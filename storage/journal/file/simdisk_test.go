@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/streamhouse/streamhouse/storage/journal/journaltest"
 )
 
 const sector = 512
@@ -37,6 +39,8 @@ type simDisk struct {
 	ended     bool
 	calls     []string
 	hook      func(call string) error // before each operation
+	// ledger is beside the disk: what it says it has, it has, also after a power cut.
+	ledger *journaltest.Ledger
 }
 
 // inode is a file of the simulated disk.
@@ -55,10 +59,16 @@ type change struct {
 }
 
 func newSimDisk(seed uint64) *simDisk {
-	return &simDisk{
+	d := &simDisk{
 		rng: rand.New(rand.NewPCG(seed, 5)), free: 1 << 40,
-		names: map[string]*inode{}, onDisk: map[string]*inode{},
+		names: map[string]*inode{}, onDisk: map[string]*inode{}, ledger: &journaltest.Ledger{},
 	}
+	d.ledger.Step = func() error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.op("ledger")
+	}
+	return d
 }
 
 // op decides whether an operation goes through. The caller holds d.mu.

@@ -75,6 +75,10 @@ func (v *volume) extend(seq uint64, crc uint32, end int64) {
 	v.durable.Store(end)
 }
 
+func (v *volume) begun() journal.Begun {
+	return journal.Begun{ID: v.id, Nonce: v.nonce, Start: v.header.Start}
+}
+
 func (v *volume) info() journal.Info {
 	return journal.Info{
 		ID:       v.id,

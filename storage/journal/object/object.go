@@ -43,6 +43,9 @@ type Config struct {
 	// Released, if set, is called by Release when no epoch below oldest has a pack any
 	// more; it keeps oldest durably for the next start. Its error is Release's.
 	Released func(ctx context.Context, oldest journal.VolumeID) error
+	// Ledger remembers with which epoch each start went on; nil: nobody does. The
+	// epochs of later rolls are not told to it: nothing but the bucket is needed to go on.
+	Ledger journal.Ledger
 	// InFlightMax is how many packs are uploaded at once. 0 means 8.
 	InFlightMax int
 	// AttemptMax bounds one request to the bucket, GiveUpAfter all attempts at one
@@ -59,6 +62,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Prefix == "" {
 		c.Prefix = "journal/"
+	}
+	if c.Ledger == nil {
+		c.Ledger = journal.NoLedger{}
 	}
 	if c.InFlightMax <= 0 {
 		c.InFlightMax = 8
@@ -86,6 +92,8 @@ type Journal struct {
 	cfg Config
 	// self is the nonce of this process's fences: how it knows its own.
 	self pack.Nonce
+	// start is the number of this start, in the headers of its epochs. Replay sets it.
+	start int32
 
 	mu      sync.Mutex // guards what is below; never held across a request
 	epochs  []*epoch   // not released, oldest first; the last is open after Replay
@@ -122,6 +130,10 @@ func newEpoch(h pack.VolumeHeader) *epoch {
 }
 
 func (e *epoch) id() uint64 { return e.header.Volume }
+
+func (e *epoch) begun() journal.Begun {
+	return journal.Begun{ID: journal.VolumeID(e.id()), Nonce: e.header.Nonce, Start: e.header.Start}
+}
 
 func (e *epoch) empty() bool { return e.lastSeq == e.header.PrevSeq }
 

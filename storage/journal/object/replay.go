@@ -34,6 +34,9 @@ func (j *Journal) Replay(ctx context.Context, fn func(journal.Ref, *pack.Index) 
 	if err != nil {
 		return err
 	}
+	if err := j.admit(ctx, epochs); err != nil {
+		return err
+	}
 	var prev *epoch
 	flags := pack.VolumeFlags(0)
 	if n := len(epochs); n > 0 {
@@ -66,8 +69,22 @@ func (j *Journal) Replay(ctx context.Context, fn func(journal.Ref, *pack.Index) 
 	if err := j.beginEpoch(ctx, next); err != nil {
 		return err
 	}
+	if err := j.cfg.Ledger.Begin(ctx, newEpoch(next).begun()); err != nil {
+		return fmt.Errorf("journal: have epoch %d remembered: %w", next.Volume, err)
+	}
 	j.adopt(next, nil)
 	return nil
+}
+
+// admit asks the ledger whether the journal may go on. No epoch was fenced yet.
+func (j *Journal) admit(ctx context.Context, epochs []*epoch) error {
+	found := make([]journal.Begun, len(epochs))
+	for i, e := range epochs {
+		found[i] = e.begun()
+	}
+	admitted, err := j.cfg.Ledger.Admit(ctx, found)
+	j.start = admitted.Start
+	return err
 }
 
 // stored is an epoch as it was listed.

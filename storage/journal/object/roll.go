@@ -84,7 +84,7 @@ func (j *Journal) fenceOwn(ctx context.Context, e *epoch) error {
 func (j *Journal) headerAfter(e *epoch, flags pack.VolumeFlags) pack.VolumeHeader {
 	h := pack.VolumeHeader{
 		Kind: pack.VolumeObject, Flags: flags, Cluster: j.cfg.ClusterID, Broker: j.cfg.Broker,
-		Volume: 1, CreatedAt: j.cfg.Now().UnixMilli(),
+		Volume: 1, Start: j.start, CreatedAt: j.cfg.Now().UnixMilli(),
 	}
 	rand.Read(h.Nonce[:])
 	if e != nil {
