@@ -50,6 +50,7 @@ type Catalog struct {
 	colliding map[string]map[string]bool // name with '.' as '_' -> names
 	listeners []Listener
 	said      map[string]bool // what was logged once
+	unknown   bool            // the outcome of a change is not known yet
 }
 
 // Listener is told of changes, in their order, after the store has them and the
@@ -108,18 +109,26 @@ func (c *Catalog) ByID(id metadata.TopicID) *Topic { return c.Snapshot().ByID(id
 // Broker returns the broker's settings as they are now.
 func (c *Catalog) Broker() *config.Broker { return c.Snapshot().Broker() }
 
+// acquire takes the turn. It fails when ctx ends, and while the outcome of an earlier
+// change cannot be found out.
 func (c *Catalog) acquire(ctx context.Context) error {
 	select {
 	case <-c.turn:
-		return nil
 	default:
+		select {
+		case <-c.turn:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	select {
-	case <-c.turn:
+	if !c.unknown {
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	err := c.catchUp()
+	if err != nil {
+		c.release()
+	}
+	return err
 }
 
 func (c *Catalog) release() { c.turn <- struct{}{} }
@@ -169,14 +178,6 @@ func (c *Catalog) seed(ctx context.Context) error {
 		return fmt.Errorf("catalog: first settings: %w", err)
 	}
 	return c.load(ctx)
-}
-
-// reload repairs the view after a change whose outcome is unknown.
-func (c *Catalog) reload(cause error) error {
-	if err := c.load(context.Background()); err != nil {
-		return fmt.Errorf("%w (and then %w)", cause, err)
-	}
-	return cause
 }
 
 func (c *Catalog) emit(f func(Listener)) {

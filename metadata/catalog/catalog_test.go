@@ -284,6 +284,22 @@ func TestInternal(t *testing.T) {
 type broken struct {
 	*mem.Store
 	fail func(write func() error) error
+	lost error // of reads
+}
+
+func (b *broken) LoadTopics(ctx context.Context) ([]metadata.Topic, error) {
+	if b.lost != nil {
+		return nil, b.lost
+	}
+	return b.Store.LoadTopics(ctx)
+}
+
+func (b *broken) UpdateTopic(ctx context.Context, t metadata.Topic) error {
+	return b.fail(func() error { return b.Store.UpdateTopic(ctx, t) })
+}
+
+func (b *broken) DeleteTopic(ctx context.Context, id metadata.TopicID) error {
+	return b.fail(func() error { return b.Store.DeleteTopic(ctx, id) })
 }
 
 func (b *broken) CreateTopic(ctx context.Context, t metadata.Topic) error {
@@ -327,6 +343,63 @@ func TestStoreFails(t *testing.T) {
 		}
 		if got := c.Broker().Int("log.retention.ms") == 5; got != done {
 			t.Errorf("%s: setting shown %v, stored %v", name, got, done)
+		}
+	}
+}
+
+// TestUnknownOutcomeIsTold: what the store did before it failed is told to listeners as
+// if it had succeeded; at once, or with the next change when the store cannot be read
+// for a while.
+func TestUnknownOutcomeIsTold(t *testing.T) {
+	for _, lost := range []error{nil, errors.New("away")} {
+		store := &broken{Store: mem.New(nil), fail: func(write func() error) error { return write() }}
+		c, err := catalog.Open(t.Context(), catalog.Options{
+			Store: store, StartEpoch: 1, Broker: config.NewBroker(1, nil), Brokers: 1, Log: zap.NewNop(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		say := func(what string) { told = append(told, what) }
+		err = c.Listen(t.Context(), catalog.Listener{
+			Created: func(t *catalog.Topic) { say("created " + t.Name) },
+			Changed: func(old, t *catalog.Topic) { say(fmt.Sprint("changed ", t.Name, " ", old.Partitions, t.Partitions)) },
+			Deleted: func(t *catalog.Topic) { say("deleted " + t.Name) },
+			Broker:  func(b *config.Broker) { say(fmt.Sprint("broker ", b.Int("log.retention.ms"))) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		boom := errors.New("boom")
+		store.fail = func(write func() error) error { store.lost = lost; return errors.Join(write(), boom) }
+		five := "5"
+		for _, step := range []struct {
+			change func() error
+			told   []string
+		}{
+			{func() error { _, err := c.Create(t.Context(), spec("a", 1, 1)); return err }, []string{"created a"}},
+			{func() error { return c.CreatePartitions(t.Context(), "a", 3, nil, false) }, []string{"changed a 1 3"}},
+			{func() error {
+				return c.Alter(t.Context(), metadata.Resource{Type: catalog.TypeBroker}, []config.Op{{Name: "log.retention.ms", Value: &five}}, false)
+			}, []string{"broker 5", "changed a 3 3"}},
+			{func() error { return c.Delete(t.Context(), c.ByName("a").ID) }, []string{"deleted a"}},
+		} {
+			told = nil
+			if err := step.change(); !errors.Is(err, boom) {
+				t.Fatal(err)
+			}
+			if lost != nil {
+				if _, err := c.Create(t.Context(), spec("refused", 1, 1)); !errors.Is(err, lost) || len(told) > 0 {
+					t.Fatalf("%v, %v", err, told)
+				}
+				store.lost = nil
+				if _, err := c.Plan(t.Context(), spec("planned", 1, 1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !slices.Equal(told, step.told) {
+				t.Errorf("told %q, want %q", told, step.told)
+			}
 		}
 	}
 }
