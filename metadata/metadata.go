@@ -197,7 +197,8 @@ type Segments interface {
 	// Intend records that an object is about to be created under key.
 	Intend(ctx context.Context, key string) error
 	// Register makes an object part of the log and consumes its intent. Idempotent
-	// by Segment.Key: a second call returns the first one's id. ErrConflict: there is
+	// by Segment.Key: a second call returns the first one's id. Slices that lie wholly
+	// below the log start, which may have been raised meanwhile, are left out. ErrConflict: there is
 	// no intent, so the sweeper may be deleting the object; or a state's next offset
 	// would go back; or a slice overlaps another one of its partition; or what is replaced
 	// is not what it was.

@@ -74,7 +74,7 @@ func (s *Store) newSlices(id metadata.SegmentID, r metadata.Registration) (map[p
 		out[x.ID] = left
 	}
 	for _, x := range r.Slices {
-		if s.deleted[x.ID.Topic] {
+		if s.deleted[x.ID.Topic] || x.LastOffset < s.logStarts[x.ID] {
 			continue
 		}
 		if _, ok := out[x.ID]; !ok {

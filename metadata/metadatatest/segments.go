@@ -276,10 +276,21 @@ func testLogStart(t *testing.T, h *Harness) {
 	if got, err := s.LogStart(ctx, p); err != nil || got != 20 {
 		t.Errorf("%d, %v", got, err)
 	}
+	// A seal that was planned before the log start was raised leaves nothing below it.
+	c := register(t, s, "c", metadata.Registration{Slices: []metadata.Slice{slice(p, 16, 19), slice(p, 20, 29), slice(p, 30, 39)}})
+	if got := offsets(t, s, p); !slices.Equal(got, []int64{20, 30}) {
+		t.Errorf("slices %v", got)
+	}
+	if err := s.SetLogStart(ctx, p, 40); err != nil {
+		t.Fatal(err)
+	}
+	if got := offsets(t, s, p); len(got) != 0 {
+		t.Errorf("slices %v", got)
+	}
 	if got, err := s.LogStart(ctx, partition(1, 1)); err != nil || got != 0 {
 		t.Errorf("never set: %d, %v", got, err)
 	}
-	if got := garbage(t, s); !slices.Equal(got, []metadata.SegmentID{a, b}) {
+	if got := garbage(t, s); !slices.Equal(got, []metadata.SegmentID{a, b, c}) {
 		t.Errorf("garbage %v", got)
 	}
 }

@@ -180,6 +180,9 @@ func (g *registration) slices(ctx context.Context, list []metadata.Slice) error 
 		if err := g.fits(ctx, before, x); err != nil {
 			return err
 		}
+		if x.LastOffset < g.sealed[x.ID].LogStart {
+			continue
+		}
 		_, err = insert.ExecContext(ctx, x.ID.Topic[:], x.ID.Partition, x.BaseOffset, x.LastOffset, g.id, x.Bytes, x.MaxTimestamp, x.AppendTime)
 		if err != nil {
 			return err
