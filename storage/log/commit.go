@@ -58,6 +58,7 @@ func (l *Log) commitLoop(ctx context.Context) error {
 	age := time.NewTicker(max(l.cfg.RollAge/4, time.Second))
 	defer age.Stop()
 	roll := false
+	l.measureBacklog()
 	for {
 		if err := ctx.Err(); err != nil {
 			l.stopAppends()
@@ -88,6 +89,8 @@ func (l *Log) commitLoop(ctx context.Context) error {
 		case <-age.C:
 			l.measureBacklog()
 			roll = roll || l.volumeOld()
+		case <-l.released:
+			l.measureBacklog()
 		case <-l.rollWanted:
 			roll = roll || l.volumeUsed()
 		case <-ctx.Done():
@@ -341,6 +344,15 @@ func (l *Log) volumeFull() bool { return l.openVolume().Bytes >= l.cfg.VolumeByt
 func (l *Log) volumeOld() bool {
 	v := l.openVolume()
 	return l.cfg.RollAge > 0 && v.LastSeq >= v.FirstSeq && l.now().Sub(v.Created) >= l.cfg.RollAge
+}
+
+// VolumesReleased says that the journal let go of volumes: if appends were refused for
+// what it held, they are taken again. It does not wait.
+func (l *Log) VolumesReleased() {
+	select {
+	case l.released <- struct{}{}:
+	default:
+	}
 }
 
 // RequestRoll asks for the open volume to be closed soon, so that it can be sealed.

@@ -145,21 +145,34 @@ type packSource struct{ *bytes.Reader }
 func (packSource) File() *os.File { return nil }
 func (packSource) Close() error   { return nil }
 
-// store knows nothing but log starts.
+// store knows log starts and the slices that the test gives it.
 type store struct {
 	metadata.Segments
 	mu     sync.Mutex
 	starts map[pack.PartitionID]int64
+	slices []metadata.Slice
+	// read is called once a load has read both and has not used them yet.
+	read func()
 }
 
 func (s *store) Partition(_ context.Context, id pack.PartitionID) ([]metadata.Slice, metadata.State, error) {
-	return nil, metadata.State{ID: id}, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := int64(0)
+	for _, x := range s.slices {
+		next = x.LastOffset + 1
+	}
+	return s.slices, metadata.State{ID: id, NextOffset: next}, nil
 }
 
 func (s *store) LogStart(_ context.Context, id pack.PartitionID) (int64, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.starts[id], nil
+	start := s.starts[id]
+	s.mu.Unlock()
+	if s.read != nil {
+		s.read()
+	}
+	return start, nil
 }
 
 func (s *store) SetLogStart(_ context.Context, id pack.PartitionID, offset int64) error {
@@ -183,11 +196,15 @@ type rig struct {
 	stop    func() error
 
 	packBytes int // default 256 KiB
+	configure func(*Config)
 }
 
-func newRig(t testing.TB, j *scriptedJournal) *rig {
+func newRig(t testing.TB, j *scriptedJournal) *rig { return newRigWith(t, j, func(*Config) {}) }
+
+// newRigWith is newRig with other settings.
+func newRigWith(t testing.TB, j *scriptedJournal, configure func(*Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, journal: j, store: &store{starts: map[pack.PartitionID]int64{}}}
+	r := &rig{t: t, journal: j, store: &store{starts: map[pack.PartitionID]int64{}}, configure: configure}
 	r.start()
 	return r
 }
@@ -199,11 +216,15 @@ func (r *rig) start() {
 	if j == nil {
 		j = r.journal
 	}
-	l, err := Open(context.Background(), Config{
+	cfg := Config{
 		Journal: j, Store: r.store, Topics: topics{}, Logger: zap.NewNop(),
 		Registry: prometheus.NewRegistry(), Now: time.Now, PackBytes: cmp.Or(r.packBytes, 256<<10), VolumeBytes: 1 << 40,
 		RecentBytes: 1 << 20, RollRetry: time.Millisecond, ProducerExpiry: func() time.Duration { return time.Hour },
-	})
+	}
+	if r.configure != nil {
+		r.configure(&cfg)
+	}
+	l, err := Open(context.Background(), cfg)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -94,6 +94,7 @@ type Log struct {
 
 	kick       chan struct{}
 	rollWanted chan struct{}
+	released   chan struct{} // the journal let go of volumes
 	work       chan *flight
 	finished   chan *flight
 }
@@ -117,6 +118,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 		began:      cfg.Now(),
 		kick:       make(chan struct{}, 1),
 		rollWanted: make(chan struct{}, 1),
+		released:   make(chan struct{}, 1),
 		work:       make(chan *flight, n),
 		finished:   make(chan *flight, n),
 	}
@@ -267,8 +269,8 @@ func (l *Log) load(ctx context.Context, p *Partition) error {
 			continue
 		}
 		p.sealed = slices
+		p.logStart.Store(max(logStart, p.logStart.Load()))
 		p.mu.Unlock()
-		p.logStart.Store(logStart)
 		p.settleAll()
 		p.high.Store(next)
 		p.started = next

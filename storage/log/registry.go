@@ -73,6 +73,16 @@ func (r *registry) loaded(id pack.PartitionID) *Partition {
 	return nil
 }
 
+// known returns the handle if there is one, ready or not.
+func (r *registry) known(id pack.PartitionID) *Partition {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if h := r.topics[id.Topic]; h != nil && int(id.Partition) < len(h.all) {
+		return h.all[id.Partition]
+	}
+	return nil
+}
+
 // claim returns the handle; first says that the caller has to load it and to call
 // settle then.
 func (r *registry) claim(id pack.PartitionID, leaderEpoch int32) (p *Partition, first bool, err error) {

@@ -31,7 +31,9 @@ func (l *Log) VolumeSealed(volume journal.VolumeID, slices []metadata.Slice) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if s, ok := bySlice[p.id]; ok && !p.gone {
-			p.insert(s)
+			if s.LastOffset >= p.logStart.Load() { // it may have been raised meanwhile
+				p.insert(s)
+			}
 			p.version++
 			p.trimAborted()
 		}
@@ -78,7 +80,7 @@ func (l *Log) Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice) {
 	for _, s := range slices {
 		l.verified.trust(s.Segment)
 	}
-	p := l.parts.loaded(id)
+	p := l.parts.known(id) // one that is loading may have read what was there before
 	if p == nil {
 		return
 	}
@@ -102,7 +104,7 @@ func (l *Log) Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice) {
 
 // LogStartRaised tells the log that the metadata store has a higher log start.
 func (l *Log) LogStartRaised(id pack.PartitionID, offset int64) {
-	if p := l.parts.loaded(id); p != nil {
+	if p := l.parts.known(id); p != nil { // one that is loading may have read the lower one
 		p.raise(offset)
 	}
 }
@@ -191,9 +193,10 @@ func (p *Partition) LiftEnd() int64 {
 	return end
 }
 
-// OpenBytes returns how many bytes of a partition lie in the open journal, above
-// the segments.
-func (l *Log) OpenBytes(id pack.PartitionID) int64 {
+// OpenBytes returns how many bytes of a partition lie in the open journal above an
+// offset: that of its last slice, for a caller that adds up both. While a volume is being
+// sealed it may be in the store already, and in the journal still.
+func (l *Log) OpenBytes(id pack.PartitionID, above int64) int64 {
 	p := l.parts.loaded(id)
 	if p == nil {
 		return 0
@@ -201,7 +204,7 @@ func (l *Log) OpenBytes(id pack.PartitionID) int64 {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	var n int64
-	for i := range p.open {
+	for i := len(p.open) - 1; i >= 0 && p.open[i].LastOffset > above; i-- {
 		n += p.open[i].DataLen
 	}
 	return n

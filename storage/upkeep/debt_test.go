@@ -194,7 +194,7 @@ func TestRunBoundsWhatAStartReads(t *testing.T) {
 		r.must(d.Admit(ctx, len(b)))
 		r.produce(id, b)
 		d.Settle(len(b), true)
-		most = max(most, r.log.OpenBytes(id))
+		most = max(most, r.log.OpenBytes(id, -1))
 		if i%500 == 250 {
 			r.log.RequestRoll()
 		}

@@ -155,7 +155,7 @@ func TestDebtsAreApart(t *testing.T) {
 	ctx := context.Background()
 	grow := func(id pack.PartitionID, until int64) {
 		t.Helper()
-		for r.log.OpenBytes(id) < until {
+		for r.log.OpenBytes(id, -1) < until {
 			r.commits(id, 1000, 10)
 		}
 		r.must(r.upkeep.LiftIfDue(ctx))
@@ -163,7 +163,7 @@ func TestDebtsAreApart(t *testing.T) {
 	groups, transactions := at(consumers, 0), at(txns, 0)
 	want := func(what string, groupBytes, transactionBytes bool) {
 		t.Helper()
-		if g, x := r.log.OpenBytes(groups), r.log.OpenBytes(transactions); (g > 0) != groupBytes || (x > 0) != transactionBytes {
+		if g, x := r.log.OpenBytes(groups, -1), r.log.OpenBytes(transactions, -1); (g > 0) != groupBytes || (x > 0) != transactionBytes {
 			t.Errorf("%s: %d bytes of groups and %d of transactions are not lifted", what, g, x)
 		}
 	}

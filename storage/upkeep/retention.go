@@ -58,7 +58,7 @@ func (r *retentionPass) partition(ctx context.Context, id pack.PartitionID, t *T
 	if err != nil {
 		return err
 	}
-	open := r.u.cfg.Log.OpenBytes(id)
+	open := r.u.cfg.Log.OpenBytes(id, sealedEnd(slices))
 	if t.Delete {
 		n := expired(slices, t, open, r.now.UnixMilli())
 		if n > 0 {

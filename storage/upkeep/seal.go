@@ -202,6 +202,7 @@ func (u *Upkeep) release(ctx context.Context, group []journal.Info) error {
 		if err := u.cfg.Journal.Release(ctx, v.ID); err != nil {
 			return err
 		}
+		u.cfg.Log.VolumesReleased()
 	}
 	return nil
 }

@@ -47,8 +47,10 @@ type Log interface {
 	// Liftable is how many bytes of a partition lie above its slices and below that;
 	// and the last stable offset, MaxInt64 if the partition is not in use.
 	Liftable(id pack.PartitionID) (bytes, stable int64)
-	// OpenBytes is how many bytes of a partition lie above its slices.
-	OpenBytes(id pack.PartitionID) int64
+	// OpenBytes is how many bytes of a partition lie in the open journal above an offset.
+	OpenBytes(id pack.PartitionID, above int64) int64
+	// VolumesReleased: the journal let go of volumes. It does not wait.
+	VolumesReleased()
 	// RequestRoll asks for the open volume to be closed soon. It does not wait.
 	RequestRoll()
 	// ReadBatches returns whole batches of an internal partition as stored, from the
