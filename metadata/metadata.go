@@ -79,6 +79,12 @@ type Topics interface {
 	// Deleted says whether the id has a tombstone. An id that has neither a row nor a
 	// tombstone was never made here.
 	Deleted(ctx context.Context, id TopicID) (bool, error)
+	// Tombstones returns up to limit ids whose tombstones are old by the store's clock
+	// and which no segment names, oldest first. The clock may have been set since: the
+	// caller knows the journal, and forgets those that it does not name either.
+	Tombstones(ctx context.Context, limit int) ([]TopicID, error)
+	// ForgetTombstones removes tombstones. It leaves out one that a segment names.
+	ForgetTombstones(ctx context.Context, ids []TopicID) error
 }
 
 // Resource names whose configs are meant: a broker ("" is the cluster-wide default)

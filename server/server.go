@@ -255,9 +255,6 @@ func (n *node) newUpkeep(b *config.Broker) (*upkeep.Upkeep, error) {
 		Forgotten: n.stores.objects.Forget,
 		Logger:    n.logger.Named("upkeep"), Registry: n.registry, Now: n.now, Debts: n.debts,
 		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
-		ProducerExpiry: func() time.Duration {
-			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond
-		},
 		RetentionInterval: time.Duration(b.Int("log.retention.check.interval.ms")) * time.Millisecond,
 		StopMax:           min(sealAtStopMax, time.Duration(b.Int("shutdown.timeout.ms"))*time.Millisecond/4),
 	}, n.stores.witness), nil

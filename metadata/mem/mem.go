@@ -29,7 +29,7 @@ type Store struct {
 	values       map[string][]byte
 
 	topics  map[metadata.TopicID]metadata.Topic
-	deleted map[metadata.TopicID]bool
+	deleted map[metadata.TopicID]*tombstone
 	configs map[metadata.Resource]map[string]string
 
 	lastSegment metadata.SegmentID
@@ -53,7 +53,7 @@ func New(now func() time.Time) *Store {
 		now:       now,
 		values:    map[string][]byte{},
 		topics:    map[metadata.TopicID]metadata.Topic{},
-		deleted:   map[metadata.TopicID]bool{},
+		deleted:   map[metadata.TopicID]*tombstone{},
 		configs:   map[metadata.Resource]map[string]string{},
 		segments:  map[metadata.SegmentID]metadata.Segment{},
 		slices:    map[pack.PartitionID][]metadata.Slice{},
@@ -147,7 +147,7 @@ func (s *Store) CreateTopic(_ context.Context, t metadata.Topic) error {
 	for _, other := range s.topics {
 		taken = taken || other.Name == t.Name
 	}
-	if taken || s.deleted[t.ID] {
+	if taken || s.deleted[t.ID] != nil {
 		return fmt.Errorf("topic %s: %w", t.Name, metadata.ErrExists)
 	}
 	t.Configs = copySet(t.Configs)
@@ -180,7 +180,7 @@ func (s *Store) DeleteTopic(_ context.Context, id metadata.TopicID) error {
 		return fmt.Errorf("topic %x: %w", id, metadata.ErrNotFound)
 	}
 	delete(s.topics, id)
-	s.deleted[id] = true
+	s.deleted[id] = &tombstone{s.now(), s.lastSegment}
 	maps.DeleteFunc(s.slices, func(p pack.PartitionID, _ []metadata.Slice) bool { return p.Topic == id })
 	maps.DeleteFunc(s.states, func(p pack.PartitionID, _ metadata.State) bool { return p.Topic == id })
 	maps.DeleteFunc(s.logStarts, func(p pack.PartitionID, _ int64) bool { return p.Topic == id })
@@ -191,7 +191,52 @@ func (s *Store) DeleteTopic(_ context.Context, id metadata.TopicID) error {
 func (s *Store) Deleted(_ context.Context, id metadata.TopicID) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.deleted[id], nil
+	return s.deleted[id] != nil, nil
+}
+
+// tombstone is a deleted topic.
+type tombstone struct {
+	at      time.Time
+	segment metadata.SegmentID // the last one that may name the topic
+}
+
+// tombstoneAge is how long a deleted topic's id is remembered at least.
+const tombstoneAge = 30 * 24 * time.Hour
+
+// Tombstones returns those that only the journal may need.
+func (s *Store) Tombstones(_ context.Context, limit int) ([]metadata.TopicID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ids []metadata.TopicID
+	for id, t := range s.deleted {
+		if s.now().Sub(t.at) > tombstoneAge && s.unnamed(t) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b metadata.TopicID) int { return s.deleted[a].at.Compare(s.deleted[b].at) })
+	return ids[:min(len(ids), limit)], nil
+}
+
+// ForgetTombstones removes some.
+func (s *Store) ForgetTombstones(_ context.Context, ids []metadata.TopicID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if t := s.deleted[id]; t != nil && s.unnamed(t) {
+			delete(s.deleted, id)
+		}
+	}
+	return nil
+}
+
+// unnamed holds for a tombstone whose id lies in no segment. The caller holds s.mu.
+func (s *Store) unnamed(t *tombstone) bool {
+	for id := range s.segments {
+		if id <= t.segment {
+			return false
+		}
+	}
+	return true
 }
 
 // LoadConfigs returns all dynamic settings.

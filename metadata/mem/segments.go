@@ -56,6 +56,15 @@ func (s *Store) Register(_ context.Context, r metadata.Registration) (metadata.S
 	return id, nil
 }
 
+// gone says whether a topic that a new segment names was deleted.
+func (s *Store) gone(topic metadata.TopicID, segment metadata.SegmentID) bool {
+	t := s.deleted[topic]
+	if t != nil {
+		t.segment = segment
+	}
+	return t != nil
+}
+
 // newSlices returns the lists of slices that a registration changes.
 func (s *Store) newSlices(id metadata.SegmentID, r metadata.Registration) (map[pack.PartitionID][]metadata.Slice, error) {
 	out := map[pack.PartitionID][]metadata.Slice{}
@@ -74,7 +83,7 @@ func (s *Store) newSlices(id metadata.SegmentID, r metadata.Registration) (map[p
 		out[x.ID] = left
 	}
 	for _, x := range r.Slices {
-		if s.deleted[x.ID.Topic] || x.LastOffset < s.logStarts[x.ID] {
+		if s.gone(x.ID.Topic, id) || x.LastOffset < s.logStarts[x.ID] {
 			continue
 		}
 		if _, ok := out[x.ID]; !ok {
@@ -97,7 +106,7 @@ func (s *Store) newSlices(id metadata.SegmentID, r metadata.Registration) (map[p
 func (s *Store) newStates(id metadata.SegmentID, r metadata.Registration) (map[pack.PartitionID]metadata.State, error) {
 	out := map[pack.PartitionID]metadata.State{}
 	for _, x := range r.States {
-		if s.deleted[x.ID.Topic] {
+		if s.gone(x.ID.Topic, id) {
 			continue
 		}
 		if old := s.states[x.ID].NextOffset; x.NextOffset < old {
@@ -153,7 +162,7 @@ func (s *Store) Segment(_ context.Context, id metadata.SegmentID) (metadata.Segm
 func (s *Store) SetLogStart(_ context.Context, id pack.PartitionID, offset int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.deleted[id.Topic] || offset <= s.logStarts[id] {
+	if s.deleted[id.Topic] != nil || offset <= s.logStarts[id] {
 		return nil
 	}
 	s.logStarts[id] = offset

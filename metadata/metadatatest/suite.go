@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) *Harness) {
 		"Begin":              testBegin,
 		"ProducerIDs":        testProducerIDs,
 		"Values":             testValues,
+		"Tombstones":         testTombstones,
 		"Topics":             testTopics,
 		"TopicConflicts":     testTopicConflicts,
 		"TopicDelete":        testTopicDelete,

@@ -11,10 +11,6 @@ import (
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
-// tombstoneAge is how long a deleted topic's id is remembered at least: longer than
-// a journal volume that names it can stay unsealed.
-const tombstoneAge = 30 * 24 * time.Hour
-
 // Intend records an object to come.
 func (s *Store) Intend(ctx context.Context, key string) error {
 	err := s.update(ctx, "intend "+key, func(ctx context.Context, tx *sql.Tx) error {
@@ -153,7 +149,7 @@ func (s *Store) age(key string, now time.Time) time.Duration {
 	return now.Sub(at)
 }
 
-// Forget removes rows of garbage, and tombstones that nothing needs any more.
+// Forget removes rows of garbage.
 func (s *Store) Forget(ctx context.Context, segments []metadata.SegmentID, intents []string) error {
 	err := s.update(ctx, "forget", func(ctx context.Context, tx *sql.Tx) error {
 		for _, id := range segments {
@@ -166,9 +162,7 @@ func (s *Store) Forget(ctx context.Context, segments []metadata.SegmentID, inten
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM tombstones WHERE deleted_at < ? AND segment < (SELECT coalesce(min(id), ?) FROM segments)`,
-			s.millis()-tombstoneAge.Milliseconds(), int64(noLimit))
-		return err
+		return nil
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -109,6 +110,45 @@ func (s *Store) DeleteTopic(ctx context.Context, id metadata.TopicID) error {
 func (s *Store) Deleted(ctx context.Context, id metadata.TopicID) (bool, error) {
 	gone, err := tombstone(ctx, s.read, id)
 	return gone, s.wrap(fmt.Sprintf("tombstone of %x", id), err)
+}
+
+// tombstoneAge is how long a deleted topic's id is remembered at least.
+const tombstoneAge = 30 * 24 * time.Hour
+
+// unnamed holds for a tombstone whose id lies in no segment.
+const unnamed = `segment < (SELECT coalesce(min(id), 9223372036854775807) FROM segments)`
+
+// Tombstones returns those that only the journal may need.
+func (s *Store) Tombstones(ctx context.Context, limit int) (ids []metadata.TopicID, err error) {
+	err = s.snapshot(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT topic FROM tombstones WHERE deleted_at < ? AND `+unnamed+` ORDER BY deleted_at LIMIT ?`,
+			s.millis()-tombstoneAge.Milliseconds(), limit)
+		return each(rows, err)(func(scan func(...any) error) error {
+			var b []byte
+			if err := scan(&b); err != nil {
+				return err
+			}
+			var id metadata.TopicID
+			if copy(id[:], b) < len(id) {
+				return fmt.Errorf("%w: a tombstone of %d bytes", ErrDamaged, len(b))
+			}
+			ids = append(ids, id)
+			return nil
+		})
+	})
+	return ids, s.wrap("tombstones", err)
+}
+
+// ForgetTombstones removes rows.
+func (s *Store) ForgetTombstones(ctx context.Context, ids []metadata.TopicID) error {
+	return s.update(ctx, "forget tombstones", func(ctx context.Context, tx *sql.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM tombstones WHERE topic = ? AND `+unnamed, id[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func tombstone(ctx context.Context, db interface {

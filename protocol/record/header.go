@@ -113,14 +113,19 @@ func SetOffset(b []byte, baseOffset int64, leaderEpoch int32) {
 	binary.BigEndian.PutUint32(b[12:], uint32(leaderEpoch))
 }
 
+// MaxTimestamp reads the largest timestamp (ms) of the batch b.
+func MaxTimestamp(b []byte) int64 { return int64(binary.BigEndian.Uint64(b[35:])) }
+
 // SetMaxTimestamp patches the largest timestamp and the timestamp type into the
-// batch b and makes its CRC anew.
-func SetMaxTimestamp(b []byte, maxTimestamp int64, logAppendTime bool) {
+// batch b and makes its CRC anew, which it returns.
+func SetMaxTimestamp(b []byte, maxTimestamp int64, logAppendTime bool) uint32 {
 	attrs := binary.BigEndian.Uint16(b[21:]) &^ attrLogAppendTime
 	if logAppendTime {
 		attrs |= attrLogAppendTime
 	}
 	binary.BigEndian.PutUint16(b[21:], attrs)
 	binary.BigEndian.PutUint64(b[35:], uint64(maxTimestamp))
-	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[crcStart:], Castagnoli))
+	crc := crc32.Checksum(b[crcStart:], Castagnoli)
+	binary.BigEndian.PutUint32(b[17:], crc)
+	return crc
 }

@@ -39,7 +39,8 @@ type batchPack struct {
 	bytes     int
 	atomic    bool  // it holds an atomic append
 	born      int64 // monotonic ns; when its first batch came
-	time      int64 // ms; likewise, by the clock: the append time of its batches
+	time      int64 // ms; likewise, by appendTime: the append time of its batches
+	stamps    bool  // batches of it get that time as their largest timestamp
 }
 
 // Append gives a batch its offset and its place in the open pack; the slot's
@@ -118,14 +119,17 @@ func (l *Log) place(t *Ticket, slot int, p *Partition, b *Batch) (Result, bool) 
 func (l *Log) put(t *Ticket, slot int, p *Partition, b *Batch) {
 	open := l.open
 	if len(open.items) == 0 {
-		now := l.now()
-		open.born, open.time = int64(now.Sub(l.began)), now.UnixMilli()
+		open.born, open.time = l.monotonic(), l.appendTime(l.now())
 	}
 	e := entryOf(p.id, &b.Header, len(b.Bytes))
 	if b.Marker != nil {
 		setMarker(&e, b.Marker)
 	}
 	e.BaseOffset, e.LeaderEpoch, e.AppendTime = p.state.NextOffset(), p.leaderEpoch, open.time
+	if e.Flags&pack.FlagLogAppendTime != 0 {
+		// Not what the clock said when the request came: others have got offsets since.
+		e.MaxTimestamp, open.stamps = open.time, true
+	}
 	if err := p.state.Apply(&e, open.seq, l.durable); err != nil {
 		// The offset and the epoch come from the state itself: it is broken.
 		panic(err)
@@ -135,6 +139,21 @@ func (l *Log) put(t *Ticket, slot int, p *Partition, b *Batch) {
 		l.placed(p, b)
 	}
 	open.put(&e, b, item{b.Buf, p, t, slot})
+}
+
+// stamp writes the append time into the batches whose topics ask for it. It comes when
+// the pack is closed, since the checksum of a batch is too much work for the mutex.
+func (p *batchPack) stamp() {
+	if !p.stamps {
+		return
+	}
+	for i := range p.items {
+		e, b := p.builder.Entry(i), p.builder.Data(i)
+		if e.Flags&pack.FlagLogAppendTime == 0 || record.MaxTimestamp(b) == e.MaxTimestamp {
+			continue
+		}
+		p.builder.SetCRC(i, record.SetMaxTimestamp(b, e.MaxTimestamp, true))
+	}
 }
 
 // newPack begins a pack. The caller holds l.mu and is the committer, or alone.
@@ -164,7 +183,7 @@ func (p *batchPack) reset() {
 	p.builder.Reset()
 	clear(p.items)
 	clear(p.parts)
-	p.items, p.parts, p.followers, p.bytes, p.atomic = p.items[:0], p.parts[:0], nil, 0, false
+	p.items, p.parts, p.followers, p.bytes, p.atomic, p.stamps = p.items[:0], p.parts[:0], nil, 0, false, false
 }
 
 // follow hangs a duplicate onto the pack that holds its original.

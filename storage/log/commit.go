@@ -157,6 +157,7 @@ func (l *Log) dispatch(ctx context.Context) time.Duration {
 		if p.atomic {
 			h.Flags |= pack.FlagAtomic
 		}
+		p.stamp()
 		f.bufs, f.index = p.builder.Encode(h)
 		l.work <- f
 	}
@@ -341,9 +342,21 @@ func (l *Log) volumeUsed() bool {
 
 func (l *Log) volumeFull() bool { return l.openVolume().Bytes >= l.cfg.VolumeBytes }
 
+// openedVolume is since when a volume is known to be open, monotonic ns.
+type openedVolume struct {
+	id    journal.VolumeID
+	since int64
+}
+
+// volumeOld says whether the open volume is due for its age, by the clock or by the
+// time that it has been open: a clock that was set back would keep it open for as long.
 func (l *Log) volumeOld() bool {
-	v := l.openVolume()
-	return l.cfg.RollAge > 0 && v.LastSeq >= v.FirstSeq && l.now().Sub(v.Created) >= l.cfg.RollAge
+	v, now := l.openVolume(), l.monotonic()
+	if l.volume.id != v.ID {
+		l.volume = openedVolume{v.ID, now}
+	}
+	age := max(l.now().Sub(v.Created), time.Duration(now-l.volume.since))
+	return l.cfg.RollAge > 0 && v.LastSeq >= v.FirstSeq && age >= l.cfg.RollAge
 }
 
 // VolumesReleased says that the journal let go of volumes: if appends were refused for

@@ -43,6 +43,9 @@ type Config struct {
 	Logger   *zap.Logger
 	Registry prometheus.Registerer
 	Now      func() time.Time
+	// Uptime is how long this process has run, by a clock that nobody sets; nil: by Now,
+	// whose times have a monotonic reading.
+	Uptime func() time.Duration
 
 	PackBytes   int           // a pack is closed at this size; default 2 MiB
 	Linger      time.Duration // how long a pack waits for company; 0 for files
@@ -66,7 +69,7 @@ type Log struct {
 	logger  *zap.Logger
 	metrics *metrics
 	now     func() time.Time
-	began   time.Time
+	ages    ageClock
 
 	// mu guards the append side: the open pack, what is in flight, and every
 	// partition's appended state. It is never held across I/O or a wait.
@@ -82,6 +85,9 @@ type Log struct {
 	marks      uint64 // end markers appended and roll-backs; see Guard
 	rolledBack uint64 // marks at the last roll-back
 	reserved   int    // bytes of admitted appends that are not placed yet
+	lastTime   int64  // ms; append time of the youngest pack
+
+	volume openedVolume // the committer's
 
 	parts    registry
 	sources  sources
@@ -109,13 +115,16 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if cfg.RollRetry == 0 {
 		cfg.RollRetry = 250 * time.Millisecond
 	}
+	if cfg.Uptime == nil {
+		began := cfg.Now()
+		cfg.Uptime = func() time.Duration { return cfg.Now().Sub(began) }
+	}
 	n := cfg.Journal.InFlightMax()
 	l := &Log{
 		cfg:        cfg,
 		logger:     cfg.Logger,
 		metrics:    newMetrics(cfg.Registry),
 		now:        cfg.Now,
-		began:      cfg.Now(),
 		kick:       make(chan struct{}, 1),
 		rollWanted: make(chan struct{}, 1),
 		released:   make(chan struct{}, 1),
@@ -125,6 +134,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	l.parts.init(l)
 	l.sources.journal = cfg.Journal
 	l.recent.limit = cfg.RecentBytes
+	l.ExpiredBefore() // starts its clock
 	if err := l.replay(ctx); err != nil {
 		return nil, err
 	}
@@ -161,6 +171,9 @@ func (l *Log) replay(ctx context.Context) error {
 				return err
 			}
 			batches += len(entries)
+			for i := range entries {
+				l.lastTime = max(l.lastTime, entries[i].AppendTime)
+			}
 			if err := p.replay(ref, ext, entries); err != nil {
 				return err
 			}
@@ -195,7 +208,7 @@ func (l *Log) checkDeleted(ctx context.Context, id pack.TopicID) error {
 	return nil
 }
 
-func (l *Log) monotonic() int64 { return int64(l.now().Sub(l.began)) }
+func (l *Log) monotonic() int64 { return int64(l.cfg.Uptime()) }
 
 func (l *Log) kickCommitter() {
 	select {

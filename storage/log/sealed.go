@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"sort"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -13,10 +12,6 @@ import (
 	"github.com/streamhouse/streamhouse/storage/journal"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
-
-// expiryUptime is how long a process has run before it forgets producers, so that
-// a clock that jumped while it was down expires nobody at once.
-const expiryUptime = 5 * time.Minute
 
 // VolumeSealed tells readers that a journal volume's content is registered as a
 // segment: from now on its offsets are read there. It is called after the metadata
@@ -211,12 +206,12 @@ func (l *Log) OpenBytes(id pack.PartitionID, above int64) int64 {
 }
 
 // ExpireProducers forgets idempotent producers that have been idle for longer than
-// producer.id.expiration.ms by the broker's clock and returns how many.
+// producer.id.expiration.ms and returns how many; see ExpiredBefore.
 func (l *Log) ExpireProducers() (expired int) {
-	if l.now().Sub(l.began) < expiryUptime {
+	before := l.ExpiredBefore()
+	if before == math.MinInt64 {
 		return 0
 	}
-	before := l.now().Add(-l.cfg.ProducerExpiry()).UnixMilli()
 	l.parts.each(func(p *Partition) {
 		l.mu.Lock()
 		defer l.mu.Unlock()

@@ -89,6 +89,13 @@ func (b *Builder) Put(g int32, e *Entry, data []byte) {
 // Entry is the i-th batch that was added; not to be changed, and valid until Reset.
 func (b *Builder) Entry(i int) *Entry { return &b.entries[i] }
 
+// Data is the i-th batch as it was added. Whoever changes it before Encode says so with
+// SetCRC.
+func (b *Builder) Data(i int) []byte { return b.data[i] }
+
+// SetCRC gives the i-th batch another checksum, that of its bytes as they are now.
+func (b *Builder) SetCRC(i int, crc uint32) { b.entries[i].CRC = crc }
+
 // Order lists the groups as Encode put them: that of the first extent comes first.
 // It is valid until Reset.
 func (b *Builder) Order() []int32 { return b.order }

@@ -3,7 +3,6 @@ package upkeep
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/storage/journal"
@@ -15,11 +14,10 @@ import (
 // fold takes the sealed states of partitions forward over the packs of volumes that
 // are being sealed, and plans which extents are worth keeping.
 type fold struct {
-	u        *Upkeep
-	plan     *segment.Plan
-	touched  map[pack.PartitionID]*folding
-	deleted  map[pack.TopicID]bool
-	lastTime int64 // ms; append time of the youngest batch
+	u       *Upkeep
+	plan    *segment.Plan
+	touched map[pack.PartitionID]*folding
+	deleted map[pack.TopicID]bool
 
 	parts   []*folding // of the pack at hand, in its order; nil: the topic is gone
 	missing []int      // of those, which have to be loaded
@@ -55,7 +53,6 @@ func (f *fold) pack(ctx context.Context, src segment.Source, pos int64, index *p
 		if err != nil {
 			return fmt.Errorf("%w: pack %d: %w", journal.ErrDamaged, index.Header.Seq, err)
 		}
-		f.lastTime = max(f.lastTime, appendTime)
 		if x.LastOffset > p.from.LastOffset && x.LastOffset >= p.from.LogStart {
 			p.plan.Add(src, x, appendTime)
 		}
@@ -219,10 +216,7 @@ func (u *Upkeep) stateBlocks(ctx context.Context, id metadata.SegmentID, rows []
 // states gives the footer the new state of each partition that moved. Producers that
 // were idle for longer than their expiry are left out.
 func (f *fold) states() error {
-	before := int64(-1)
-	if f.u.cfg.Now().Sub(f.u.began) >= expiryUptime {
-		before = f.lastTime - int64(f.u.cfg.ProducerExpiry()/time.Millisecond)
-	}
+	before := f.u.cfg.Log.ExpiredBefore()
 	for id, p := range f.touched {
 		if p.state.NextOffset() == p.from.State.NextOffset {
 			continue

@@ -150,10 +150,22 @@ func (r *retentionPass) roll() {
 	if len(volumes) == 0 {
 		return
 	}
-	if open := volumes[len(volumes)-1]; !open.Closed && used(open) && r.now.Sub(open.Created) > r.smallest {
+	open := volumes[len(volumes)-1]
+	if u.opened.id != open.ID {
+		u.opened = openedVolume{open.ID, r.now}
+	}
+	age := max(r.now.Sub(open.Created), r.now.Sub(u.opened.since))
+	if !open.Closed && used(open) && age > r.smallest {
 		u.rollAsked = r.now
 		u.cfg.Log.RequestRoll()
 	}
+}
+
+// openedVolume is since when retention knows a volume to be open: its own time of birth
+// lies in the future once the clock was set back.
+type openedVolume struct {
+	id    journal.VolumeID
+	since time.Time
 }
 
 func used(v journal.Info) bool { return v.LastSeq >= v.FirstSeq }

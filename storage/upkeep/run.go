@@ -78,7 +78,8 @@ func (u *Upkeep) jobs(ctx context.Context) error {
 		tick := min(u.cfg.RetentionInterval, u.cfg.SweepInterval)
 		return u.every(ctx, tick,
 			job{"retention", spaced(u.cfg.Now, u.cfg.RetentionInterval, u.Retain)},
-			job{"sweep", spaced(u.cfg.Now, u.cfg.SweepInterval, u.Sweep)})
+			job{"sweep", spaced(u.cfg.Now, u.cfg.SweepInterval, u.Sweep)},
+			job{"tombstones", spaced(u.cfg.Now, u.cfg.SweepInterval, u.DropTombstones)})
 	})
 	return g.Wait()
 }

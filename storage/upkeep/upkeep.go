@@ -49,6 +49,8 @@ type Log interface {
 	Liftable(id pack.PartitionID) (bytes, stable int64)
 	// OpenBytes is how many bytes of a partition lie in the open journal above an offset.
 	OpenBytes(id pack.PartitionID, above int64) int64
+	// ExpiredBefore is the append time, ms, before which producers are forgotten.
+	ExpiredBefore() int64
 	// VolumesReleased: the journal let go of volumes. It does not wait.
 	VolumesReleased()
 	// RequestRoll asks for the open volume to be closed soon. It does not wait.
@@ -96,6 +98,9 @@ type Store interface {
 	Registered(ctx context.Context, v metadata.Volume) (bool, error)
 	// Deleted says whether a topic id has a tombstone.
 	Deleted(ctx context.Context, id metadata.TopicID) (bool, error)
+	// Tombstones and ForgetTombstones; see metadata.Topics.
+	Tombstones(ctx context.Context, limit int) ([]metadata.TopicID, error)
+	ForgetTombstones(ctx context.Context, ids []metadata.TopicID) error
 	Get(ctx context.Context, name string) ([]byte, error)
 	Put(ctx context.Context, name string, value []byte) error
 }
@@ -123,10 +128,7 @@ type Config struct {
 
 	// SealBytesMax bounds what several closed volumes merged into one segment hold;
 	// default 256 MiB. A single volume may be larger.
-	SealBytesMax int64
-	// ProducerExpiry is producer.id.expiration.ms, asked for at each seal.
-	ProducerExpiry func() time.Duration
-
+	SealBytesMax      int64
 	SealInterval      time.Duration // how often closed volumes are looked for; default 1 s
 	LiftInterval      time.Duration // how often internal topics are measured at least; default 200 ms
 	RetentionInterval time.Duration // log.retention.check.interval.ms; default 5 min
@@ -151,9 +153,6 @@ type Config struct {
 
 // The bounds that no setting changes.
 const (
-	// expiryUptime is how long the process has run before producers expire, so that a
-	// clock that jumped while it was down expires nobody at once.
-	expiryUptime = 5 * time.Minute
 	// retryMin and retryMax bound the pause after a job failed.
 	retryMin = time.Second
 	retryMax = time.Minute
@@ -162,9 +161,6 @@ const (
 func (c *Config) setDefaults() {
 	if c.SealBytesMax <= 0 {
 		c.SealBytesMax = 256 << 20
-	}
-	if c.ProducerExpiry == nil {
-		c.ProducerExpiry = func() time.Duration { return 24 * time.Hour }
 	}
 	for _, d := range []struct {
 		at    *time.Duration
@@ -199,7 +195,6 @@ type Upkeep struct {
 	cfg     Config
 	logger  *zap.Logger
 	metrics *metrics
-	began   time.Time
 	witness *Witness
 
 	// registering is held by whoever reads slices and states, registers what follows
@@ -209,7 +204,9 @@ type Upkeep struct {
 	uploads     uploads
 	lift        liftState
 	sweep       sweepState
+	tombstones  tombstoneState
 	rollAsked   time.Time // retention's
+	opened      openedVolume
 }
 
 // New makes an Upkeep and starts nothing. witness is what CheckStore returned.
@@ -221,7 +218,6 @@ func New(cfg Config, witness *Witness) *Upkeep {
 		cfg:         cfg,
 		logger:      cfg.Logger,
 		metrics:     m,
-		began:       cfg.Now(),
 		witness:     witness,
 		registering: make(chan struct{}, 1),
 	}
