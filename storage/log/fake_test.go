@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ type scriptedJournal struct {
 	before func(seq uint64) error
 	// roll is asked at each Roll.
 	roll func(lastSeq uint64) error
+
+	opened atomic.Int64 // sources
 
 	mu      sync.Mutex
 	packs   map[uint64][]byte
@@ -131,6 +134,7 @@ func (j *scriptedJournal) OpenSource(ref journal.Ref) (journal.Source, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	b := j.packs[ref.Seq]
+	j.opened.Add(1)
 	if b == nil {
 		return nil, fs.ErrNotExist
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	"github.com/streamhouse/streamhouse/storage/pack"
+	"github.com/streamhouse/streamhouse/storage/partition"
 	"github.com/streamhouse/streamhouse/storage/segment"
 )
 
@@ -300,9 +301,15 @@ func (l *Log) loadBlock(ctx context.Context, p *Partition, state metadata.State)
 	if err != nil {
 		return fmt.Errorf("read state block of %v in %s: %w", p.id, seg.Key, err)
 	}
+	// Many producers take a while: appends to other partitions do not wait for that.
+	var folded partition.State
+	if err := folded.UnmarshalBinary(block.Payload); err != nil {
+		return fmt.Errorf("state block of %v in %s: %w", p.id, seg.Key, err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return p.state.UnmarshalBinary(block.Payload)
+	p.state = folded
+	return nil
 }
 
 // DropTopic ends the partitions of a deleted topic: appends and reads of them are

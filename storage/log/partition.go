@@ -2,6 +2,7 @@ package log
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -97,11 +98,28 @@ func (p *Partition) EpochAt(offset int64) int32 {
 	return p.leaderEpoch
 }
 
-// Producers lists the idempotent producers the partition remembers.
+// Producers lists the idempotent producers the partition remembers, by id. Appends go on
+// meanwhile: each is shown as it is when it is looked at.
 func (p *Partition) Producers() []partition.ProducerInfo {
-	p.log.mu.Lock()
-	defer p.log.mu.Unlock()
-	return p.state.DescribeProducers(p.log.durable)
+	l := p.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := p.state.ProducerIDs(l.yield)
+	out := make([]partition.ProducerInfo, 0, len(ids))
+	for some := range slices.Chunk(ids, producersAtOnce) {
+		l.yield()
+		out = p.state.DescribeProducers(out, some, l.durable)
+	}
+	return out
+}
+
+// producersAtOnce is how many producers are described under the log's mutex.
+const producersAtOnce = 256
+
+// yield lets others have l.mu for a moment. The caller holds it.
+func (l *Log) yield() {
+	l.mu.Unlock()
+	l.mu.Lock()
 }
 
 // replay applies a pack's entries of this partition while the journal is read.

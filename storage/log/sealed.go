@@ -215,7 +215,7 @@ func (l *Log) ExpireProducers() (expired int) {
 	l.parts.each(func(p *Partition) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		expired += p.state.ExpireProducers(before, l.durable)
+		expired += p.state.ExpireProducers(before, l.durable, l.yield)
 	})
 	return expired
 }

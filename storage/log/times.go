@@ -66,16 +66,103 @@ func (s *search) find(ctx context.Context) (record.TimestampOffset, bool, error)
 	return found, ok, err
 }
 
-// largest is the largest timestamp of the batches in range.
-func (s *search) largest(ctx context.Context) (int64, bool, error) {
-	best, ok := int64(-1), false
-	err := s.each(ctx, 0, func(_ *handle, e *pack.Entry, _ int64) (bool, error) {
-		if e.MaxTimestamp > best {
-			best, ok = e.MaxTimestamp, true
-		}
+// largest is the largest timestamp of the batches in range. Slices and extents know their
+// own: only in the one that the log start cuts entries are read.
+func (s *search) largest(ctx context.Context) (best int64, ok bool, err error) {
+	best, slice, cut := s.part.largest(s.from, s.end)
+	entry := func(_ *handle, e *pack.Entry, _ int64) (bool, error) {
+		best = max(best, e.MaxTimestamp)
 		return false, nil
-	})
-	return best, ok, err
+	}
+	switch {
+	case slice != nil && slice.MaxTimestamp > best:
+		err = s.largestIn(ctx, slice, &best, entry)
+	case cut != nil && cut.MaxTimestamp > best:
+		_, _, err = s.eachOpen([]extent{*cut}, s.from, best+1, entry)
+	}
+	return best, best >= 0, err
+}
+
+// largest returns the largest timestamp of what lies wholly from the offset from on, -1 if
+// there is none, and what that offset cuts: a slice, or an extent of the open journal.
+func (p *Partition) largest(from, end int64) (best int64, slice *metadata.Slice, cut *extent) {
+	best = -1
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for i := range p.sealed {
+		switch x := p.sealed[i]; {
+		case x.LastOffset < from:
+		case x.BaseOffset < from:
+			slice = &x
+		default:
+			best = max(best, x.MaxTimestamp)
+		}
+	}
+	for i := range p.open {
+		switch x := p.open[i]; {
+		case x.LastOffset < from || x.BaseOffset >= end:
+		case x.BaseOffset < from:
+			cut = &x
+		default:
+			best = max(best, x.MaxTimestamp)
+		}
+	}
+	return best, slice, cut
+}
+
+// largestIn raises best to the largest timestamp in a slice that s.from cuts. entry does
+// so with a batch.
+func (s *search) largestIn(ctx context.Context, slice *metadata.Slice, best *int64, entry batchFunc) error {
+	seg, extents, err := s.extents(ctx, slice)
+	if err != nil {
+		return err
+	}
+	var cut *pack.Extent
+	for i := range extents {
+		switch e := &extents[i]; {
+		case e.LastOffset < s.from || e.BaseOffset > slice.LastOffset:
+		case e.BaseOffset < s.from:
+			cut = e
+		default:
+			*best = max(*best, e.MaxTimestamp)
+		}
+	}
+	if cut == nil || cut.MaxTimestamp <= *best {
+		return nil
+	}
+	h, err := s.openSegment(ctx, &seg)
+	if err != nil {
+		return err
+	}
+	defer h.release()
+	if err := s.log.check(h, seg.ID, seg.Key, *cut); err != nil {
+		return err
+	}
+	_, err = s.eachBatch(h, *cut, *best+1, entry)
+	return err
+}
+
+// extents returns what a slice's segment holds of the partition.
+func (s *search) extents(ctx context.Context, slice *metadata.Slice) (metadata.Segment, []pack.Extent, error) {
+	l := s.log
+	seg, err := l.rows.get(ctx, l.cfg.Store, slice.Segment)
+	if err != nil {
+		return seg, nil, err
+	}
+	extents, err := l.cfg.Segments.Extents(ctx, seg, s.part.id)
+	if err != nil {
+		return seg, nil, fmt.Errorf("index of %s: %w", seg.Key, err)
+	}
+	return seg, extents, nil
+}
+
+func (s *search) openSegment(ctx context.Context, seg *metadata.Segment) (*handle, error) {
+	src, err := s.log.cfg.OpenObject(ctx, seg.Key, seg.Bytes)
+	if err != nil {
+		s.log.rows.forget(seg.ID)
+		return nil, fmt.Errorf("open %s: %w", seg.Key, err)
+	}
+	return newHandle(src), nil
 }
 
 // inBatch searches the records of one batch.
@@ -130,28 +217,21 @@ func (s *search) eachSealed(ctx context.Context, slice *metadata.Slice, at, targ
 	if slice.MaxTimestamp < target {
 		return next, false, nil
 	}
-	l := s.log
-	seg, err := l.rows.get(ctx, l.cfg.Store, slice.Segment)
+	seg, extents, err := s.extents(ctx, slice)
 	if err != nil {
 		return at, false, err
 	}
-	extents, err := l.cfg.Segments.Extents(ctx, seg, s.part.id)
+	h, err := s.openSegment(ctx, &seg)
 	if err != nil {
-		return at, false, fmt.Errorf("index of %s: %w", seg.Key, err)
+		return at, false, err
 	}
-	src, err := l.cfg.OpenObject(ctx, seg.Key, seg.Bytes)
-	if err != nil {
-		l.rows.forget(seg.ID)
-		return at, false, fmt.Errorf("open %s: %w", seg.Key, err)
-	}
-	h := newHandle(src)
 	defer h.release()
 	for _, e := range extents {
 		if e.BaseOffset > slice.LastOffset {
 			break
 		}
 		if e.MaxTimestamp >= target && e.LastOffset >= s.from {
-			if err := l.check(h, seg.ID, seg.Key, e); err != nil {
+			if err := s.log.check(h, seg.ID, seg.Key, e); err != nil {
 				return at, false, err
 			}
 		}

@@ -1,6 +1,9 @@
 package partition
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // ProducerInfo is one producer as DescribeProducers shows it (KIP-664).
 type ProducerInfo struct {
@@ -12,35 +15,67 @@ type ProducerInfo struct {
 	TxnStartOffset   int64 // first offset of the open transaction, -1 if there is none
 }
 
-// DescribeProducers lists the producers that have something durable, by id, as the
-// durable packs left them.
-func (s *State) DescribeProducers(durable uint64) []ProducerInfo {
-	starts := make(map[int64]int64)
-	for i := range s.txns {
-		if x := &s.txns[i]; x.began <= durable && (x.ended == 0 || x.ended > durable) {
-			starts[x.producer] = x.first
-		}
+// stride is how many producers are looked at between two pauses.
+const stride = 256
+
+// pacer calls pause after every stride of steps: producers may be hundreds of thousands,
+// and whoever owns the state holds its mutex.
+type pacer struct {
+	pause func() // nil: nobody waits
+	n     int
+}
+
+func (p *pacer) step() {
+	if p.n++; p.n%stride == 0 && p.pause != nil {
+		p.pause()
 	}
+}
+
+// ProducerIDs lists the producers, by id. pause is called every few hundred of them, and
+// the state may change meanwhile: who comes or goes then is listed or not.
+func (s *State) ProducerIDs(pause func()) []int64 {
+	ids := make([]int64, 0, len(s.producers))
+	p := pacer{pause: pause}
+	for id := range s.producers {
+		ids = append(ids, id)
+		p.step()
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// DescribeProducers appends to out those of the producers that have something durable, as
+// the durable packs left them.
+func (s *State) DescribeProducers(out []ProducerInfo, ids []int64, durable uint64) []ProducerInfo {
 	before := s.beforeMarkers(durable)
-	out := make([]ProducerInfo, 0, len(s.producers))
-	for id, p := range s.producers {
+	for _, id := range ids {
 		seen, marked := before[id]
 		if !marked {
+			p := s.producers[id]
+			if p == nil {
+				continue
+			}
 			seen = *p
 		}
 		for n := len(seen.batches); n > 0 && seen.batches[n-1].Pack > durable; n-- {
 			seen.batches = seen.batches[:n-1]
 		}
-		if seen.known() {
-			info := seen.describe(id)
-			if first, open := starts[id]; open {
-				info.TxnStartOffset = first
-			}
-			out = append(out, info)
+		if !seen.known() {
+			continue
 		}
+		info := seen.describe(id)
+		if seen.txnStart != none && s.begun(seen.txnStart, durable) {
+			info.TxnStartOffset = seen.txnStart
+		}
+		out = append(out, info)
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out
+}
+
+// begun says whether the transaction that begins at first does so in a durable pack.
+func (s *State) begun(first int64, durable uint64) bool {
+	i := sort.Search(len(s.txns), func(i int) bool { return s.txns[i].first >= first })
+	return i < len(s.txns) && s.txns[i].first == first && s.txns[i].began <= durable
 }
 
 // beforeMarkers returns the producers that got markers in packs after durable, as they
@@ -53,7 +88,7 @@ func (s *State) beforeMarkers(durable uint64) map[int64]producer {
 		if !ok {
 			p = *s.producers[u.producer]
 		}
-		p.marked, p.marker = u.marked, u.marker
+		p.marked, p.marker, p.txnStart = u.marked, u.marker, u.txnStart
 		if u.cleared {
 			p.batches = u.batches
 		}

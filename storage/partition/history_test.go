@@ -175,7 +175,7 @@ func (h *history) check(round int) {
 	for i := range h.kept {
 		apply(h.t, &fold, h.kept[i], 0, 0)
 	}
-	if got, want := h.live.DescribeProducers(seq), fold.DescribeProducers(0); !reflect.DeepEqual(got, want) {
+	if got, want := describe(&h.live, seq), describe(&fold, 0); !reflect.DeepEqual(got, want) {
 		h.t.Fatalf("round %d: producers %+v, want %+v", round, got, want)
 	}
 	if len(h.packs) > 0 {

@@ -145,9 +145,12 @@ func (s *State) RollBack(durable uint64, next int64) {
 
 // ExpireProducers forgets producers that appended nothing since before (ms, the
 // broker's clock). Those with something that is not durable stay, and those with an
-// open transaction, however old.
-func (s *State) ExpireProducers(before int64, durable uint64) (expired int) {
+// open transaction, however old. pause is called every few hundred producers, unless it is
+// nil, and the state may change meanwhile.
+func (s *State) ExpireProducers(before int64, durable uint64, pause func()) (expired int) {
+	pace := pacer{pause: pause}
 	for id, p := range s.producers {
+		pace.step()
 		if p.lastAppend() < before && !p.pending(durable) {
 			s.forgotten = max(s.forgotten, p.stamp)
 			delete(s.producers, id)

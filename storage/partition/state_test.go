@@ -160,10 +160,10 @@ func TestExpireProducers(t *testing.T) {
 	var s State
 	apply(t, &s, entry(0, 1, 0, 1, 0, 0), 1, 0)
 	apply(t, &s, entry(1, 1, 0, 2, 0, 0), 2, 1)
-	if n := s.ExpireProducers(100, 1); n != 1 || s.Producers() != 1 {
+	if n := s.ExpireProducers(100, 1, nil); n != 1 || s.Producers() != 1 {
 		t.Fatalf("expired %d, left %d; the one in flight stays", n, s.Producers())
 	}
-	if n := s.ExpireProducers(1, 2); n != 0 {
+	if n := s.ExpireProducers(1, 2, nil); n != 0 {
 		t.Fatalf("expired %d that were not idle", n)
 	}
 }
@@ -267,4 +267,32 @@ func FuzzUnmarshalState(f *testing.F) {
 			t.Fatalf("decoded %x, encoded %x", b, out)
 		}
 	})
+}
+
+// Whoever walks many producers pauses for others, and bears what they change.
+func TestWalksPause(t *testing.T) {
+	const many = 5000
+	var s State
+	for i := range int64(many) {
+		apply(t, &s, entry(i, 1, 0, i, 0, 0), 1, 0)
+	}
+	next, pauses := int64(many), 0
+	pause := func() {
+		pauses++
+		apply(t, &s, entry(next, 1, 0, next, 0, 0), 2, 1) // comes
+		next++
+		s.RollBack(1, many) // and goes
+		next--
+	}
+	ids := s.ProducerIDs(pause)
+	if pauses < many/stride || len(ids) < many {
+		t.Errorf("%d pauses for %d producers", pauses, len(ids))
+	}
+	if got := s.DescribeProducers(nil, ids, 1); len(got) != many || got[0].ID != 0 || got[many-1].ID != many-1 {
+		t.Errorf("%d producers", len(got))
+	}
+	pauses = 0
+	if n := s.ExpireProducers(many-100, 1, pause); n != many-100 || pauses < many/stride {
+		t.Errorf("%d expired, %d pauses", n, pauses)
+	}
 }

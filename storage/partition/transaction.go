@@ -43,7 +43,8 @@ type undo struct {
 	producer int64
 	marked   bool
 	marker   marker
-	cleared  bool // batches were forgotten because the marker began an epoch
+	txnStart int64 // first offset of the transaction that it ended, or none
+	cleared  bool  // batches were forgotten because the marker began an epoch
 	batches  []Batch
 	stamp    uint64
 }
@@ -90,7 +91,7 @@ func (s *State) mark(e *pack.Entry, packSeq, durable uint64) {
 	delete(s.tries, e.ProducerID)
 	newEpoch := e.ProducerEpoch > p.epoch()
 	if packSeq > durable {
-		u := undo{pack: packSeq, producer: e.ProducerID, marked: p.marked, marker: p.marker, stamp: p.stamp}
+		u := undo{pack: packSeq, producer: e.ProducerID, marked: p.marked, marker: p.marker, txnStart: p.txnStart, stamp: p.stamp}
 		if newEpoch {
 			u.cleared, u.batches = true, p.batches
 		}

@@ -243,10 +243,10 @@ func TestExpiryAndTransactions(t *testing.T) {
 	apply(t, &s, txnEntry(1, 1, 2, 0, 0), 0, 0)
 	apply(t, &s, markerEntry(2, 2, 0, 0, true), 0, 0)
 	s.Stamp(2, 17)
-	if n := s.ExpireProducers(2, 0); n != 0 {
+	if n := s.ExpireProducers(2, 0, nil); n != 0 {
 		t.Fatalf("%d expired; the marker is as young as a batch", n)
 	}
-	if n := s.ExpireProducers(1000, 0); n != 1 || !s.InTransaction(1, 0) {
+	if n := s.ExpireProducers(1000, 0, nil); n != 1 || !s.InTransaction(1, 0) {
 		t.Fatalf("%d expired; an open transaction stays", n)
 	}
 	// A guard given before the marker must not come to life because the marker's producer
@@ -289,6 +289,11 @@ func TestUnverifiedIsBounded(t *testing.T) {
 	}
 }
 
+// describe lists all producers as durable packs left them.
+func describe(s *State, durable uint64) []ProducerInfo {
+	return s.DescribeProducers(nil, s.ProducerIDs(nil), durable)
+}
+
 func TestDescribeProducers(t *testing.T) {
 	var s State
 	apply(t, &s, entry(0, 3, 2, 1, 5, 0), 1, 0)
@@ -301,11 +306,11 @@ func TestDescribeProducers(t *testing.T) {
 		{ID: 2, Epoch: 0, LastSequence: 1, LastTimestamp: 3, CoordinatorEpoch: -1, TxnStartOffset: 3},
 		{ID: 3, Epoch: 1, LastSequence: -1, LastTimestamp: 6, CoordinatorEpoch: 9, TxnStartOffset: -1},
 	}
-	if got := s.DescribeProducers(1); !reflect.DeepEqual(got, want) {
+	if got := describe(&s, 1); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
 	want[1] = ProducerInfo{ID: 2, Epoch: 1, LastSequence: -1, LastTimestamp: 7, CoordinatorEpoch: 9, TxnStartOffset: -1}
-	if got := s.DescribeProducers(2); !reflect.DeepEqual(got, want) {
+	if got := describe(&s, 2); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
 }

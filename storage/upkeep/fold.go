@@ -221,7 +221,7 @@ func (f *fold) states() error {
 		if p.state.NextOffset() == p.from.State.NextOffset {
 			continue
 		}
-		p.state.ExpireProducers(before, 0)
+		p.state.ExpireProducers(before, 0, nil)
 		payload, err := p.state.MarshalBinary()
 		if err != nil {
 			return fmt.Errorf("state of %v: %w", id, err)
