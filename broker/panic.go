@@ -24,7 +24,7 @@ var private = []string{"broker", "config", "protocol"}
 // the committer. TestEveryLockIsKnown holds the list against the code.
 var shared = map[string][]string{
 	"broker":           {"Server", "admission", "complaints"},
-	"broker/wire":      {"Budget", "Account", "Outbox"},
+	"broker/wire":      {"Budget", "lane", "Account", "Outbox"},
 	"broker/api/fetch": {"Sessions"},
 }
 
