@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"time"
 
 	"github.com/streamhouse/streamhouse/storage/buffer"
@@ -29,6 +30,8 @@ const (
 	// lookahead is how far a read goes past what is needed now: it saves system
 	// calls, and bounds what is copied when a batch does not fit its chunk.
 	lookahead = 64 << 10
+	// smallChunk is the smallest chunk.
+	smallChunk = 512
 )
 
 // Conn is the reading side of a connection.
@@ -368,7 +371,14 @@ func (in *Input) grow(n int) error {
 		in.trust = min(2*in.trust, maxTrust)
 	}
 	size := max(min(in.left, in.trust), min(n, max(in.trust, 2*have)))
-	size = chunkSize(max(size, have+1))
+	size = max(size, have+1)
+	// A small batch pins its chunk until it is durable. If nothing came behind it the chunk
+	// is its own, and no larger than it must be.
+	if have > in.left || size > 4<<10 {
+		size = chunkSize(size)
+	} else {
+		size = max(smallChunk, 1<<bits.Len(uint(size-1)))
+	}
 	held, err := in.wait(in.ctx, size)
 	if err != nil {
 		return err

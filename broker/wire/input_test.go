@@ -226,3 +226,39 @@ func TestInputTrust(t *testing.T) {
 	}
 	in.Close()
 }
+
+// TestSmallBatchPinsLittle: a small batch that came alone keeps little more than itself in
+// memory until it is durable; those that come in a row share chunks.
+func TestSmallBatchPinsLittle(t *testing.T) {
+	frame := frameOf(make([]byte, 200))
+	for name, c := range map[string]struct {
+		piece, most int
+	}{"alone": {len(frame), 512}, "in a row": {2048, 4096 / 8}} {
+		before := buffer.InUse()
+		in, _ := input(&scripted{data: bytes.Repeat(frame, 100), piece: func() int { return c.piece }, end: io.EOF}, 1<<30)
+		var held []*buffer.Buf
+		for range 100 {
+			if _, err := in.Next(1 << 20); err != nil {
+				t.Fatal(err)
+			}
+			if err := in.Skip(20); err != nil {
+				t.Fatal(err)
+			}
+			buf, _, err := in.Take(180)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, buf)
+			if err := in.End(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		in.Close()
+		if each := int(buffer.InUse()-before) / len(held); each > c.most {
+			t.Errorf("%s: a batch of 180 bytes pins %d", name, each)
+		}
+		for _, buf := range held {
+			buf.Release()
+		}
+	}
+}

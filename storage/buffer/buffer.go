@@ -20,7 +20,7 @@ import (
 var Poison = raceEnabled
 
 const (
-	minClass = 12 // 4 KiB
+	minClass = 9  // 512 bytes
 	maxClass = 21 // 2 MiB; larger buffers are left to the garbage collector
 )
 
