@@ -21,6 +21,7 @@ type Config struct {
 
 	MaxRequestBytes int   // socket.request.max.bytes
 	MaxQueuedBytes  int64 // queued.max.request.bytes: memory of requests on their way in, over all connections
+	MaxAnswerBytes  int64 // memory of answers until clients have taken them, over all connections; of one, too
 	SendBuffer      int   // socket.send.buffer.bytes; -1: the system's choice
 	ReceiveBuffer   int   // socket.receive.buffer.bytes; -1: the system's choice
 
@@ -45,6 +46,7 @@ func DefaultConfig() Config {
 		Listeners:       []Listener{{Name: "PLAINTEXT", Address: ":9092"}},
 		MaxRequestBytes: 100 << 20,
 		MaxQueuedBytes:  256 << 20,
+		MaxAnswerBytes:  256 << 20,
 		SendBuffer:      -1,
 		ReceiveBuffer:   -1,
 		Limits:          Limits{MaxConnections: 1<<31 - 1, MaxConnectionsPerIP: 1<<31 - 1},
@@ -74,6 +76,7 @@ func (c *Config) Validate() error {
 	}
 	fault(c.MaxRequestBytes < 1<<20, "socket.request.max.bytes: %d is less than 1 MiB", c.MaxRequestBytes)
 	fault(c.MaxQueuedBytes < 1<<20, "queued.max.request.bytes: %d is less than 1 MiB", c.MaxQueuedBytes)
+	fault(c.MaxAnswerBytes < 1<<20, "memory for answers: %d is less than 1 MiB", c.MaxAnswerBytes)
 	fault(c.MaxConnections < 1, "max.connections: %d lets nobody in", c.MaxConnections)
 	fault(c.MaxConnectionsPerIP < 0, "max.connections.per.ip: %d is negative", c.MaxConnectionsPerIP)
 	fault(c.FirstFrame <= 0 || c.Frame <= 0 || c.MinRate <= 0 || c.SendStall <= 0 || c.Drain <= 0,

@@ -153,7 +153,7 @@ func reasonOf(err error) string {
 		return "speaks HTTP"
 	case errors.Is(err, wire.ErrFrameLength), errors.Is(err, wire.ErrFrameEnd), errors.Is(err, errProtocol):
 		return "invalid request"
-	case errors.Is(err, errHandler):
+	case errors.Is(err, errHandler), errors.Is(err, wire.ErrAnswerSize):
 		return "unanswerable request"
 	}
 	if code := protocol.None; errors.As(err, &code) {

@@ -400,15 +400,19 @@ func TestRequestMemory(t *testing.T) {
 
 // requestMemory reads the gauge of the budget.
 func requestMemory(t testing.TB, b *apitest.Broker) float64 {
+	return gauge(t, b, "streamhouse_request_memory_bytes")
+}
+
+func gauge(t testing.TB, b *apitest.Broker, name string) float64 {
 	families, err := b.Registry.Gather()
 	if err != nil {
 		t.Error(err)
 	}
 	for _, f := range families {
-		if f.GetName() == "streamhouse_request_memory_bytes" {
+		if f.GetName() == name {
 			return f.GetMetric()[0].GetGauge().GetValue()
 		}
 	}
-	t.Error("no gauge of request memory")
+	t.Errorf("no gauge %s", name)
 	return 0
 }

@@ -24,7 +24,7 @@ type metrics struct {
 	panics      prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, routes *api.Routes, budget *wire.Budget) *metrics {
+func newMetrics(reg prometheus.Registerer, routes *api.Routes, budget *wire.Budget, answers *wire.Answers) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "streamhouse_requests_total",
@@ -57,7 +57,10 @@ func newMetrics(reg prometheus.Registerer, routes *api.Routes, budget *wire.Budg
 	memory := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "streamhouse_request_memory_bytes", Help: "Memory taken by requests on their way in.",
 	}, func() float64 { return float64(budget.Used()) })
-	reg.MustRegister(m.requests, took, m.received, m.sent, m.connections, m.refused, m.closed, m.panics, memory)
+	owed := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "streamhouse_answer_memory_bytes", Help: "Memory taken by large answers until clients have them, without record data.",
+	}, func() float64 { return float64(answers.Used()) })
+	reg.MustRegister(m.requests, took, m.received, m.sent, m.connections, m.refused, m.closed, m.panics, memory, owed)
 	for _, spec := range routes.Specs() {
 		m.byKey[spec.Key] = &meter{
 			counters: m.requests.MustCurryWith(prometheus.Labels{"api": spec.Name}),

@@ -72,6 +72,7 @@ func (c *conn) next() error {
 	err = c.serve(r, start)
 	c.busy.Store(false)
 	if err != nil {
+		r.Bill.Release() // there is no answer
 		return err
 	}
 	return c.in.End()
@@ -101,6 +102,7 @@ func (c *conn) header() (*api.Request, error) {
 		return &api.Request{
 			Key: h.Key, Version: h.Version, CorrelationID: h.CorrelationID,
 			ClientID: h.ClientID, ClientIDNull: !h.HasClientID, Conn: &c.info, Present: c.present, Memory: c.in,
+			Bill: c.srv.answers.Open(),
 		}, c.in.Skip(h.Size)
 	}
 }
@@ -152,8 +154,14 @@ func (c *conn) decode(r *api.Request, body []byte) error {
 	return nil
 }
 
-// push hands an answer to the writer.
+// push hands an answer to the writer, once there is room among those that wait for their
+// clients. What a fetch sends it counts itself.
 func (c *conn) push(r *api.Request, f *wire.Frame, first protocol.Code, start time.Time) error {
 	c.srv.metrics.byKey[r.Key].Observe(first, time.Since(start))
-	return c.out.Push(c.ctx, &wire.Slot{Ready: f})
+	if err := r.Bill.AtLeast(c.present, int64(len(f.Meta))); err != nil {
+		f.Release()
+		return fmt.Errorf("%w: %s: %w", errHandler, protocol.Name(r.Key), err)
+	}
+	r.Body = nil
+	return c.out.Push(c.ctx, &wire.Slot{Ready: f, Hold: r.Bill.Holder()})
 }

@@ -23,6 +23,7 @@ type Server struct {
 	logger     *zap.Logger
 	complaints *complaints
 	budget     *wire.Budget
+	answers    *wire.Answers
 	admission  *admission
 	metrics    *metrics
 
@@ -42,10 +43,10 @@ func New(cfg Config, routes *api.Routes, logger *zap.Logger, reg prometheus.Regi
 	}
 	s := &Server{
 		cfg: cfg, routes: routes, logger: logger, complaints: newComplaints(logger),
-		budget: wire.NewBudget(cfg.MaxQueuedBytes/4, cfg.MaxQueuedBytes-cfg.MaxQueuedBytes/4), admission: newAdmission(cfg.Limits),
+		budget: wire.NewBudget(cfg.MaxQueuedBytes/4, cfg.MaxQueuedBytes-cfg.MaxQueuedBytes/4), answers: wire.NewAnswers(cfg.MaxAnswerBytes), admission: newAdmission(cfg.Limits),
 		conns: make(map[*conn]struct{}),
 	}
-	s.metrics = newMetrics(reg, routes, s.budget)
+	s.metrics = newMetrics(reg, routes, s.budget, s.answers)
 	return s, nil
 }
 

@@ -20,6 +20,8 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamhouse/streamhouse/broker/wire"
 )
 
 // ConnInfo is what handlers may know of the connection a request came over. One
@@ -45,6 +47,9 @@ type Request struct {
 	Body          kmsg.Request
 	Present       context.Context // ends when the client leaves; see Waits
 	Memory        Memory          // what the request takes, while it is at work
+	// Bill counts what the answer takes until the client has it. Handlers whose answers are
+	// larger than what asks for them add to it before they make each part.
+	Bill wire.Bill
 }
 
 // Waits returns the context for what waits for others, and not for the broker: a long poll,

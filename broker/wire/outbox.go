@@ -26,6 +26,8 @@ type Slot struct {
 	// Deadline, if set, is when the answer goes out even if it is not settled.
 	Deadline time.Time
 	Ready    *Frame // instead of Answer: the frame itself, settled from the start
+	// Hold, if set, is released when the answer was sent or dropped.
+	Hold Releaser
 
 	next    *Slot
 	settled bool
@@ -203,6 +205,9 @@ func (o *Outbox) Run(ctx context.Context, send func([]*Frame) error) error {
 		for _, f := range out {
 			f.Release()
 		}
+		for _, s := range batch {
+			s.unhold()
+		}
 		clear(batch)
 		clear(out)
 		if err = cmp.Or(err, failed); err != nil {
@@ -290,7 +295,15 @@ func (o *Outbox) shut() {
 	signal(o.room)
 }
 
+func (s *Slot) unhold() {
+	if s.Hold != nil {
+		s.Hold.Release()
+		s.Hold = nil
+	}
+}
+
 func (s *Slot) drop() {
+	s.unhold()
 	if s.Ready != nil && s.Ready != expired {
 		s.Ready.Release()
 		s.Ready = nil

@@ -21,12 +21,16 @@ import (
 // groups have configs.
 
 // DescribeConfigs shows settings.
-func (c *Handlers) DescribeConfigs(_ context.Context, r *api.Request) (kmsg.Response, error) {
+func (c *Handlers) DescribeConfigs(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.DescribeConfigsRequest)
 	resp := kmsg.NewPtrDescribeConfigsResponse()
 	resp.Resources = []kmsg.DescribeConfigsResponseResource{}
+	var repeats api.Repeats[metadata.Resource]
 	for i := range req.Resources {
 		want := &req.Resources[i]
+		if err := repeats.Name(resource(want.ResourceType, want.ResourceName)); err != nil {
+			return nil, err
+		}
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName = want.ResourceType, want.ResourceName
 		out.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}
@@ -36,6 +40,9 @@ func (c *Handlers) DescribeConfigs(_ context.Context, r *api.Request) (kmsg.Resp
 			c.refuse(&out.ErrorCode, &out.ErrorMessage, err)
 		}
 		for j := range entries {
+			if err := r.Bill.Add(r.Waits(ctx), entryMemory(&entries[j])); err != nil {
+				return nil, err
+			}
 			out.Configs = append(out.Configs, describeEntry(&entries[j], req))
 		}
 		resp.Resources = append(resp.Resources, out)
@@ -49,6 +56,9 @@ func (c *Handlers) describe(r metadata.Resource, keys []string) ([]config.Entry,
 	}
 	return c.Catalog.Describe(r, keys)
 }
+
+// entryMemory is about what an entry takes in an answer, decoded and encoded.
+func entryMemory(e *config.Entry) int { return 256 + 2*len(e.Doc) + 192*len(e.Synonyms) }
 
 func describeEntry(e *config.Entry, req *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {
 	o := kmsg.NewDescribeConfigsResponseResourceConfig()

@@ -18,22 +18,35 @@ func (c *Handlers) DescribeProducers(ctx context.Context, r *api.Request) (kmsg.
 	req := r.Body.(*kmsg.DescribeProducersRequest)
 	resp := kmsg.NewPtrDescribeProducersResponse()
 	resp.Topics = []kmsg.DescribeProducersResponseTopic{}
+	var repeats api.Repeats[producersKey]
 	for i := range req.Topics {
 		want := &req.Topics[i]
 		t := c.Catalog.ByName(want.Topic)
 		out := kmsg.NewDescribeProducersResponseTopic()
 		out.Topic, out.Partitions = want.Topic, []kmsg.DescribeProducersResponseTopicPartition{}
 		for _, index := range want.Partitions {
+			if err := repeats.Name(producersKey{want.Topic, index}); err != nil {
+				return nil, err
+			}
 			p := kmsg.NewDescribeProducersResponseTopicPartition()
 			p.Partition, p.ActiveProducers = index, []kmsg.DescribeProducersResponseTopicPartitionActiveProducer{}
 			producers, err := c.producers(ctx, want.Topic, t, index)
 			c.refuse(&p.ErrorCode, &p.ErrorMessage, err)
+			if err := r.Bill.Add(r.Waits(ctx), 128+128*len(producers)); err != nil {
+				return nil, err
+			}
 			p.ActiveProducers = append(p.ActiveProducers, producers...)
 			out.Partitions = append(out.Partitions, p)
 		}
 		resp.Topics = append(resp.Topics, out)
 	}
 	return resp, nil
+}
+
+// producersKey names a partition.
+type producersKey struct {
+	topic     string
+	partition int32
 }
 
 func (c *Handlers) producers(ctx context.Context, name string, t *api.Topic, index int32) ([]kmsg.DescribeProducersResponseTopicPartitionActiveProducer, error) {

@@ -21,18 +21,36 @@ import (
 )
 
 // DescribeGroups describes groups with their members.
-func (g *Handlers) DescribeGroups(_ context.Context, r *api.Request) (kmsg.Response, error) {
+func (g *Handlers) DescribeGroups(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.DescribeGroupsRequest)
 	resp := kmsg.NewPtrDescribeGroupsResponse()
 	resp.Groups = make([]kmsg.DescribeGroupsResponseGroup, 0, len(req.Groups))
+	var repeats api.Repeats[string]
 	for _, id := range req.Groups {
+		if err := repeats.Name(id); err != nil {
+			return nil, err
+		}
 		e := g.describeGroup(r.Version, id)
 		if e.ErrorCode == 0 && r.Version >= 3 && req.IncludeAuthorizedOperations {
 			e.AuthorizedOperations = api.GroupOperations
 		}
+		if err := r.Bill.Add(r.Waits(ctx), describedMemory(&e)); err != nil {
+			return nil, err
+		}
 		resp.Groups = append(resp.Groups, e)
 	}
 	return resp, nil
+}
+
+// describedMemory is about what a group takes in an answer, decoded and encoded. What its
+// members say is only encoded.
+func describedMemory(e *kmsg.DescribeGroupsResponseGroup) int {
+	n := 256 + len(e.Group)
+	for i := range e.Members {
+		m := &e.Members[i]
+		n += 384 + 2*len(m.ClientID) + len(m.ProtocolMetadata) + len(m.MemberAssignment)
+	}
+	return n
 }
 
 func (g *Handlers) describeGroup(version int16, id string) kmsg.DescribeGroupsResponseGroup {

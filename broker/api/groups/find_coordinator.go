@@ -44,8 +44,16 @@ func (g *Handlers) FindCoordinator(ctx context.Context, r *api.Request) (kmsg.Re
 		}
 		return resp, nil
 	}
+	var repeats api.Repeats[string]
 	for _, key := range req.CoordinatorKeys {
-		resp.Coordinators = append(resp.Coordinators, g.coordinatorOf(ctx, r, req.CoordinatorType, key))
+		if err := repeats.Name(key); err != nil {
+			return nil, err
+		}
+		c := g.coordinatorOf(ctx, r, req.CoordinatorType, key)
+		if err := r.Bill.Add(r.Waits(ctx), 256+len(key)+len(c.Host)); err != nil {
+			return nil, err
+		}
+		resp.Coordinators = append(resp.Coordinators, c)
 	}
 	return resp, nil
 }

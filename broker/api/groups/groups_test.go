@@ -1,6 +1,7 @@
 package groups_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/api/apitest"
 	"github.com/streamhouse/streamhouse/broker/api/groups"
+	"github.com/streamhouse/streamhouse/broker/api/routes"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -332,5 +334,36 @@ func TestDeleteGroups(t *testing.T) {
 				}
 			}
 		})
+	})
+}
+
+// TestNamedAgain: a group that is named again is told again, as in Kafka, and not as often
+// as a request can name it.
+func TestNamedAgain(t *testing.T) {
+	withGroups(t, true, func(h *groupHouse) {
+		for _, n := range []int{101, 102} {
+			names := make([]string, n)
+			for i := range names {
+				names[i] = "g"
+			}
+			describe := kmsg.NewPtrDescribeGroupsRequest()
+			describe.Groups = names
+			find := kmsg.NewPtrFindCoordinatorRequest()
+			find.CoordinatorKeys = names
+			offsets := kmsg.NewPtrOffsetFetchRequest()
+			for _, name := range names {
+				g := kmsg.NewOffsetFetchRequestGroup()
+				g.Group = name
+				offsets.Groups = append(offsets.Groups, g)
+			}
+			for version, req := range map[int16]kmsg.Request{5: describe, 6: find, 9: offsets} {
+				var table api.Routes
+				routes.Fill(&table, &routes.Handlers{Groups: h.Handlers})
+				_, err := table.Route(req.Key(), version).Handler(context.Background(), &api.Request{Key: req.Key(), Version: version, Body: req, Conn: &api.ConnInfo{Listener: "PLAINTEXT"}})
+				if (err == nil) != (n == 101) {
+					t.Errorf("%T, named %d times: %v", req, n, err)
+				}
+			}
+		}
 	})
 }

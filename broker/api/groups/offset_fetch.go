@@ -28,17 +28,28 @@ import (
 )
 
 // OffsetFetch returns committed offsets.
-func (g *Handlers) OffsetFetch(_ context.Context, r *api.Request) (kmsg.Response, error) {
+func (g *Handlers) OffsetFetch(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.OffsetFetchRequest)
 	resp := kmsg.NewPtrOffsetFetchResponse()
 	resp.Topics, resp.Groups = []kmsg.OffsetFetchResponseTopic{}, []kmsg.OffsetFetchResponseGroup{}
 	if r.Version >= 8 {
+		var repeats api.Repeats[string]
 		for i := range req.Groups {
-			resp.Groups = append(resp.Groups, g.fetchGroup(r.Version, req.RequireStable, &req.Groups[i]))
+			if err := repeats.Name(req.Groups[i].Group); err != nil {
+				return nil, err
+			}
+			out := g.fetchGroup(r.Version, req.RequireStable, &req.Groups[i])
+			if err := r.Bill.Add(r.Waits(ctx), offsetsMemory(&out)); err != nil {
+				return nil, err
+			}
+			resp.Groups = append(resp.Groups, out)
 		}
 		return resp, nil
 	}
 	one := g.fetchGroup(r.Version, req.RequireStable, singleGroup(req))
+	if err := r.Bill.Add(r.Waits(ctx), offsetsMemory(&one)); err != nil {
+		return nil, err
+	}
 	resp.ErrorCode = one.ErrorCode
 	if one.ErrorCode != 0 && r.Version < 2 {
 		one.Topics = failedTopics(req, one.ErrorCode)
@@ -47,6 +58,19 @@ func (g *Handlers) OffsetFetch(_ context.Context, r *api.Request) (kmsg.Response
 		resp.Topics = append(resp.Topics, olderTopic(&one.Topics[i]))
 	}
 	return resp, nil
+}
+
+// offsetsMemory is about what a group's offsets take in an answer, decoded and encoded.
+func offsetsMemory(g *kmsg.OffsetFetchResponseGroup) int {
+	n := 128 + len(g.Group)
+	for i := range g.Topics {
+		t := &g.Topics[i]
+		n += 128 + len(t.Topic)
+		for j := range t.Partitions {
+			n += 128 + len(*t.Partitions[j].Metadata)
+		}
+	}
+	return n
 }
 
 // singleGroup puts a request of up to v7 into the form of v8.

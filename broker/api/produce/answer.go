@@ -46,6 +46,13 @@ type answerTopic struct {
 	parts int
 }
 
+// partMemory is what a partition of an answer takes, with its result and the answer's
+// bytes; topicMemory what a topic takes beside its name.
+const (
+	partMemory  = 256
+	topicMemory = 128
+)
+
 // answerPart is a partition of the answer and where its result will be.
 type answerPart struct {
 	partition int32

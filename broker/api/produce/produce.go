@@ -89,7 +89,7 @@ func (s *Stream) Serve(ctx context.Context, r *api.Request, in *wire.Input, star
 		return err
 	}
 	a := q.answer
-	a.slot.Answer, a.slot.Deadline = a, time.Now().Add(q.ctx.timeout)
+	a.slot.Answer, a.slot.Deadline, a.slot.Hold = a, time.Now().Add(q.ctx.timeout), r.Bill.Holder()
 	if err := s.out.Push(ctx, &a.slot); err != nil {
 		return err
 	}
@@ -158,6 +158,9 @@ func (q *produceParser) topic() {
 		least = 6
 	}
 	if n := len(q.answer.topics); n == 0 || q.answer.topics[n-1].name != at.name || q.answer.topics[n-1].id != at.id {
+		if f.Err = q.request.Bill.Add(&q.ctx, topicMemory+len(at.name)); f.Err != nil {
+			return
+		}
 		q.answer.topics = append(q.answer.topics, at)
 	}
 	for n := f.Array(least); n > 0 && f.Err == nil; n-- {
@@ -216,6 +219,9 @@ func (q *produceParser) partition(topic *catalog.Topic, rules *record.Rules, ref
 	if refusal == nil && q.seen.add(q.named, index) {
 		f.Err = f.In.Skip(max(length, 0))
 		f.Tags()
+		return
+	}
+	if f.Err = q.request.Bill.Add(&q.ctx, partMemory); f.Err != nil {
 		return
 	}
 	ticket, slot := q.answer.add(index, more)

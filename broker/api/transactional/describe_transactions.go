@@ -12,14 +12,31 @@ import (
 )
 
 // DescribeTransactions tells the states of transactional ids.
-func (x *Handlers) DescribeTransactions(_ context.Context, r *api.Request) (kmsg.Response, error) {
+func (x *Handlers) DescribeTransactions(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.DescribeTransactionsRequest)
 	resp := kmsg.NewPtrDescribeTransactionsResponse()
 	resp.TransactionStates = []kmsg.DescribeTransactionsResponseTransactionState{}
+	var repeats api.Repeats[string]
 	for _, id := range req.TransactionalIDs {
-		resp.TransactionStates = append(resp.TransactionStates, x.describe(id))
+		if err := repeats.Name(id); err != nil {
+			return nil, err
+		}
+		out := x.describe(id)
+		if err := r.Bill.Add(r.Waits(ctx), stateMemory(&out)); err != nil {
+			return nil, err
+		}
+		resp.TransactionStates = append(resp.TransactionStates, out)
 	}
 	return resp, nil
+}
+
+// stateMemory is about what a transactional id takes in an answer, decoded and encoded.
+func stateMemory(s *kmsg.DescribeTransactionsResponseTransactionState) int {
+	n := 256 + len(s.TransactionalID)
+	for i := range s.Topics {
+		n += 96 + len(s.Topics[i].Topic) + 12*len(s.Topics[i].Partitions)
+	}
+	return n
 }
 
 func (x *Handlers) describe(id string) kmsg.DescribeTransactionsResponseTransactionState {
