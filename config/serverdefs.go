@@ -12,6 +12,8 @@ func serverStorage() []Def {
 			"Folder of everything that the broker keeps on its own disk: journal, metadata and, by default, the bucket.").acts(),
 		def("bucket.url", String, "", anything,
 			"Where sealed data goes: a folder (file:///path) or s3://name/prefix?endpoint=https://host&region=name. Empty: a folder in data.dir.").acts(),
+		def("bucket.wait.ms", Long, "300000", atLeast(0),
+			"Milliseconds for which a start waits for a bucket that does not answer, where it cannot do without: the first start of a data folder, and every start with an object journal. Others serve what they have meanwhile.").acts(),
 		def("journal.kind", String, "file", oneOf("file", "object"),
 			"Where a write becomes durable before it is acknowledged: in a local file, or in an object of the bucket.").acts().anyCase(),
 		def("journal.loss.accepted", Long, "0", atLeast(0),

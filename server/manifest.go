@@ -90,16 +90,14 @@ func decodeManifest(b []byte) (manifest, error) {
 	return m, nil
 }
 
-// checkManifest makes sure that the broker starts on the data it left: same
-// cluster, same journal, same bucket. On the first start it writes that down, first
-// in the bucket, by a create that only one cluster can win.
-func checkManifest(ctx context.Context, s *stores, b *config.Broker, l bucket.Location) error {
-	place, err := bucketIdentity(s.folder.path, l)
+// identityOf is what a broker with this metadata store and these settings expects of data
+// folder and bucket.
+func identityOf(s *stores, b *config.Broker) (manifest, error) {
+	place, err := bucketIdentity(s.folder.path, s.location)
 	if err != nil {
-		return err
+		return manifest{}, err
 	}
-	want := manifest{Cluster: s.start.ClusterID, Journal: b.String("journal.kind"), Bucket: place}
-	return want.check(ctx, s.folder.path, s.bucket)
+	return manifest{Cluster: s.start.ClusterID, Journal: b.String("journal.kind"), Bucket: place}, nil
 }
 
 // knownManifest compares the settings with the data folder's manifest, before anything
@@ -118,16 +116,14 @@ func knownManifest(dir string, b *config.Broker, l bucket.Location) (*manifest, 
 	return &want, want.compareLocal(*local, path)
 }
 
+// check makes sure that the broker starts on the data it left: same cluster, same journal,
+// same bucket. On the first start it writes that down, first in the bucket, by a create
+// that only one cluster can win.
 func (m manifest) check(ctx context.Context, dir string, b bucket.Bucket) error {
 	path := filepath.Join(dir, manifestName)
-	local, err := readLocalManifest(path)
+	local, err := m.checkFolder(path)
 	if err != nil {
 		return err
-	}
-	if local != nil {
-		if err := m.compareLocal(*local, path); err != nil {
-			return err
-		}
 	}
 	if err := m.checkBucket(ctx, b, local == nil); err != nil {
 		return err
@@ -136,6 +132,15 @@ func (m manifest) check(ctx context.Context, dir string, b bucket.Bucket) error 
 		return nil
 	}
 	return m.writeLocal(path)
+}
+
+// checkFolder compares with the data folder's manifest, and returns it; nil if it has none.
+func (m manifest) checkFolder(path string) (*manifest, error) {
+	local, err := readLocalManifest(path)
+	if err != nil || local == nil {
+		return nil, err
+	}
+	return local, m.compareLocal(*local, path)
 }
 
 // compareLocal names everything that differs from the data folder's manifest.

@@ -45,7 +45,7 @@ type node struct {
 	transactions *transactions.Coordinator
 	producers    *producerid.Allocator
 	features     *features.Levels
-	upkeep       *upkeep.Upkeep
+	upkeep       upkeep.Config
 	debts        *upkeep.Debts // of internal topics
 	identity     *api.Node
 	network      *broker.Server

@@ -89,7 +89,7 @@ func (n *node) serve(ctx context.Context, ready func()) (err error) {
 	}
 	n.parts.start(n.door())
 	n.progress.at("opening the stores")
-	if n.stores, err = openStores(ctx, n.seams, n.settings.Broker(), n.logger, n.registry); err != nil {
+	if n.stores, err = openStores(ctx, n.seams, n.settings.Broker(), n.logger, n.registry, &n.progress); err != nil {
 		return err
 	}
 	if err := n.assemble(ctx); err != nil {
@@ -137,7 +137,7 @@ func (n *node) list(ready func()) []part {
 		{name: "stores", loggers: []string{"catalog", "journal"}},
 		{name: "disk", run: n.disk.run, ready: n.disk.ready},
 		{name: "log", run: n.log.Run, ready: n.log.Ready, loggers: []string{"log"}},
-		{name: "upkeep", run: n.upkeep.Run, loggers: []string{"upkeep"}},
+		{name: "upkeep", run: n.keepUp, loggers: []string{"upkeep"}},
 		{name: "housekeeping", run: n.housekeep},
 		{name: "group coordinator", run: n.groups.Run, ready: n.groups.Ready, loggers: []string{"groups"}},
 		{name: "transaction coordinator", run: n.transactions.Run, ready: n.transactions.Ready, loggers: []string{"transactions"}},
@@ -186,7 +186,7 @@ func (n *node) assemble(ctx context.Context) error {
 	}}); err != nil {
 		return err
 	}
-	if n.upkeep, err = n.newUpkeep(b); err != nil {
+	if n.upkeep, err = n.upkeepConfig(b); err != nil {
 		return err
 	}
 	if n.identity, err = n.newIdentity(b); err != nil {
@@ -243,13 +243,30 @@ func (n *node) openLog(ctx context.Context, b *config.Broker) (*log.Log, error) 
 	return log.Open(ctx, cfg)
 }
 
-func (n *node) newUpkeep(b *config.Broker) (*upkeep.Upkeep, error) {
+// keepUp runs upkeep, once the bucket was asked what only it can tell. Where the answer
+// is that it is another, or has seen a newer state, the broker ends as a start would.
+func (n *node) keepUp(ctx context.Context) error {
+	select {
+	case <-n.stores.met:
+	default:
+		c := contact{logger: n.logger, progress: &n.progress}
+		if err := c.insist(ctx, n.stores.meet, errNotMet); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+	}
+	return upkeep.New(n.upkeep, n.stores.witness).Run(ctx)
+}
+
+func (n *node) upkeepConfig(b *config.Broker) (upkeep.Config, error) {
 	spool, err := spoolDir(b)
 	if err != nil {
-		return nil, err
+		return upkeep.Config{}, err
 	}
 	epochs := leaderEpochs{n.catalog, n.stores.start.Epoch}
-	return upkeep.New(upkeep.Config{
+	return upkeep.Config{
 		Journal: n.stores.journal, Bucket: n.stores.bucket, Store: n.stores.meta,
 		Log: upkeep.LogOf(n.log, epochs), Topics: upkeepTopics{n.catalog}, Index: n.stores.index,
 		Forgotten: n.stores.objects.Forget,
@@ -257,7 +274,7 @@ func (n *node) newUpkeep(b *config.Broker) (*upkeep.Upkeep, error) {
 		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
 		RetentionInterval: time.Duration(b.Int("log.retention.check.interval.ms")) * time.Millisecond,
 		StopMax:           min(sealAtStopMax, time.Duration(b.Int("shutdown.timeout.ms"))*time.Millisecond/4),
-	}, n.stores.witness), nil
+	}, nil
 }
 
 // housekeep forgets idle producers and broken-off uploads until ctx ends.
@@ -266,13 +283,18 @@ func (n *node) housekeep(ctx context.Context) error {
 	defer tick.Stop()
 	uploads := time.NewTicker(staleUploadInterval)
 	defer uploads.Stop()
-	n.removeStaleUploads(ctx)
+	met := n.stores.met
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-uploads.C:
+		case <-met:
+			met = nil
 			n.removeStaleUploads(ctx)
+		case <-uploads.C:
+			if met == nil {
+				n.removeStaleUploads(ctx)
+			}
 		case <-tick.C:
 			if expired := n.log.ExpireProducers(); expired > 0 {
 				n.logger.Debug("idle producers forgotten", zap.Int("producers", expired))

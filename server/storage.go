@@ -39,11 +39,18 @@ const (
 
 // stores is everything below the log: what survives the process.
 type stores struct {
-	folder  *dataFolder
-	meta    metadata.Store
-	start   metadata.Start
-	bucket  bucket.Bucket
+	folder *dataFolder
+	meta   metadata.Store
+	start  metadata.Start
+
+	location bucket.Location
+	bucket   bucket.Bucket
+	identity manifest // what data folder and bucket have to be
+	// met is closed when the bucket was asked what only it can tell, which is at the start
+	// unless it is away then. witness is there from then on.
+	met     chan struct{}
 	witness *upkeep.Witness
+
 	journal journal.Journal
 	objects *cache.Objects
 	index   *segment.Index
@@ -51,8 +58,8 @@ type stores struct {
 
 // openStores opens them in the order in which they depend on one another, and
 // checks that they belong together. On an error nothing stays open.
-func openStores(ctx context.Context, seams Seams, b *config.Broker, logger *zap.Logger, reg prometheus.Registerer) (_ *stores, err error) {
-	s := &stores{}
+func openStores(ctx context.Context, seams Seams, b *config.Broker, logger *zap.Logger, reg prometheus.Registerer, at *progress) (_ *stores, err error) {
+	s := &stores{met: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close(ctx))
@@ -62,23 +69,25 @@ func openStores(ctx context.Context, seams Seams, b *config.Broker, logger *zap.
 	if s.folder, err = lockDataFolder(dir); err != nil {
 		return nil, err
 	}
-	location, err := bucketLocation(b)
-	if err != nil {
+	if s.location, err = bucketLocation(b); err != nil {
 		return nil, err
 	}
 	// A start that is refused for its settings leaves no trace: no folder where a bucket
 	// was looked for, no start that is counted.
-	known, err := knownManifest(s.folder.path, b, location)
+	known, err := knownManifest(s.folder.path, b, s.location)
 	if err != nil {
 		return nil, err
 	}
-	if s.bucket, err = openBucket(ctx, seams, b, location, reg); err != nil {
+	if s.bucket, err = openBucket(seams, b, s.location, reg); err != nil {
 		return nil, err
 	}
-	if known != nil {
-		if err = known.checkBucket(ctx, s.bucket, false); err != nil {
-			return nil, err
-		}
+	c := &contact{
+		logger: logger, progress: at, wait: time.Duration(b.Int("bucket.wait.ms")) * time.Millisecond,
+		without: known != nil && b.String("journal.kind") == "file",
+	}
+	answered, err := c.ask(ctx, func(ctx context.Context) error { return s.greet(ctx, known) })
+	if err != nil {
+		return nil, err
 	}
 	if s.meta, err = sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, "metadata.db"), Now: seams.Now}); err != nil {
 		return nil, err
@@ -87,19 +96,42 @@ func openStores(ctx context.Context, seams Seams, b *config.Broker, logger *zap.
 	if s.start, err = s.meta.Identity(ctx); err != nil {
 		return nil, err
 	}
-	if err = checkManifest(ctx, s, b, location); err != nil {
+	if s.identity, err = identityOf(s, b); err != nil {
 		return nil, err
 	}
-	if s.witness, err = upkeep.CheckStore(ctx, s.meta, s.bucket, s.start); err != nil {
+	if _, err = s.identity.checkFolder(filepath.Join(s.folder.path, manifestName)); err != nil {
 		return nil, err
+	}
+	if answered {
+		answered, err = c.ask(ctx, func(ctx context.Context) error {
+			if err := s.identity.check(ctx, s.folder.path, s.bucket); err != nil {
+				return err
+			}
+			s.witness, err = upkeep.CheckStore(ctx, s.meta, s.bucket, s.start)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if answered {
+		close(s.met)
 	}
 	if s.journal, err = openJournal(ctx, seams, b, s, logger, reg); err != nil {
 		return nil, err
 	}
-	s.objects = cache.NewObjects(s.bucket, cache.Options{MemoryBytes: b.Int("cache.memory.bytes"), Registry: reg})
+	s.objects = cache.NewObjects(s.forReaders(), cache.Options{MemoryBytes: b.Int("cache.memory.bytes"), Registry: reg})
 	s.index = segment.NewIndex(indexBytes, s.readSegment)
 	s.index.Distrust = func(seg metadata.Segment) { s.objects.Forget(seg.Key) }
 	return s, nil
+}
+
+// forReaders is the bucket for whoever may come to it before it was met.
+func (s *stores) forReaders() bucket.Bucket {
+	if s.witness != nil {
+		return s.bucket
+	}
+	return unmet{s.bucket, s.met}
 }
 
 // readSegment fills p from a segment object.
@@ -132,9 +164,8 @@ func bucketLocation(b *config.Broker) (bucket.Location, error) {
 	return l, nil
 }
 
-// openBucket opens the bucket with its wrappers, and proves that it keeps what the
-// journal counts on.
-func openBucket(ctx context.Context, seams Seams, b *config.Broker, l bucket.Location, reg prometheus.Registerer) (bucket.Bucket, error) {
+// openBucket opens the bucket with its wrappers. It makes no request to a remote one.
+func openBucket(seams Seams, b *config.Broker, l bucket.Location, reg prometheus.Registerer) (bucket.Bucket, error) {
 	m, err := meter.NewMetrics(reg)
 	if err != nil {
 		return nil, err
@@ -157,11 +188,6 @@ func openBucket(ctx context.Context, seams Seams, b *config.Broker, l bucket.Loc
 	out := bucket.Bucket(meter.New(seams.Bucket(raw), m))
 	if l.Scheme != "file" {
 		out = limit.New(retry.New(out, retry.Options{}), limit.Options{})
-	}
-	probe, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	if err := bucket.Probe(probe, out); err != nil {
-		return nil, errors.Join(fmt.Errorf("bucket %s: %w", l, err), out.Close())
 	}
 	return out, nil
 }

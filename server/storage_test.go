@@ -17,7 +17,7 @@ import (
 // startStores opens what is below the log and replays the journal, as a start does.
 func startStores(t *testing.T, set map[string]string, logger *zap.Logger) (*stores, error) {
 	t.Helper()
-	s, err := openStores(t.Context(), Seams{}.filled(), config.NewBroker(1, set), logger, prometheus.NewRegistry())
+	s, err := openStores(t.Context(), Seams{}.filled(), config.NewBroker(1, set), logger, prometheus.NewRegistry(), &progress{})
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,8 @@ var (
 	ErrKey = errors.New("bucket: not a valid key")
 	// ErrNoRoom: the store is full. Nothing was stored.
 	ErrNoRoom = errors.New("bucket: no room")
+	// ErrAway: the store was asked several times and gave no answer.
+	ErrAway = errors.New("bucket: no answer")
 	// ErrRefused: the store understood the request and says no (credentials,
 	// permissions, no such bucket). Trying again does not help.
 	ErrRefused = errors.New("bucket: refused by the store")

@@ -2,6 +2,7 @@ package log
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -91,6 +92,7 @@ type Log struct {
 	volume openedVolume // the committer's
 
 	parts    registry
+	deferred deferred
 	sources  sources
 	recent   recent
 	verified verified
@@ -167,15 +169,11 @@ func (l *Log) replay(ctx context.Context) error {
 				}
 				continue // the pack's other partitions live on
 			}
-			p, err := l.Partition(ctx, id, epoch)
-			if err != nil {
-				return err
-			}
 			batches += len(entries)
 			for i := range entries {
 				l.lastTime = max(l.lastTime, entries[i].AppendTime)
 			}
-			if err := p.replay(ref, ext, entries); err != nil {
+			if err := l.replayed(ctx, id, epoch, extent{ext, ref}, entries); err != nil {
 				return err
 			}
 		}
@@ -188,7 +186,7 @@ func (l *Log) replay(ctx context.Context) error {
 		l.durable = max(l.durable, v.LastSeq)
 	}
 	l.parts.each(func(p *Partition) { p.begin() })
-	l.logger.Info("journal replayed", zap.Int("packs", packs), zap.Int("batches", batches),
+	l.logger.Info("journal replayed", zap.Int("packs", packs), zap.Int("batches", batches), zap.Int("deferred_partitions", l.deferred.count()),
 		zap.Uint64("last_sequence", l.durable))
 	return nil
 }
@@ -225,6 +223,16 @@ func (l *Log) Handles(topic pack.TopicID) *Handles { return l.parts.of(topic) }
 // topic must exist; leaderEpoch is this process's. UNKNOWN_TOPIC_OR_PARTITION once
 // the topic was dropped.
 func (l *Log) Partition(ctx context.Context, id pack.PartitionID, leaderEpoch int32) (*Partition, error) {
+	p, err := l.handle(ctx, id, leaderEpoch)
+	if code := protocol.None; err != nil && !errors.As(err, &code) {
+		l.logger.Error("partition not loaded", zap.Stringer("partition", id), zap.Error(err))
+		return nil, protocol.KafkaStorageError
+	}
+	return p, err
+}
+
+// handle is Partition with an error that says why it could not be loaded.
+func (l *Log) handle(ctx context.Context, id pack.PartitionID, leaderEpoch int32) (*Partition, error) {
 	if p := l.parts.loaded(id); p != nil {
 		return p, nil
 	}
@@ -247,8 +255,7 @@ func (l *Log) Partition(ctx context.Context, id pack.PartitionID, leaderEpoch in
 		return nil, protocol.RequestTimedOut
 	}
 	if p.loadErr != nil {
-		l.logger.Error("partition not loaded", zap.Stringer("partition", id), zap.Error(p.loadErr))
-		return nil, protocol.KafkaStorageError
+		return nil, p.loadErr
 	}
 	return p, nil
 }
@@ -260,6 +267,9 @@ func (l *Log) load(ctx context.Context, p *Partition) error {
 		p.mu.RLock()
 		version := p.version
 		p.mu.RUnlock()
+		l.mu.Lock()
+		p.state = partition.State{} // as another attempt may have left it
+		l.mu.Unlock()
 		slices, state, err := l.cfg.Store.Partition(ctx, p.id)
 		if err != nil {
 			return fmt.Errorf("read partition %v from the metadata store: %w", p.id, err)
@@ -270,11 +280,17 @@ func (l *Log) load(ctx context.Context, p *Partition) error {
 		}
 		if state.BlockLen > 0 {
 			if err := l.loadBlock(ctx, p, state); err != nil {
-				return err
+				return &blockError{err}
 			}
 		}
 		l.mu.Lock()
 		p.state.SetNextOffset(state.NextOffset)
+		l.mu.Unlock()
+		open, err := l.catchUp(p)
+		if err != nil {
+			return err
+		}
+		l.mu.Lock()
 		next := p.state.NextOffset()
 		l.mu.Unlock()
 		p.mu.Lock()
@@ -284,10 +300,16 @@ func (l *Log) load(ctx context.Context, p *Partition) error {
 		}
 		p.sealed = slices
 		p.logStart.Store(max(logStart, p.logStart.Load()))
+		for _, x := range open {
+			if x.LastOffset > p.sealedEnd() {
+				p.open = append(p.open, x)
+			}
+		}
 		p.mu.Unlock()
 		p.settleAll()
 		p.high.Store(next)
 		p.started = next
+		l.deferred.end(p.id)
 		return nil
 	}
 }
@@ -315,6 +337,7 @@ func (l *Log) loadBlock(ctx context.Context, p *Partition, state metadata.State)
 // DropTopic ends the partitions of a deleted topic: appends and reads of them are
 // refused from now on, and whoever waits on them is woken.
 func (l *Log) DropTopic(id pack.TopicID) {
+	l.deferred.drop(id)
 	for _, p := range l.parts.drop(id) {
 		l.mu.Lock()
 		p.deleted = true

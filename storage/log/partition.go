@@ -125,6 +125,17 @@ func (l *Log) yield() {
 // replay applies a pack's entries of this partition while the journal is read.
 // Entries that a seal already covers are skipped.
 func (p *Partition) replay(ref journal.Ref, ext pack.Extent, entries []pack.Entry) error {
+	if err := p.fold(ref, entries); err != nil {
+		return err
+	}
+	if ext.LastOffset > p.sealedEnd() {
+		p.open = append(p.open, extent{ext, ref})
+	}
+	return nil
+}
+
+// fold applies what is not covered by a seal. The caller holds the log's mutex or is alone.
+func (p *Partition) fold(ref journal.Ref, entries []pack.Entry) error {
 	for i := range entries {
 		if entries[i].LastOffset() < p.state.NextOffset() {
 			continue
@@ -132,9 +143,6 @@ func (p *Partition) replay(ref journal.Ref, ext pack.Extent, entries []pack.Entr
 		if err := p.state.Apply(&entries[i], 0, 0); err != nil {
 			return fmt.Errorf("%w: volume %d, pack %d: %w", journal.ErrDamaged, ref.Volume, ref.Seq, err)
 		}
-	}
-	if ext.LastOffset > p.sealedEnd() {
-		p.open = append(p.open, extent{ext, ref})
 	}
 	return nil
 }

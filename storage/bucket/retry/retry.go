@@ -52,8 +52,8 @@ func (o Options) pause(n int) time.Duration {
 }
 
 // Do runs fn until it succeeds, gives a final error (bucket.Final), ctx ends, or the
-// options' bounds are reached. The error is the last one of fn, with the number of
-// attempts if there was more than one.
+// options' bounds are reached: bucket.ErrAway. The error is the last one of fn, with the
+// number of attempts if there was more than one.
 func Do(ctx context.Context, o Options, fn func() error) error {
 	o = o.withDefaults()
 	begin := time.Now()
@@ -64,7 +64,7 @@ func Do(ctx context.Context, o Options, fn func() error) error {
 		}
 		pause := o.pause(n + 1)
 		if n >= o.Attempts || time.Since(begin)+pause > o.TimeMax {
-			return fmt.Errorf("after %d attempts: %w", n, err)
+			return fmt.Errorf("%w after %d attempts: %w", bucket.ErrAway, n, err)
 		}
 		if !sleep(ctx, pause) {
 			return fmt.Errorf("%w (last failure: %w)", ctx.Err(), err)
