@@ -36,7 +36,10 @@ type catalogTopics struct {
 }
 
 func (c catalogTopics) topic(t *catalog.Topic) Topic {
-	return Topic{ID: t.ID, Name: t.Name, Partitions: t.Partitions, LeaderEpoch: t.LeaderEpoch(c.startEpoch)}
+	return Topic{
+		ID: t.ID, Name: t.Name, Partitions: t.Partitions, LeaderEpoch: t.LeaderEpoch(c.startEpoch),
+		BatchMax: int(t.Config.MaxMessageBytes),
+	}
 }
 
 func (c catalogTopics) ByName(name string) (Topic, bool) {

@@ -24,8 +24,9 @@ type Coordinator struct {
 	log     Log
 	metrics *metrics
 
-	loads  *semaphore.Weighted
-	failed *shards.Loads // what cannot be loaded
+	loads      *semaphore.Weighted
+	failed     *shards.Loads // what cannot be loaded
+	complaints *shards.Complaints
 	// pending is the room for records that are not durable yet, in bytes.
 	pending *semaphore.Weighted
 
@@ -42,9 +43,10 @@ func New(opts Options, topics Topics, log Log, reg prometheus.Registerer) *Coord
 	}
 	c := &Coordinator{
 		opts: opts, topics: topics, log: log,
-		loads:   semaphore.NewWeighted(loadsAtOnce),
-		failed:  shards.NewLoads(TopicName),
-		pending: semaphore.NewWeighted(opts.PendingMax),
+		loads:      semaphore.NewWeighted(loadsAtOnce),
+		failed:     shards.NewLoads(TopicName),
+		complaints: shards.NewComplaints(opts.Logger, opts.Now),
+		pending:    semaphore.NewWeighted(opts.PendingMax),
 	}
 	c.host = shards.NewHost(TopicName, topics, func(t Topic, partition int32) *shard { return newShard(c, t, partition) })
 	c.metrics = newMetrics(c, reg)

@@ -56,7 +56,9 @@ func (s *shard) tryLoad(ctx context.Context) (Partition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s-%d: %w", TopicName, s.id.Partition, err)
 	}
-	state := loading{config: &s.coordinator.opts.Group, bytes: s.coordinator.metrics.loaded, groups: make(map[string]*entry)}
+	state := loading{
+		config: &s.coordinator.opts.Group, bytes: s.coordinator.metrics.loaded, groups: make(map[string]*entry), skip: s.skipped,
+	}
 	if err := state.read(ctx, p); err != nil {
 		p.Close()
 		return nil, fmt.Errorf("read %s-%d: %w", TopicName, s.id.Partition, err)
@@ -95,6 +97,15 @@ type loading struct {
 	config *group.Config
 	bytes  prometheus.Counter // read so far, over all loads
 	groups map[string]*entry
+	skip   func(offset int64, err error)
+}
+
+// skipped takes note of a record that cannot be understood. The groups of the partition
+// are served without it: what it said of its own group is lost, and no other is.
+func (s *shard) skipped(offset int64, err error) {
+	s.coordinator.metrics.skipped.Inc()
+	s.coordinator.complaints.Say("a record of "+TopicName+" cannot be understood and was skipped",
+		zap.Int32("partition", s.id.Partition), zap.Int64("offset", offset), zap.Error(err))
 }
 
 // read folds the partition.
@@ -102,24 +113,26 @@ func (l *loading) read(ctx context.Context, p Partition) error {
 	return shards.Read(ctx, p, func(n int) { l.bytes.Add(float64(n)) }, l.batch)
 }
 
-// maxLoadedRecord bounds one record, whatever it expands to.
-const maxLoadedRecord = 64 << 20
-
 func (l *loading) batch(h *record.Header, b []byte) error {
 	if h.Control() {
-		return l.marker(h, b)
+		if err := l.marker(h, b); err != nil {
+			l.skip(h.BaseOffset, err)
+		}
+		return nil
 	}
 	producer := int64(noProducer)
 	if h.Transactional() {
 		producer = h.ProducerID
 	}
-	for r, err := range record.Records(b, maxLoadedRecord) {
+	for r, err := range record.Records(b, shards.RecordMax) {
 		if err != nil {
-			return err
+			l.skip(h.BaseOffset, err) // with what follows in the batch, whose checksum is right
+			return nil
 		}
 		d, ok, err := group.Decode(group.Record{Key: r.Key, Value: r.Value})
 		if err != nil {
-			return fmt.Errorf("record at offset %d: %w", r.Offset, err)
+			l.skip(r.Offset, err)
+			continue
 		}
 		if !ok {
 			continue // a kind that newer brokers write
@@ -128,7 +141,7 @@ func (l *loading) batch(h *record.Header, b []byte) error {
 			d.Offset.At = r.Offset
 		}
 		if err := l.record(producer, &d); err != nil {
-			return fmt.Errorf("record at offset %d: %w", r.Offset, err)
+			l.skip(r.Offset, err)
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ type metrics struct {
 	commits     prometheus.Counter
 	expired     prometheus.Counter
 	loaded      prometheus.Counter
+	skipped     prometheus.Counter
 	groups      *prometheus.Desc
 	members     *prometheus.Desc
 	offsets     *prometheus.Desc
@@ -30,6 +31,9 @@ func newMetrics(c *Coordinator, reg prometheus.Registerer) *metrics {
 		loaded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "streamhouse_coordinator_load_bytes_total", Help: "Bytes of " + TopicName + " that were read to load groups.",
 		}),
+		skipped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "streamhouse_coordinator_records_skipped_total", Help: "Records of " + TopicName + " that could not be understood when groups were loaded.",
+		}),
 		groups:  prometheus.NewDesc("streamhouse_groups", "Consumer groups by state.", []string{"state"}, nil),
 		members: prometheus.NewDesc("streamhouse_group_members", "Members of all groups.", nil, nil),
 		offsets: prometheus.NewDesc("streamhouse_group_offsets", "Committed offsets of all groups.", nil, nil),
@@ -45,6 +49,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	m.commits.Describe(ch)
 	m.expired.Describe(ch)
 	m.loaded.Describe(ch)
+	m.skipped.Describe(ch)
 	ch <- m.groups
 	ch <- m.members
 	ch <- m.offsets
@@ -55,6 +60,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	m.commits.Collect(ch)
 	m.expired.Collect(ch)
 	m.loaded.Collect(ch)
+	m.skipped.Collect(ch)
 	var states [len(group.States)]int
 	members, offsets := 0, 0
 	for _, s := range m.coordinator.all() {

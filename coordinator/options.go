@@ -15,7 +15,7 @@ type Options struct {
 	Retention      time.Duration // offsets.retention.minutes
 	RetentionCheck time.Duration // offsets.retention.check.interval.ms
 	MetadataMax    int           // UTF-16 units; offset.metadata.max.bytes
-	BatchMax       int           // bytes of a batch of records; max.message.bytes of the topic
+	BatchMax       int           // bytes of a batch of records, where the topic does not say
 
 	// Bounds that Kafka does not have. They are far above sane use.
 	GroupsMax      int   // groups of this broker; more cannot be made

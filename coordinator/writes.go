@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/streamhouse/streamhouse/coordinator/group"
 	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -125,7 +127,7 @@ func (s *shard) write(ctx context.Context, quit <-chan struct{}, p Partition) {
 // nextBatch fills b from the queue and puts the batch in flight. With a record that
 // no batch can hold it returns nothing and true: that record has failed.
 func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
-	limit := s.coordinator.opts.BatchMax
+	limit := shards.BatchMax(s.coordinator.topics, TopicName, s.coordinator.opts.BatchMax)
 	fill := min(limit, batchFill)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,6 +165,8 @@ func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
 	}
 	s.inFlight = append(s.inFlight, next)
 	if b.Size() > limit {
+		s.coordinator.complaints.Say("a record of a group is larger than max.message.bytes of "+TopicName+" allows",
+			zap.String("group", next.spans[0].write.entry.group.ID()), zap.Int("bytes", b.Size()), zap.Int("allowed", limit))
 		next.finished, next.err = true, protocol.MessageTooLarge
 		s.kick(s.wake)
 		return nil, true

@@ -12,6 +12,23 @@ type Topic struct {
 	Name        string
 	Partitions  int32
 	LeaderEpoch int32
+	// BatchMax is the topic's max.message.bytes; 0: not known.
+	BatchMax int
+}
+
+// RecordMax bounds one record of an internal topic, in bytes, when it is written and when
+// it is read. What could not be read again is not written, whatever the topic's settings
+// say.
+const RecordMax = 64 << 20
+
+// BatchMax is the largest batch, in bytes, that may be appended to an internal topic now:
+// its max.message.bytes, which can change at any time. otherwise is for a topic that is
+// not there, or does not say.
+func BatchMax(topics Topics, name string, otherwise int) int {
+	if t, ok := topics.ByName(name); ok && t.BatchMax > 0 {
+		return min(t.BatchMax, RecordMax)
+	}
+	return otherwise
 }
 
 // Topics looks topics up. Both methods may be called from any goroutine.

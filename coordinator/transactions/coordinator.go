@@ -20,17 +20,18 @@ const loadsAtOnce = 4
 // any goroutine once New has returned; before Run, and while a shard loads, they answer
 // NOT_COORDINATOR or COORDINATOR_LOAD_IN_PROGRESS.
 type Coordinator struct {
-	opts    Options
-	topics  shards.Topics
-	log     Log
-	offsets Offsets
-	ids     ProducerIDs
-	metrics *metrics
-	host    *shards.Host[*shard]
-	loads   *semaphore.Weighted
-	failed  *shards.Loads // what cannot be loaded
-	known   atomic.Int64  // ids, of all shards
-	began   time.Time
+	opts       Options
+	topics     shards.Topics
+	log        Log
+	offsets    Offsets
+	ids        ProducerIDs
+	metrics    *metrics
+	host       *shards.Host[*shard]
+	loads      *semaphore.Weighted
+	failed     *shards.Loads // what cannot be loaded
+	complaints *shards.Complaints
+	known      atomic.Int64 // ids, of all shards
+	began      time.Time
 }
 
 // New makes a coordinator. Nothing is read or written before Run.
@@ -41,6 +42,7 @@ func New(opts Options, topics shards.Topics, log Log, offsets Offsets, ids Produ
 	c := &Coordinator{
 		opts: opts, topics: topics, log: log, offsets: offsets, ids: ids,
 		loads: semaphore.NewWeighted(loadsAtOnce), failed: shards.NewLoads(TopicName), began: opts.Now(),
+		complaints: shards.NewComplaints(opts.Logger, opts.Now),
 	}
 	c.host = shards.NewHost(TopicName, topics, func(t shards.Topic, partition int32) *shard { return newShard(c, t, partition) })
 	c.metrics = newMetrics(c, reg)

@@ -72,15 +72,12 @@ func (s *shard) tryLoad(ctx context.Context) error {
 	return nil
 }
 
-// maxLoadedRecord bounds one record, whatever it expands to.
-const maxLoadedRecord = 64 << 20
-
 // fold applies the records of a batch.
 func fold(states map[string]*txn.State, h *record.Header, b []byte) error {
 	if h.Control() {
 		return nil
 	}
-	for r, err := range record.Records(b, maxLoadedRecord) {
+	for r, err := range record.Records(b, shards.RecordMax) {
 		if err != nil {
 			return err
 		}

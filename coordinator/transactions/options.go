@@ -16,7 +16,7 @@ type Options struct {
 	Expiration     time.Duration // transactional.id.expiration.ms
 	ExpireInterval time.Duration // transaction.remove.expired.transaction.cleanup.interval.ms
 	AnswerTimeout  time.Duration // how long an answer waits for the log
-	BatchMax       int           // bytes of a batch of records; max.message.bytes of the topic
+	BatchMax       int           // bytes of a batch of records, where the topic does not say
 
 	// IDsMax bounds the transactional ids of this broker, far above sane use.
 	IDsMax int

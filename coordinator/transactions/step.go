@@ -92,7 +92,7 @@ func (s *shard) try(id string, f step, newID int64, found resolved) (o txn.Outco
 func (s *shard) change(e *entry, id string, o *txn.Outcome, found resolved) (*write, protocol.Code) {
 	c := s.coordinator
 	r := txn.Encode(id, o.Next, c.opts.Level())
-	if !s.fits(r) {
+	if !s.fits(id, r) {
 		return nil, protocol.UnknownServerError
 	}
 	if e == nil {

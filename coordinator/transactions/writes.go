@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/coordinator/txn"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -119,9 +121,15 @@ const batchFill = 64 << 10
 // the attributes and the header count.
 const recordOverhead = 5*5 + 2
 
-// fits says whether a batch can hold the record.
-func (s *shard) fits(r txn.Record) bool {
-	return record.HeaderSize+recordOverhead+len(r.Key)+len(r.Value) <= s.coordinator.opts.BatchMax
+// fits says whether a batch can hold the record of an id.
+func (s *shard) fits(id string, r txn.Record) bool {
+	c := s.coordinator
+	size, limit := record.HeaderSize+recordOverhead+len(r.Key)+len(r.Value), shards.BatchMax(c.topics, TopicName, c.opts.BatchMax)
+	if size > limit {
+		c.complaints.Say("a record of a transaction is larger than max.message.bytes of "+TopicName+" allows",
+			zap.String("id", id), zap.Int("bytes", size), zap.Int("allowed", limit))
+	}
+	return size <= limit
 }
 
 // writer appends to the log for one shard.

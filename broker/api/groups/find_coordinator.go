@@ -16,6 +16,7 @@ package groups
 
 import (
 	"context"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -29,9 +30,14 @@ const (
 	coordinatorShare       = 2
 )
 
+// findWait is how long a request waits for what it names to be loaded, all keys together.
+const findWait = 3 * time.Second
+
 // FindCoordinator answers which broker coordinates groups and transactions.
 func (g *Handlers) FindCoordinator(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.FindCoordinatorRequest)
+	ctx, cancel := context.WithTimeout(ctx, findWait)
+	defer cancel()
 	resp := kmsg.NewPtrFindCoordinatorResponse()
 	resp.Coordinators = []kmsg.FindCoordinatorResponseCoordinator{}
 	if r.Version < 4 {
