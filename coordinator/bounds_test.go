@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -109,5 +110,94 @@ func TestUndecodableRecordIsSkipped(t *testing.T) {
 			h.t.Error("the line does not name the partition")
 		}
 		again.commit(simple("g", at("t", 0, 8)))
+	})
+}
+
+// A bound of the broker is nobody's fault who meets it: clients wait and come back. A bound
+// of a group is its own members' fault.
+func TestFullBrokerKillsNobody(t *testing.T) {
+	change := func(o *Options) {
+		o.MemberBytesMax, o.GroupBytesMax = 8<<20, 4<<20
+		o.Group.InitialRebalanceDelay = 0
+	}
+	observed(t, change, func(h *house, lines *observer.ObservedLogs) {
+		join := func(id, member, known string, metadata int) group.JoinReply {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			defer cancel()
+			r := joinRequest(member)
+			r.MemberID, r.SessionTimeout = known, 30*time.Minute
+			r.Protocols[0].Metadata = append(r.Protocols[0].Metadata, make([]byte, metadata)...)
+			return h.JoinGroup(ctx, id, r)
+		}
+		small := h.stable("small", "a")
+		if r := join("large1", "a", "", 3<<20); r.Code != protocol.None {
+			h.t.Fatal(r.Code)
+		}
+		if r := join("large1", "b", "", 2<<20); r.Code != protocol.GroupMaxSizeReached {
+			h.t.Errorf("beyond what a group may have: %v", r.Code)
+		}
+		if r := join("large2", "a", "", 2<<20); r.Code != protocol.None {
+			h.t.Fatal(r.Code)
+		}
+		if r := join("large3", "a", "", 2<<20); r.Code != protocol.CoordinatorNotAvailable {
+			h.t.Errorf("beyond what the broker has: %v", r.Code)
+		}
+		if r := join("small2", "a", "", 100_000); r.Code != protocol.None {
+			h.t.Errorf("a small group beside large ones: %v", r.Code)
+		}
+		if r := join("large1", "a", "a", 3<<20); r.Code != protocol.None {
+			h.t.Errorf("a member that comes back as it was: %v", r.Code)
+		}
+		if code := h.Heartbeat("small", "a", nil, small); code != protocol.None {
+			h.t.Errorf("a member of another group: %v", code)
+		}
+		s := h.SyncGroup(context.Background(), "large2", &group.SyncRequest{
+			MemberID: "a", Generation: 1, Assignments: map[string][]byte{"a": make([]byte, 3<<20)},
+		})
+		if s.Code != protocol.UnknownServerError {
+			h.t.Errorf("assignments beyond what a group may have: %v", s.Code)
+		}
+		if lines.Len() != 2 {
+			h.t.Errorf("lines: %v", lines.All())
+		}
+	})
+}
+
+func TestProtocolsOfAMemberAreBounded(t *testing.T) {
+	observed(t, nil, func(h *house, lines *observer.ObservedLogs) {
+		join := func(n int, name func(i int) string) protocol.Code {
+			r := joinRequest("a")
+			r.Protocols = nil
+			for i := range n {
+				r.Protocols = append(r.Protocols, group.Protocol{Name: name(i), Metadata: subscription("t")})
+			}
+			return h.JoinGroup(context.Background(), fmt.Sprint("g", n), r).Code
+		}
+		if code := join(120_000, func(i int) string { return fmt.Sprint("protocol", i) }); code != protocol.InconsistentGroupProtocol || lines.Len() != 1 {
+			h.t.Errorf("%v, lines %v", code, lines.All())
+		}
+		if code := join(group.MaxProtocols, func(i int) string { return fmt.Sprint("protocol", i/2) }); code != protocol.None {
+			h.t.Error(code)
+		}
+	})
+}
+
+// A scrape waits for no shard, whatever one is doing.
+func TestMetricsWaitForNoShard(t *testing.T) {
+	observed(t, nil, func(h *house, _ *observer.ObservedLogs) {
+		h.stable("live", "a")
+		h.commit(simple("g", at("t", 0, 1), at("t", 1, 1)))
+		for _, s := range h.all() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+		}
+		families, err := h.reg.Gather() // would never end
+		if err != nil || len(families) == 0 {
+			h.t.Fatal(err)
+		}
+		c := &h.census
+		if c.members.Load() != 1 || c.offsets.Load() != 2 || c.states[group.Stable].Load() != 1 || c.states[group.Empty].Load() != 1 {
+			h.t.Errorf("%d members, %d offsets", c.members.Load(), c.offsets.Load())
+		}
 	})
 }

@@ -32,6 +32,7 @@ type Coordinator struct {
 
 	groups      atomic.Int64 // of all shards
 	memberBytes atomic.Int64
+	census      census
 
 	host *shards.Host[*shard]
 }

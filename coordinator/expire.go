@@ -78,6 +78,7 @@ func (s *shard) removeOffsets(e *entry, list []group.TopicPartition, whole bool,
 	}
 	if whole {
 		e.group.Kill(now)
+		s.count(e)
 		s.timers.remove(e)
 		w.add(change{kind: removesGroup, record: group.Tombstone(id)})
 	}

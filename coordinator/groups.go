@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/streamhouse/streamhouse/coordinator/group"
 	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -57,10 +59,10 @@ func (c *Coordinator) checkJoin(id string, r *group.JoinRequest) protocol.Code {
 	if code := c.opts.Group.CheckSession(r.SessionTimeout); code != protocol.None {
 		return code
 	}
-	for i := range r.Protocols {
-		if code := checkNames(r.Protocols[i].Name); code != protocol.None {
-			return code
-		}
+	if code := group.CheckProtocols(r.Protocols); code != protocol.None {
+		c.complaints.Say("a member has more protocols than one may have", zap.String("group", id),
+			zap.Int("protocols", len(r.Protocols)), zap.Int("allowed", group.MaxProtocols))
+		return code
 	}
 	return checkNames(r.MemberID, r.NewMemberID, deref(r.InstanceID), r.ClientID, r.ProtocolType)
 }
@@ -71,10 +73,6 @@ func (s *shard) join(id string, r *group.JoinRequest) (group.Waiter, chan group.
 	defer s.mu.Unlock()
 	if code := s.state(); code != protocol.None {
 		return 0, nil, code
-	}
-	c := s.coordinator
-	if c.memberBytes.Load()+r.Bytes() > c.opts.MemberBytesMax {
-		return 0, nil, protocol.GroupMaxSizeReached
 	}
 	now := s.now()
 	e := s.groups[id]
@@ -87,9 +85,44 @@ func (s *shard) join(id string, r *group.JoinRequest) (group.Waiter, chan group.
 			return 0, nil, code
 		}
 	}
+	if code := s.grow(e, e.group.JoinGrowth(r), protocol.GroupMaxSizeReached); code != protocol.None {
+		s.removeVoid(e)
+		return 0, nil, code
+	}
+	if c := s.coordinator; r.MemberID == "" && e.group.Pending() >= c.opts.Group.MaxPending {
+		c.complaints.Say("a group has given out too many member ids that nobody has come back with", zap.String("group", id))
+	}
 	w, replies := s.wait()
 	s.finish(e, e.group.Join(now, r, w), nil)
 	return w, replies, protocol.None
+}
+
+// smallGroup is how large a group is, in bytes of its members, that may use the last
+// quarter of what the broker has for them: a few large groups keep no small one out.
+const smallGroup = 1 << 20
+
+// grow says whether the members of a group may take n more bytes. What a group must not is
+// its own members' fault and answered with tooLarge; what the broker has no room for is
+// not, and is answered with COORDINATOR_NOT_AVAILABLE, which clients retry. Who takes no
+// more than before is never refused. The caller holds s.mu.
+func (s *shard) grow(e *entry, n int64, tooLarge protocol.Code) protocol.Code {
+	c := s.coordinator
+	after, room := e.memberBytes+n, c.opts.MemberBytesMax
+	if after > smallGroup {
+		room -= room / 4
+	}
+	switch {
+	case n <= 0:
+	case after > c.opts.GroupBytesMax:
+		c.complaints.Say("the members of a group take too much memory", zap.String("group", e.group.ID()),
+			zap.Int64("bytes", after), zap.Int64("allowed", c.opts.GroupBytesMax))
+		return tooLarge
+	case c.memberBytes.Load()+n > room:
+		c.complaints.Say("the members of all groups take too much memory", zap.String("refused_group", e.group.ID()),
+			zap.Int64("bytes", c.memberBytes.Load()+n), zap.Int64("allowed", room))
+		return protocol.CoordinatorNotAvailable
+	}
+	return protocol.None
 }
 
 // SyncGroup handles a SyncGroup and waits for the assignment, or until ctx ends.
@@ -121,6 +154,10 @@ func (s *shard) sync(id string, r *group.SyncRequest) (group.Waiter, chan group.
 	e := s.groups[id]
 	if e == nil {
 		return 0, nil, protocol.UnknownMemberID
+	}
+	// Kafka's code for a group that is too large for a record.
+	if code := s.grow(e, e.group.SyncGrowth(r), protocol.UnknownServerError); code != protocol.None {
+		return 0, nil, code
 	}
 	w, replies := s.wait()
 	s.finish(e, e.group.Sync(s.now(), r, w), nil)

@@ -137,6 +137,7 @@ func (s *shard) forgetMetrics() {
 	for _, e := range s.groups {
 		s.coordinator.groups.Add(-1)
 		s.coordinator.memberBytes.Add(-e.memberBytes)
+		s.coordinator.census.move(e.counted, counted{})
 	}
 	s.groups = make(map[string]*entry)
 	s.timers = timers{}

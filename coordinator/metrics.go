@@ -1,13 +1,54 @@
 package coordinator
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
 )
 
-// metrics counts what the coordinator does, and at each scrape how many groups are
-// in which state.
+// census counts groups, members and offsets as they change, so that a scrape waits for no
+// shard.
+type census struct {
+	states  [len(group.States)]atomic.Int64
+	members atomic.Int64
+	offsets atomic.Int64
+}
+
+// counted is how a group stands in the census.
+type counted struct {
+	there            bool
+	state            group.State
+	members, offsets int
+}
+
+// count brings the census up to date with what a step has changed of a group; one that is
+// not the shard's any more leaves it. The caller holds s.mu.
+func (s *shard) count(e *entry) {
+	now := counted{}
+	if s.groups[e.group.ID()] == e {
+		now = counted{true, e.group.State(), e.group.Size(), e.offsets.Len()}
+	}
+	s.coordinator.census.move(e.counted, now)
+	e.counted = now
+}
+
+func (c *census) move(from, to counted) {
+	if from == to {
+		return
+	}
+	if from.there {
+		c.states[from.state].Add(-1)
+	}
+	if to.there {
+		c.states[to.state].Add(1)
+	}
+	c.members.Add(int64(to.members - from.members))
+	c.offsets.Add(int64(to.offsets - from.offsets))
+}
+
+// metrics counts what the coordinator does, and shows its census.
 type metrics struct {
 	coordinator *Coordinator
 	commits     prometheus.Counter
@@ -61,20 +102,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	m.expired.Collect(ch)
 	m.loaded.Collect(ch)
 	m.skipped.Collect(ch)
-	var states [len(group.States)]int
-	members, offsets := 0, 0
-	for _, s := range m.coordinator.all() {
-		s.mu.Lock()
-		for _, e := range s.groups {
-			states[e.group.State()]++
-			members += e.group.Size()
-			offsets += e.offsets.Len()
-		}
-		s.mu.Unlock()
-	}
+	c := &m.coordinator.census
 	for _, state := range group.States {
-		ch <- prometheus.MustNewConstMetric(m.groups, prometheus.GaugeValue, float64(states[state]), state.String())
+		ch <- prometheus.MustNewConstMetric(m.groups, prometheus.GaugeValue, float64(c.states[state].Load()), state.String())
 	}
-	ch <- prometheus.MustNewConstMetric(m.members, prometheus.GaugeValue, float64(members))
-	ch <- prometheus.MustNewConstMetric(m.offsets, prometheus.GaugeValue, float64(offsets))
+	ch <- prometheus.MustNewConstMetric(m.members, prometheus.GaugeValue, float64(c.members.Load()))
+	ch <- prometheus.MustNewConstMetric(m.offsets, prometheus.GaugeValue, float64(c.offsets.Load()))
 }

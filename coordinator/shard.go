@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/streamhouse/streamhouse/coordinator/group"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/pack"
@@ -20,6 +22,7 @@ type entry struct {
 	writes   int // queued or on their way to disk
 
 	memberBytes int64 // as last counted
+	counted     counted
 	due         time.Time
 	index       int // in shard.timers, -1: not timed
 }
@@ -86,12 +89,13 @@ func (s *shard) state() protocol.Code {
 	return protocol.None
 }
 
-// create makes a group. POLICY_VIOLATION above the bound, which no client retries.
-// The caller holds s.mu.
+// create makes a group. COORDINATOR_NOT_AVAILABLE above the bound: whoever has filled it,
+// others wait until there is room again. The caller holds s.mu.
 func (s *shard) create(id string, now time.Time, recorded bool) (*entry, protocol.Code) {
 	c := s.coordinator
 	if c.groups.Load() >= int64(c.opts.GroupsMax) {
-		return nil, protocol.PolicyViolation
+		c.complaints.Say("there are too many groups", zap.String("refused_group", id), zap.Int("allowed", c.opts.GroupsMax))
+		return nil, protocol.CoordinatorNotAvailable
 	}
 	e := &entry{group: group.New(id, &c.opts.Group, now, recorded), index: -1}
 	s.insert(e)
@@ -101,6 +105,7 @@ func (s *shard) create(id string, now time.Time, recorded bool) (*entry, protoco
 func (s *shard) insert(e *entry) {
 	s.groups[e.group.ID()] = e
 	s.coordinator.groups.Add(1)
+	s.count(e)
 }
 
 // remove forgets a group. The caller holds s.mu.
@@ -113,6 +118,7 @@ func (s *shard) remove(e *entry) {
 	s.coordinator.groups.Add(-1)
 	s.coordinator.memberBytes.Add(-e.memberBytes)
 	e.memberBytes = 0
+	s.count(e)
 }
 
 // removeVoid forgets a group of which the log knows nothing and that nobody needs.
@@ -146,6 +152,7 @@ func (s *shard) retime(e *entry) {
 	if s.groups[e.group.ID()] != e {
 		return
 	}
+	s.count(e)
 	bytes := e.group.Bytes()
 	s.coordinator.memberBytes.Add(bytes - e.memberBytes)
 	e.memberBytes = bytes

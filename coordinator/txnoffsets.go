@@ -91,6 +91,7 @@ func (s *shard) transactionEnded(x ending) {
 func (s *shard) end(x ending) {
 	for e := range s.open[x.producer] {
 		e.offsets.EndTransaction(x.producer, x.commit)
+		s.count(e)
 		s.removeVoid(e)
 	}
 	delete(s.open, x.producer)

@@ -336,6 +336,7 @@ func (s *shard) oldest() (time.Time, bool) {
 func (s *shard) complete(w *write, code protocol.Code) {
 	e := w.entry
 	e.writes--
+	s.count(e)
 	s.answer(w, code)
 	if e.writes > 0 {
 		return

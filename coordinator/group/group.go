@@ -182,26 +182,14 @@ func without(members []*member, m *member) []*member {
 	return members
 }
 
-// count adds a member's protocols to the tally or takes them off. A name that a
-// member lists twice counts once.
+// count adds a member's protocols, which are distinct, to the tally or takes them off.
 func (g *Group) count(m *member, by int) {
-	for i, p := range m.protocols {
-		if !listedBefore(m.protocols[:i], p.Name) {
-			g.supported[p.Name] += by
-			if g.supported[p.Name] == 0 {
-				delete(g.supported, p.Name)
-			}
+	for _, p := range m.protocols {
+		g.supported[p.Name] += by
+		if g.supported[p.Name] == 0 {
+			delete(g.supported, p.Name)
 		}
 	}
-}
-
-func listedBefore(protocols []Protocol, name string) bool {
-	for i := range protocols {
-		if protocols[i].Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // supports says whether somebody with this protocol type and these protocols may
@@ -307,8 +295,7 @@ const memberOverhead = 256
 func (g *Group) Bytes() int64 {
 	n := int64(len(g.pending)) * memberOverhead
 	for _, m := range g.members {
-		n += int64(memberOverhead + 3*len(m.id) + len(m.clientID) + len(m.clientHost) + len(m.assignment))
-		n += protocolBytes(m.protocols)
+		n += int64(memberOverhead+3*len(m.id)+len(m.clientID)+len(m.clientHost)+len(m.assignment)) + m.protocolBytes
 	}
 	return n
 }
@@ -321,5 +308,30 @@ func protocolBytes(protocols []Protocol) int64 {
 	return n
 }
 
-// Bytes is about how much memory the request takes as a member.
-func (r *JoinRequest) Bytes() int64 { return memberOverhead + protocolBytes(r.Protocols) }
+// JoinGrowth is about how much more memory the members take once r is served: nothing for
+// a member that comes back as it was.
+func (g *Group) JoinGrowth(r *JoinRequest) int64 {
+	id := r.MemberID
+	if id == "" && r.InstanceID != nil {
+		id = g.static[*r.InstanceID]
+	}
+	if m := g.byID[id]; m != nil {
+		return protocolBytes(r.Protocols) - m.protocolBytes
+	}
+	return memberOverhead + protocolBytes(r.Protocols)
+}
+
+// SyncGrowth is JoinGrowth of a SyncGroup: assignments replace those that the members have.
+func (g *Group) SyncGrowth(r *SyncRequest) int64 {
+	if len(r.Assignments) == 0 {
+		return 0
+	}
+	n := int64(0)
+	for _, a := range r.Assignments {
+		n += int64(len(a))
+	}
+	for _, m := range g.members {
+		n -= int64(len(m.assignment))
+	}
+	return n
+}

@@ -28,6 +28,45 @@ type JoinRequest struct {
 	SkipAssignment bool
 }
 
+// MaxProtocols is how many assignment protocols a member may support. Clients have a
+// handful; Kafka has no such bound.
+const MaxProtocols = 256
+
+// CheckProtocols says whether a member's protocols are as many as may be, with names that
+// a record can hold: INCONSISTENT_GROUP_PROTOCOL or INVALID_REQUEST otherwise. It is
+// checked before the group is looked up.
+func CheckProtocols(protocols []Protocol) protocol.Code {
+	if len(protocols) > MaxProtocols {
+		return protocol.InconsistentGroupProtocol
+	}
+	for i := range protocols {
+		if len(protocols[i].Name) > MaxStringBytes {
+			return protocol.InvalidRequest
+		}
+	}
+	return protocol.None
+}
+
+// distinct leaves out names that were listed before: they count once.
+func distinct(protocols []Protocol) []Protocol {
+	seen := make(map[string]struct{}, len(protocols))
+	for i := range protocols {
+		seen[protocols[i].Name] = struct{}{}
+	}
+	if len(seen) == len(protocols) {
+		return protocols
+	}
+	clear(seen)
+	list := make([]Protocol, 0, len(protocols))
+	for _, p := range protocols {
+		if _, ok := seen[p.Name]; !ok {
+			seen[p.Name] = struct{}{}
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
 // CheckSession says whether a session timeout is within the broker's bounds:
 // INVALID_SESSION_TIMEOUT otherwise. It is checked before the group is looked up.
 func (c *Config) CheckSession(d time.Duration) protocol.Code {
@@ -42,6 +81,7 @@ func (c *Config) CheckSession(d time.Duration) protocol.Code {
 // caller answers UNKNOWN_MEMBER_ID.
 func (g *Group) Join(now time.Time, r *JoinRequest, w Waiter) Effects {
 	var fx Effects
+	r.Protocols = distinct(r.Protocols)
 	switch {
 	case !g.accepts(r.MemberID):
 		g.remove(r.MemberID)
@@ -92,7 +132,8 @@ func (g *Group) joinNew(now time.Time, fx *Effects, r *JoinRequest, w Waiter) {
 		return
 	}
 	if len(g.pending) >= g.cfg.MaxPending {
-		fx.joinError(w, "", protocol.GroupMaxSizeReached)
+		// Retried, unlike GROUP_MAX_SIZE_REACHED: the group's members are few.
+		fx.joinError(w, "", protocol.CoordinatorNotAvailable)
 		return
 	}
 	g.pending[r.NewMemberID] = now.Add(r.SessionTimeout)
@@ -155,12 +196,14 @@ func (g *Group) addAndRebalance(now time.Time, fx *Effects, r *JoinRequest, id s
 	if g.is(PreparingRebalance) && g.initial != nil {
 		g.initial.extend = true
 	}
-	g.add(&member{
+	m := &member{
 		id: id, instance: r.InstanceID, clientID: r.ClientID, clientHost: r.ClientHost,
 		sessionTimeout: r.SessionTimeout, rebalanceTimeout: r.RebalanceTimeout,
-		protocols: kept(r.Protocols), joining: w, fresh: true,
+		joining: w, fresh: true,
 		deadline: now.Add(newMemberJoinTimeout),
-	}, r.ProtocolType)
+	}
+	m.speaks(kept(r.Protocols))
+	g.add(m, r.ProtocolType)
 	g.rebalanceOrComplete(now, fx)
 }
 
@@ -178,7 +221,7 @@ func kept(protocols []Protocol) []Protocol {
 // of it that still waits was given up by the client; it is answered all the same.
 func (g *Group) update(fx *Effects, m *member, r *JoinRequest, w Waiter) {
 	g.count(m, -1)
-	m.protocols = kept(r.Protocols)
+	m.speaks(kept(r.Protocols))
 	g.count(m, 1)
 	m.rebalanceTimeout, m.sessionTimeout = r.RebalanceTimeout, r.SessionTimeout
 	m.clientID, m.clientHost = r.ClientID, r.ClientHost

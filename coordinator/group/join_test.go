@@ -108,7 +108,7 @@ func TestJoinRefused(t *testing.T) {
 			w.join(JoinRequest{NewMemberID: "p", RequireKnownMember: true})
 			w.cfg.MaxSize = 2
 		}, JoinRequest{MemberID: "p"}, protocol.GroupMaxSizeReached, ""},
-		{"too many pending", func(w *world) { w.cfg.MaxPending = 0 }, JoinRequest{RequireKnownMember: true}, protocol.GroupMaxSizeReached, ""},
+		{"too many pending", func(w *world) { w.cfg.MaxPending = 0 }, JoinRequest{RequireKnownMember: true}, protocol.CoordinatorNotAvailable, ""},
 		{"dead", func(w *world) { w.g.state = Dead }, JoinRequest{}, protocol.CoordinatorNotAvailable, ""},
 		{"dead, member", func(w *world) { w.g.state = Dead }, JoinRequest{MemberID: "a"}, protocol.CoordinatorNotAvailable, "a"},
 		{"empty again", func(w *world) {

@@ -22,6 +22,7 @@ type member struct {
 	sessionTimeout   time.Duration
 	rebalanceTimeout time.Duration
 	protocols        []Protocol // in order of preference
+	protocolBytes    int64      // of names and metadata
 	assignment       []byte
 
 	joining Waiter // JoinGroup that waits, or 0
@@ -36,6 +37,11 @@ type member struct {
 
 func (m *member) static() bool { return m.instance != nil }
 
+// speaks makes protocols, which are the member's own and distinct, those it supports.
+func (m *member) speaks(protocols []Protocol) {
+	m.protocols, m.protocolBytes = protocols, protocolBytes(protocols)
+}
+
 // metadata returns what the member said for a protocol; false if it does not
 // support it.
 func (m *member) metadata(protocol string) ([]byte, bool) {
@@ -47,7 +53,7 @@ func (m *member) metadata(protocol string) ([]byte, bool) {
 	return nil, false
 }
 
-// matches says whether the member joined with these very protocols.
+// matches says whether the member joined with these very protocols, which are distinct.
 func (m *member) matches(protocols []Protocol) bool {
 	if len(m.protocols) != len(protocols) {
 		return false

@@ -111,13 +111,14 @@ func loadedMember(v *kmsg.GroupMetadataValue, m *kmsg.GroupMetadataValueMember) 
 	if rebalance == -1 {
 		rebalance = m.SessionTimeoutMillis
 	}
-	return &member{
+	loaded := &member{
 		id: m.MemberID, instance: m.InstanceID, clientID: m.ClientID, clientHost: m.ClientHost,
 		sessionTimeout:   time.Duration(m.SessionTimeoutMillis) * time.Millisecond,
 		rebalanceTimeout: time.Duration(rebalance) * time.Millisecond,
-		protocols:        []Protocol{{Name: *v.Protocol, Metadata: bytes.Clone(m.Subscription)}},
 		assignment:       bytes.Clone(m.Assignment),
 	}
+	loaded.speaks([]Protocol{{Name: *v.Protocol, Metadata: bytes.Clone(m.Subscription)}})
+	return loaded
 }
 
 // Loaded starts the sessions of a group that was read from the log. A group above

@@ -94,7 +94,7 @@ func (g *Group) staticStored(now time.Time, fx *Effects, u staticUpdate, code pr
 		g.answerJoin(fx, m, JoinReply{Code: code, Generation: -1})
 		g.rename(m, u.old.id)
 		g.count(m, -1)
-		m.protocols = u.old.protocols
+		m.speaks(u.old.protocols)
 		g.count(m, 1)
 		m.sessionTimeout, m.rebalanceTimeout = u.old.sessionTimeout, u.old.rebalanceTimeout
 		m.clientID, m.clientHost = u.old.clientID, u.old.clientHost

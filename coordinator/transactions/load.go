@@ -110,6 +110,7 @@ func (s *shard) adopt(states map[string]*txn.State, prepared map[string]resolved
 			st.StartMs = now
 		}
 		e := &entry{id: id, state: st, stored: st}
+		s.coordinator.metrics.move(nil, st)
 		s.entries[id] = e
 		if found, ok := prepared[id]; ok {
 			o := txn.Complete(st, now)

@@ -1,13 +1,15 @@
 package transactions
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/streamhouse/streamhouse/coordinator/txn"
 )
 
-// metrics counts what the coordinator does, and at each scrape how many ids are in
-// which state.
+// metrics counts what the coordinator does, and how many ids are in which state, as they
+// change: a scrape waits for no shard.
 type metrics struct {
 	coordinator *Coordinator
 	commits     prometheus.Counter
@@ -16,6 +18,17 @@ type metrics struct {
 	expired     prometheus.Counter
 	loaded      prometheus.Counter
 	ids         *prometheus.Desc
+	stored      [len(txn.Statuses)]atomic.Int64
+}
+
+// move counts an id whose stored state becomes another; nil: it has none.
+func (m *metrics) move(from, to *txn.State) {
+	if from != nil {
+		m.stored[from.Status].Add(-1)
+	}
+	if to != nil {
+		m.stored[to.Status].Add(1)
+	}
 }
 
 func newMetrics(c *Coordinator, reg prometheus.Registerer) *metrics {
@@ -67,17 +80,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	for _, c := range m.counters() {
 		c.Collect(ch)
 	}
-	counts := map[txn.Status]int{}
-	for _, s := range m.coordinator.host.All() {
-		s.mu.Lock()
-		for _, e := range s.entries {
-			if e.stored != nil {
-				counts[e.stored.Status]++
-			}
-		}
-		s.mu.Unlock()
-	}
 	for _, st := range txn.Statuses {
-		ch <- prometheus.MustNewConstMetric(m.ids, prometheus.GaugeValue, float64(counts[st]), st.String())
+		ch <- prometheus.MustNewConstMetric(m.ids, prometheus.GaugeValue, float64(m.stored[st].Load()), st.String())
 	}
 }

@@ -231,7 +231,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		check("no producer ids", init("x", 900_000, noProducer), protocol.CoordinatorLoadInProgress)
 		h.producer.err = nil
 		check("the longest timeout", init("x", 900_000, noProducer), protocol.None)
-		check("one id too many", init("y", 1, noProducer), protocol.PolicyViolation)
+		check("one id too many", init("y", 1, noProducer), protocol.CoordinatorNotAvailable)
 		check("fenced", init("x", 1, Producer{1000, 5}), protocol.ProducerFenced)
 		var many []txn.TopicPartition
 		for i := range int32(300_000) {

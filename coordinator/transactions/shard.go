@@ -184,6 +184,7 @@ func (s *shard) landed() *flight {
 // land makes a durable change visible. The caller holds s.mu.
 func (s *shard) land(w *write) {
 	e := w.entry
+	s.coordinator.metrics.move(e.stored, w.state)
 	e.stored = w.state
 	s.coordinator.metrics.count(w)
 	if e.last != w {
@@ -234,5 +235,8 @@ func (s *shard) stop() {
 // forget drops the ids. The caller holds s.mu.
 func (s *shard) forget() {
 	s.coordinator.known.Add(-int64(len(s.entries)))
+	for _, e := range s.entries {
+		s.coordinator.metrics.move(e.stored, nil)
+	}
 	s.entries = make(map[string]*entry)
 }

@@ -3,6 +3,8 @@ package transactions
 import (
 	"context"
 
+	"go.uber.org/zap"
+
 	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/coordinator/txn"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -86,8 +88,8 @@ func (s *shard) try(id string, f step, newID int64, found resolved) (o txn.Outco
 	return o, w, true
 }
 
-// change queues what a step came to. POLICY_VIOLATION above the bound on ids, which no
-// client retries, and UNKNOWN_SERVER_ERROR, as in Kafka, for a transaction of so many
+// change queues what a step came to. COORDINATOR_NOT_AVAILABLE above the bound on ids:
+// whoever has filled it, others wait until there is room again. UNKNOWN_SERVER_ERROR, as in Kafka, for a transaction of so many
 // partitions that no batch can hold the record. The caller holds s.mu.
 func (s *shard) change(e *entry, id string, o *txn.Outcome, found resolved) (*write, protocol.Code) {
 	c := s.coordinator
@@ -97,7 +99,8 @@ func (s *shard) change(e *entry, id string, o *txn.Outcome, found resolved) (*wr
 	}
 	if e == nil {
 		if c.known.Load() >= int64(c.opts.IDsMax) {
-			return nil, protocol.PolicyViolation
+			c.complaints.Say("there are too many transactional ids", zap.String("refused_id", id), zap.Int("allowed", c.opts.IDsMax))
+			return nil, protocol.CoordinatorNotAvailable
 		}
 		e = &entry{id: id}
 		s.entries[id] = e
