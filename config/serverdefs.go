@@ -54,6 +54,8 @@ func serverHTTP() []Def {
 
 func serverPolicy() []Def {
 	return []Def{
+		def("max.decompressed.batch.bytes", Long, "1073741824", atLeast(1<<20),
+			"Bytes that may come out of one compressed batch; a batch that holds more is refused with MESSAGE_TOO_LARGE. Decompressing takes little memory, and time.").acts(),
 		def("replication.factor.strict", Boolean, "false", anything,
 			"Whether a replication factor above the number of brokers is refused, as Kafka does. By default it is accepted, since durability does not come from copies.").acts(),
 		def("request.memory.bytes", Long, "268435456", atLeast(16<<20),

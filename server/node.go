@@ -100,6 +100,7 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 	routes.Fill(t, &routes.Handlers{
 		Produce: &produce.Handler{
 			Topics: n.catalog, Log: storage, Transactions: n.transactions, Verifies: n.verifies, Node: n.identity, Now: n.now,
+			MaxBatchBytes: b.Int("max.decompressed.batch.bytes"), Logger: n.logger.Named("api"),
 		},
 		Fetch: &fetch.Handlers{
 			Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now,

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"math"
@@ -159,7 +160,11 @@ func TestBombsAtOnce(t *testing.T) {
 		wg.Wait()
 	})
 	// Garbage of finished decoders and the batches themselves come on top of the shares.
-	if grown > 3*decodeMemory {
+	var shares int64
+	for i := range decodeShares {
+		shares += decodeShares[i].total
+	}
+	if grown > 3*shares {
 		t.Errorf("the heap grew by %d MiB", grown>>20)
 	}
 }
@@ -246,4 +251,64 @@ func TestZstdBeyondWindow(t *testing.T) {
 	if need := zstdSize([]byte("no frame")); need != zstdMaxWindow+zstdOverhead {
 		t.Errorf("%d bytes are needed", need)
 	}
+}
+
+// TestWhatComesOut: a batch that expands beyond the bound is refused where it is reached,
+// for every codec.
+func TestWhatComesOut(t *testing.T) {
+	for codec, n := range map[Codec]int64{CodecGzip: 64 << 20, CodecSnappy: 20 << 20, CodecLZ4: 64 << 20, CodecZstd: 64 << 20} {
+		b := bomb(t, codec, n)
+		r := testRules()
+		r.MaxBatchBytes = n / 4
+		_, err := Validate(b, r, nil)
+		wantCode(t, err, protocol.MessageTooLarge)
+		r.MaxBatchBytes = n + 100
+		if _, err := Validate(b, r, nil); err != nil {
+			t.Errorf("%s: %v", codec, err)
+		}
+	}
+}
+
+// TestSmallDecodersDoNotWait: while large decoders hold all that they may, small ones go
+// on; who waits for one does so no longer than its request.
+func TestSmallDecodersDoNotWait(t *testing.T) {
+	large := &decodeShares[len(decodeShares)-1]
+	if !large.free.TryAcquire(large.total) {
+		t.Fatal("somebody is decoding")
+	}
+	defer large.free.Release(large.total)
+	small := encodeRecords([]kmsg.Record{{Value: make([]byte, 10_000)}})
+	for _, codec := range []Codec{CodecGzip, CodecSnappy, CodecLZ4, CodecZstd} {
+		payload, err := compress(nil, small, codec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := encodeBatch(t, spec{codec: codec, payload: payload, override: func(b *kmsg.RecordBatch) { b.NumRecords, b.LastOffsetDelta = 1, 0 }})
+		r := testRules()
+		r.Wait = canceled()
+		if _, err := Validate(b, r, nil); err != nil {
+			t.Errorf("%s: %v", codec, err)
+		}
+	}
+	b := bomb(t, CodecSnappy, 20<<20)
+	r := testRules()
+	r.Wait = canceled()
+	_, err := Validate(b, r, nil)
+	wantCode(t, err, protocol.RequestTimedOut)
+	_, err = Recompress(nil, b, Recompression{Codec: CodecNone, MaxBytes: 1 << 20, Wait: canceled()})
+	wantCode(t, err, protocol.RequestTimedOut)
+}
+
+// TestDecodingEnds: nobody waits for what is being decompressed any more.
+func TestDecodingEnds(t *testing.T) {
+	r := testRules()
+	r.Wait = canceled()
+	_, err := Validate(bomb(t, CodecGzip, 64<<20), r, nil)
+	wantCode(t, err, protocol.RequestTimedOut)
+}
+
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
 }

@@ -1,7 +1,5 @@
 package record
 
-import "math"
-
 // TimestampOffset is a record's place and time, as ListOffsets answers them.
 type TimestampOffset struct {
 	Offset    int64
@@ -27,7 +25,7 @@ func FindTimestamp(batch []byte, timestamp, minOffset int64) (TimestampOffset, b
 		at = TimestampOffset{Offset: h.BaseOffset + int64(delta), Timestamp: ts}
 		return ts < timestamp || at.Offset < minOffset
 	}
-	if err := walkBatch(&t, batch, &h, math.MaxInt32, nil); err != nil || !t.stopped {
+	if err := walkBatch(&t, batch, &h, unlimited, nil); err != nil || !t.stopped {
 		return TimestampOffset{}, false, err
 	}
 	return at, true, nil
@@ -47,7 +45,7 @@ func MaxTimestampRecord(batch []byte) (TimestampOffset, bool, error) {
 		return TimestampOffset{Offset: h.BaseOffset, Timestamp: h.MaxTimestamp}, true, nil
 	}
 	t := newTally(&h, false)
-	if err := walkBatch(&t, batch, &h, math.MaxInt32, nil); err != nil || t.maxDelta < 0 {
+	if err := walkBatch(&t, batch, &h, unlimited, nil); err != nil || t.maxDelta < 0 {
 		return TimestampOffset{}, false, err
 	}
 	return TimestampOffset{Offset: h.BaseOffset + int64(t.maxDelta), Timestamp: t.maxTime}, true, nil

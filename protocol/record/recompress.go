@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,8 @@ type Recompression struct {
 	// MaxBytes bounds the batch that comes out (max.message.bytes, which Kafka applies to
 	// a batch as received and as stored).
 	MaxBytes int
+	// Wait is that of Rules.
+	Wait context.Context
 }
 
 var errTooLarge = errors.New("record: larger than allowed")
@@ -42,7 +45,10 @@ func Recompress(dst, batch []byte, o Recompression) ([]byte, error) {
 			return dst, err
 		}
 	}
-	s, done := (*Scratch)(nil).borrow(h.Codec(), need)
+	s, done, err := (*Scratch)(nil).borrow(o.Wait, h.Codec(), need)
+	if err != nil {
+		return dst, err
+	}
 	defer done()
 	src, err := s.decoder(h.Codec(), data)
 	if err != nil {

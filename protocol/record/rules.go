@@ -1,6 +1,7 @@
 package record
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/streamhouse/streamhouse/protocol"
@@ -36,8 +37,18 @@ type Rules struct {
 	// MaxRecordBytes bounds one record of a compressed batch once it is decompressed
 	// (max.decompressed.message.bytes).
 	MaxRecordBytes int
+	// MaxBatchBytes bounds what comes out of a compressed batch in all
+	// (max.decompressed.batch.bytes); 0: nothing does.
+	MaxBatchBytes int64
+	// Wait ends the wait for memory to decompress in, and decompressing; nil: nothing does.
+	Wait context.Context
 	// Compression is the topic's compression.type, or CodecProducer.
 	Compression Codec
+}
+
+// limits are those of a walk.
+func (r *Rules) limits() limits {
+	return limits{record: r.MaxRecordBytes, batch: r.MaxBatchBytes, wait: r.Wait}
 }
 
 // Info is what Validate found out about a batch.

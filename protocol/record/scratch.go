@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 	"runtime"
 	"sync"
 
@@ -11,18 +12,57 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/streamhouse/streamhouse/protocol"
 )
 
-// decodeMemory bounds the buffers of all decoders that run at the same time, in bytes.
-// Decoding is bound by the CPU and its source is in memory, so waiting for a share is
-// short, and more decoders at once would not be faster: 16 MiB for each processor are two
-// LZ4 frames with the blocks of 4 MiB that Go clients write.
-var decodeMemory = int64(max(largestDecoder, runtime.GOMAXPROCS(0)*16<<20))
+// Decoders take their buffers from shares, so that all that run at the same time take
+// bounded memory. Decoding is bound by the CPU and its source is in memory, so a wait for a
+// share is short, unless a batch is made to be slow; therefore small decoders never wait
+// behind larger ones: each size has a share of its own, in bytes.
+//
+// LZ4 frames with the blocks of 4 MiB that Go clients write are of the middle size, those
+// of Java's producers are small, or of the middle with zstd; windows of zstd above 8 MiB and
+// large blocks of snappy are large.
+var decodeShares = [...]struct {
+	upTo  int64 // a decoder takes
+	total int64
+	free  *semaphore.Weighted
+}{
+	share(retain, 8<<20, 4<<20),
+	share(middleDecoder, 24<<20, 4<<20),
+	share(largestDecoder, largestDecoder, 8<<20),
+}
 
-// largestDecoder is more than a decoder of any codec takes.
-const largestDecoder = snappyMaxBlock
+func share(upTo, least, each int64) (s struct {
+	upTo  int64
+	total int64
+	free  *semaphore.Weighted
+}) {
+	s.upTo, s.total = upTo, max(least, int64(runtime.GOMAXPROCS(0))*each)
+	s.free = semaphore.NewWeighted(s.total)
+	return s
+}
 
-var decodeShares = semaphore.NewWeighted(decodeMemory)
+const (
+	middleDecoder = 12 << 20
+	// largestDecoder is more than a decoder of any codec takes.
+	largestDecoder = snappyMaxBlock
+)
+
+// limits bound a walk over compressed records.
+type limits struct {
+	record int   // bytes of one record
+	batch  int64 // bytes of all; 0: nothing does
+	wait   context.Context
+}
+
+var unlimited = limits{record: math.MaxInt32}
+
+// late is the refusal of what the client does not wait for any more.
+func late() error {
+	return protocol.Errorf(protocol.RequestTimedOut, "the request's time was over before its batch was decompressed")
+}
 
 // Scratch holds decoders and their buffers between calls, up to about 2 MiB once every
 // codec was seen. The zero value is ready; it is for one goroutine at a time.
@@ -37,17 +77,21 @@ type Scratch struct {
 }
 
 // walkCompressed walks n records compressed in data. s may be nil.
-func (s *Scratch) walkCompressed(t *tally, codec Codec, data []byte, n int32, maxRecord int) error {
+func (s *Scratch) walkCompressed(t *tally, codec Codec, data []byte, n int32, most limits) error {
 	need, err := decoderSize(codec, data)
 	if err != nil {
 		return err
 	}
-	s, done := s.borrow(codec, need)
+	s, done, err := s.borrow(most.wait, codec, need)
+	if err != nil {
+		return err
+	}
 	defer done()
 	if err := s.open(codec, data); err != nil {
 		return err
 	}
-	return t.walkStream(&s.win, codec, n, maxRecord)
+	s.win.most, s.win.wait = most.batch, most.wait
+	return t.walkStream(&s.win, codec, n, most.record)
 }
 
 // retain is how large the buffers of a decoder may be that a connection keeps.
@@ -76,10 +120,22 @@ func pooled(p *sync.Pool) *Scratch {
 }
 
 // borrow takes a share of the memory for decoding and, if s is nil or not meant for so
-// much, a pooled Scratch. The function gives both back.
-func (s *Scratch) borrow(codec Codec, need int64) (*Scratch, func()) {
-	// It cannot fail: need is at most largestDecoder, and nothing cancels it.
-	_ = decodeShares.Acquire(context.Background(), need)
+// much, a pooled Scratch. The function gives both back. The error is REQUEST_TIMED_OUT when
+// wait ends first.
+func (s *Scratch) borrow(wait context.Context, codec Codec, need int64) (*Scratch, func(), error) {
+	at := 0
+	for need > decodeShares[at].upTo && at < len(decodeShares)-1 {
+		at++
+	}
+	share := decodeShares[at].free
+	if !share.TryAcquire(need) {
+		if wait == nil {
+			wait = context.Background()
+		}
+		if share.Acquire(wait, need) != nil { // need is at most largestDecoder
+			return nil, nil, late()
+		}
+	}
 	var from *sync.Pool
 	if s == nil || need > retain {
 		from = pool(codec, need)
@@ -90,14 +146,14 @@ func (s *Scratch) borrow(codec Codec, need int64) (*Scratch, func()) {
 		if from != nil {
 			from.Put(s)
 		}
-		decodeShares.Release(need)
-	}
+		share.Release(need)
+	}, nil
 }
 
 // release lets go of the source.
 func (s *Scratch) release() {
 	s.src.Reset(nil)
-	s.win.src = nil
+	s.win.src, s.win.most, s.win.wait = nil, 0, nil
 	s.snappy.rest, s.snappy.chunk = nil, nil
 	s.frames.data = nil
 }

@@ -1,8 +1,11 @@
 package record
 
 import (
+	"context"
 	"errors"
 	"io"
+
+	"github.com/streamhouse/streamhouse/protocol"
 )
 
 // windowSize is the size of the buffer between a decoder and the walk. Records that fit
@@ -17,13 +20,34 @@ type window struct {
 	r, w int
 	err  error
 	pos  int64 // bytes consumed so far
+
+	most  int64           // bytes that may come in all; 0: any number
+	wait  context.Context // ends the work; may be nil
+	asked int64           // bytes that had come when it was last looked at
+}
+
+// lookEvery is how many bytes come between two looks at whether anybody waits for them.
+const lookEvery = 1 << 20
+
+// goesOn says why not, if the source is to be read no further.
+func (s *window) goesOn() error {
+	came := s.pos + int64(s.w-s.r)
+	if s.most > 0 && came > s.most {
+		return protocol.Errorf(protocol.MessageTooLarge, "the batch holds more than the %d bytes, decompressed, that max.decompressed.batch.bytes allows", s.most)
+	}
+	if s.wait != nil && came-s.asked >= lookEvery {
+		if s.asked = came; s.wait.Err() != nil {
+			return late()
+		}
+	}
+	return nil
 }
 
 func (s *window) reset(src io.Reader) {
 	if s.buf == nil {
 		s.buf = make([]byte, windowSize)
 	}
-	s.src, s.r, s.w, s.err, s.pos = src, 0, 0, nil, 0
+	s.src, s.r, s.w, s.err, s.pos, s.asked = src, 0, 0, nil, 0, 0
 }
 
 // fill tries to have n bytes in the window (n <= windowSize) and returns what there is.
@@ -39,6 +63,9 @@ func (s *window) fill(n int) []byte {
 		var k int
 		k, s.err = s.src.Read(s.buf[s.w:])
 		s.w += k
+		if stop := s.goesOn(); stop != nil {
+			s.err = stop
+		}
 		if empty++; k > 0 {
 			empty = 0
 		} else if empty > 100 && s.err == nil {
@@ -90,6 +117,9 @@ func (s *window) atEnd() bool { return len(s.fill(1)) == 0 && errors.Is(s.err, i
 
 // fault tells a broken stream from a stream of broken records.
 func (s *window) fault(codec Codec, i int32) error {
+	if refused := new(protocol.Error); errors.As(s.err, &refused) {
+		return refused
+	}
 	if s.err != nil && !errors.Is(s.err, io.EOF) {
 		return invalid("the batch's %s data is broken: %v", codec, s.err)
 	}

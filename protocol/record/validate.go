@@ -94,7 +94,7 @@ func (r *Rules) checkFields(h *Header) error {
 // checkRecords walks the records and brings the timestamps of the header in line.
 func (r *Rules) checkRecords(b []byte, h Header, s *Scratch) (Info, error) {
 	t := newTally(&h, true)
-	if err := walkBatch(&t, b, &h, r.MaxRecordBytes, s); err != nil {
+	if err := walkBatch(&t, b, &h, r.limits(), s); err != nil {
 		return Info{}, err
 	}
 	if r.suspicious(&t, &h) {
@@ -120,14 +120,14 @@ func (r *Rules) checkRecords(b []byte, h Header, s *Scratch) (Info, error) {
 
 // walkBatch walks the records of the batch b. An empty one, which compaction leaves, has
 // nothing to walk whatever its codec.
-func walkBatch(t *tally, b []byte, h *Header, maxRecord int, s *Scratch) error {
+func walkBatch(t *tally, b []byte, h *Header, most limits, s *Scratch) error {
 	if h.Records <= 0 {
 		return nil
 	}
 	if h.Codec() == CodecNone {
 		return t.walkMemory(b[HeaderSize:], h.Records)
 	}
-	return s.walkCompressed(t, h.Codec(), b[HeaderSize:], h.Records, maxRecord)
+	return s.walkCompressed(t, h.Codec(), b[HeaderSize:], h.Records, most)
 }
 
 // suspicious says whether some record breaks a rule that is answered per record.
@@ -164,7 +164,7 @@ func (r *Rules) recordErrors(b []byte, h *Header, s *Scratch) error {
 		}
 		return true
 	}
-	if err := walkBatch(&t, b, h, r.MaxRecordBytes, s); err != nil || count == 0 {
+	if err := walkBatch(&t, b, h, r.limits(), s); err != nil || count == 0 {
 		return err
 	}
 	if badTime {

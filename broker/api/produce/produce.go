@@ -7,6 +7,8 @@ import (
 	"context"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/wire"
 	"github.com/streamhouse/streamhouse/coordinator/txn"
@@ -46,6 +48,11 @@ type Handler struct {
 	Verifies     func() bool
 	Node         *api.Node
 	Now          func() time.Time
+	// MaxBatchBytes is max.decompressed.batch.bytes.
+	MaxBatchBytes int64
+	Logger        *zap.Logger
+
+	lines lines
 }
 
 // Stream is Produce on one connection. Serve runs on the connection's reader.
@@ -150,7 +157,7 @@ func (q *produceParser) topic() {
 	rules := record.Rules{}
 	if topic != nil {
 		rules = topic.Config.Rules(q.request.Version, q.now)
-		rules.Topic = topic.Name
+		rules.Topic, rules.MaxBatchBytes, rules.Wait = topic.Name, q.MaxBatchBytes, &q.ctx
 		q.named, q.handles = q.seen.topic(topic.ID, topic.Partitions), q.Log.Handles(topic.ID)
 	}
 	least := 8
@@ -331,21 +338,22 @@ func (q *produceParser) check(topic *catalog.Topic, rules *record.Rules, buf *bu
 	}
 	info, err := record.Validate(b, rules, nil)
 	if err != nil {
+		q.note(topic, rules.Partition, err)
 		return batch, err
 	}
 	batch.Header = info.Header
 	if info.Recompress {
-		return recompress(topic, batch)
+		return recompress(&q.ctx, topic, batch)
 	}
 	return batch, nil
 }
 
 // recompress gives the batch the topic's codec (compression.type).
-func recompress(topic *catalog.Topic, batch log.Batch) (log.Batch, error) {
+func recompress(wait context.Context, topic *catalog.Topic, batch log.Batch) (log.Batch, error) {
 	c := &topic.Config
 	out, err := record.Recompress(nil, batch.Bytes, record.Recompression{
 		Codec: c.Compression, Level: c.CompressionLevel,
-		MaxBytes: int(c.MaxMessageBytes),
+		MaxBytes: int(c.MaxMessageBytes), Wait: wait,
 	})
 	if err != nil {
 		return batch, err
