@@ -94,8 +94,9 @@ func (l *Log) replayed(ctx context.Context, id pack.PartitionID, epoch int32, x 
 }
 
 // catchUp folds what the journal holds of a partition that was deferred onto its sealed
-// state, and returns the extents that are not sealed. Nobody else uses p yet.
-func (l *Log) catchUp(p *Partition) ([]extent, error) {
+// state, and returns the extents that are not sealed. Nobody else uses p yet, whose
+// floor is given.
+func (l *Log) catchUp(p *Partition, floor int64) ([]extent, error) {
 	var open []extent
 	for _, x := range l.deferred.of(p.id) {
 		l.mu.Lock()
@@ -109,7 +110,7 @@ func (l *Log) catchUp(p *Partition) ([]extent, error) {
 			return nil, fmt.Errorf("index of %v in volume %d, pack %d: %w", p.id, x.ref.Volume, x.ref.Seq, err)
 		}
 		l.mu.Lock()
-		err = p.fold(x.ref, entries)
+		err = p.fold(x.ref, entries, floor)
 		l.mu.Unlock()
 		if err != nil {
 			return nil, err

@@ -155,6 +155,8 @@ type store struct {
 	mu     sync.Mutex
 	starts map[pack.PartitionID]int64
 	slices []metadata.Slice
+	// behind: the partition's state has nothing of them, as after a lift.
+	behind bool
 	// read is called once a load has read both and has not used them yet.
 	read func()
 }
@@ -164,7 +166,9 @@ func (s *store) Partition(_ context.Context, id pack.PartitionID) ([]metadata.Sl
 	defer s.mu.Unlock()
 	next := int64(0)
 	for _, x := range s.slices {
-		next = x.LastOffset + 1
+		if !s.behind {
+			next = x.LastOffset + 1
+		}
 	}
 	return s.slices, metadata.State{ID: id, NextOffset: next}, nil
 }
@@ -213,9 +217,8 @@ func newRigWith(t testing.TB, j *scriptedJournal, configure func(*Config)) *rig 
 	return r
 }
 
-// start opens the log over what the journal holds and runs it.
-func (r *rig) start() {
-	r.t.Helper()
+// open opens the log over what the journal holds.
+func (r *rig) open() (*Log, error) {
 	j := r.over
 	if j == nil {
 		j = r.journal
@@ -228,7 +231,13 @@ func (r *rig) start() {
 	if r.configure != nil {
 		r.configure(&cfg)
 	}
-	l, err := Open(context.Background(), cfg)
+	return Open(context.Background(), cfg)
+}
+
+// start opens the log and runs it.
+func (r *rig) start() {
+	r.t.Helper()
+	l, err := r.open()
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -91,6 +91,8 @@ type Log struct {
 
 	volume openedVolume // the committer's
 
+	whole bool // the journal was replayed: what it has of a partition is known
+
 	parts    registry
 	deferred deferred
 	sources  sources
@@ -141,6 +143,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err := l.replay(ctx); err != nil {
 		return nil, err
 	}
+	l.whole = true
 	cfg.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "streamhouse", Name: "partitions_loaded", Help: "Partitions whose state is in memory.",
 	}, func() float64 { return float64(l.parts.count()) }))
@@ -283,14 +286,18 @@ func (l *Log) load(ctx context.Context, p *Partition) error {
 				return &blockError{err}
 			}
 		}
+		floor := floorOf(logStart, slices)
 		l.mu.Lock()
 		p.state.SetNextOffset(state.NextOffset)
 		l.mu.Unlock()
-		open, err := l.catchUp(p)
+		open, err := l.catchUp(p, floor)
 		if err != nil {
 			return err
 		}
 		l.mu.Lock()
+		if l.whole {
+			p.state.SetNextOffset(floor)
+		}
 		next := p.state.NextOffset()
 		l.mu.Unlock()
 		p.mu.Lock()
@@ -312,6 +319,16 @@ func (l *Log) load(ctx context.Context, p *Partition) error {
 		l.deferred.end(p.id)
 		return nil
 	}
+}
+
+// floorOf is the offset below which no record is numbered any more, whatever the state
+// says: a log start may have been raised, and an internal topic lifted, ahead of the
+// seal, and the journal that was in front may have been given up.
+func floorOf(logStart int64, slices []metadata.Slice) int64 {
+	if n := len(slices); n > 0 {
+		return max(logStart, slices[n-1].LastOffset+1)
+	}
+	return logStart
 }
 
 func (l *Log) loadBlock(ctx context.Context, p *Partition, state metadata.State) error {

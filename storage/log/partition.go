@@ -125,7 +125,7 @@ func (l *Log) yield() {
 // replay applies a pack's entries of this partition while the journal is read.
 // Entries that a seal already covers are skipped.
 func (p *Partition) replay(ref journal.Ref, ext pack.Extent, entries []pack.Entry) error {
-	if err := p.fold(ref, entries); err != nil {
+	if err := p.fold(ref, entries, p.floor()); err != nil {
 		return err
 	}
 	if ext.LastOffset > p.sealedEnd() {
@@ -135,11 +135,13 @@ func (p *Partition) replay(ref journal.Ref, ext pack.Extent, entries []pack.Entr
 }
 
 // fold applies what is not covered by a seal. The caller holds the log's mutex or is alone.
-func (p *Partition) fold(ref journal.Ref, entries []pack.Entry) error {
+// Below floor no record is numbered any more: a gap there is none.
+func (p *Partition) fold(ref journal.Ref, entries []pack.Entry, floor int64) error {
 	for i := range entries {
 		if entries[i].LastOffset() < p.state.NextOffset() {
 			continue
 		}
+		p.state.Bridge(entries[i].BaseOffset, floor)
 		if err := p.state.Apply(&entries[i], 0, 0); err != nil {
 			return fmt.Errorf("%w: volume %d, pack %d: %w", journal.ErrDamaged, ref.Volume, ref.Seq, err)
 		}
@@ -147,8 +149,12 @@ func (p *Partition) fold(ref journal.Ref, entries []pack.Entry) error {
 	return nil
 }
 
+// floor is the offset below which no record is numbered any more. The caller is alone.
+func (p *Partition) floor() int64 { return floorOf(p.logStart.Load(), p.sealed) }
+
 // begin starts the tenure after replay.
 func (p *Partition) begin() {
+	p.state.SetNextOffset(p.floor())
 	p.started = p.state.NextOffset()
 	p.settleAll()
 	p.high.Store(p.started)

@@ -50,6 +50,15 @@ func (s *State) SetNextOffset(next int64) {
 	}
 }
 
+// Bridge moves the fold on to a batch at base, if all that is missing before it lies
+// below floor: it was deleted, or is held in another form. A log that was found to end
+// below its floor has begun there, when what had held it was given up with a journal.
+func (s *State) Bridge(base, floor int64) {
+	if base <= floor {
+		s.SetNextOffset(base)
+	}
+}
+
 // Apply adds one batch. packSeq is the journal sequence of the pack it goes into, and
 // durable that of the last durable pack; a fold over durable packs passes 0 for
 // both. The base offset must be the next offset, and leader epochs never fall:

@@ -127,6 +127,7 @@ func (p *folding) apply(entries []pack.Entry) (appendTime int64, err error) {
 		if e.LastOffset() < p.state.NextOffset() {
 			continue
 		}
+		p.state.Bridge(e.BaseOffset, max(p.from.LogStart, p.from.LastOffset+1))
 		if err := p.state.Apply(e, 0, 0); err != nil {
 			return 0, err
 		}

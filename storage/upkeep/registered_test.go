@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/storage/journal"
+	"github.com/streamhouse/streamhouse/storage/partition"
 )
 
 // register makes the store call volumes sealed that nobody has sealed.
@@ -57,5 +58,29 @@ func TestRegisteredUnderAnotherNonce(t *testing.T) {
 		r.checkAcked()
 		r.restart()
 		r.checkAcked()
+	})
+}
+
+// TestSealAboveTheFloor: a partition whose journal was given up begins at its log start,
+// and that is where its seals go on.
+func TestSealAboveTheFloor(t *testing.T) {
+	kinds(t, func(t *testing.T, k kind) {
+		r := newRig(t, k)
+		ctx := context.Background()
+		id := at(orders, 0)
+		r.must(r.store.SetLogStart(ctx, id, 50))
+		r.folds[id] = &partition.State{}
+		r.folds[id].SetNextOffset(50)
+		r.some()
+		r.roll()
+		r.must(r.upkeep.Seal(ctx))
+		if _, state, err := r.store.Partition(ctx, id); err != nil || state.NextOffset <= 50 {
+			t.Fatalf("sealed %+v, %v", state, err)
+		}
+		r.stop()
+		r.begin()
+		r.some()
+		r.roll()
+		r.must(r.upkeep.Seal(ctx))
 	})
 }
