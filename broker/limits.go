@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -10,7 +11,7 @@ import (
 type Limits struct {
 	MaxConnections       int            // max.connections
 	MaxConnectionsPerIP  int            // max.connections.per.ip
-	ConnectionsOverrides map[string]int // max.connections.per.ip.overrides, by address
+	ConnectionsOverrides map[string]int // max.connections.per.ip.overrides, by address or host name
 	// MaxPerListener is listener.name.*.max.connections, by the listener's name in small
 	// letters; a listener that is not there has no limit of its own.
 	MaxPerListener map[string]int
@@ -38,6 +39,7 @@ func newAdmission(l Limits) *admission {
 // SetLimits changes the limits for connections that come from now on. Those that are
 // open stay, even if they are more.
 func (s *Server) SetLimits(l Limits) {
+	l = resolve(l, net.DefaultResolver.LookupNetIP, s.logger)
 	s.admission.mu.Lock()
 	defer s.admission.mu.Unlock()
 	s.admission.limits = l

@@ -109,5 +109,5 @@ func (c *Coordinator) PartitionFor(ctx context.Context, groupID string) (Topic, 
 		return Topic{}, 0, protocol.CoordinatorNotAvailable
 	}
 	c.host.Look()
-	return t, shards.PartitionFor(groupID, t.Partitions), protocol.None
+	return t, c.host.PartitionFor(groupID, t), protocol.None
 }

@@ -218,3 +218,21 @@ func TestStagedOffsetOutlivesTheSweepOfAnOldTopic(t *testing.T) {
 		})
 	}
 }
+
+// A topic with more partitions than there are shards, as an older broker allowed, changes
+// nobody's place before the next start.
+func TestOnePartitionForAGroupWhateverTheTopicHas(t *testing.T) {
+	world(t, func(t *testing.T, h *house) {
+		h.topics.mu.Lock()
+		topic := h.topics.topics[TopicName]
+		topic.Partitions = 77
+		h.topics.topics[TopicName] = topic
+		h.topics.mu.Unlock()
+		for _, id := range []string{"a", "b", "c", "group", "another"} {
+			_, got, code := h.PartitionFor(context.Background(), id)
+			if s, _ := h.shard(id); code != protocol.None || got != s.id.Partition {
+				t.Errorf("%s: partition %d, %v; its shard has %d", id, got, code, s.id.Partition)
+			}
+		}
+	})
+}

@@ -135,6 +135,17 @@ func (h *Host[S]) Shard(key string) (S, protocol.Code) {
 	return h.shards[PartitionFor(key, int32(len(h.shards)))], protocol.None
 }
 
+// PartitionFor returns the partition that a key belongs to: by the number of shards, which
+// is that of the topic's partitions when they began, or of t before.
+func (h *Host[S]) PartitionFor(key string, t Topic) int32 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if n := int32(len(h.shards)); n > 0 {
+		return PartitionFor(key, n)
+	}
+	return PartitionFor(key, t.Partitions)
+}
+
 // Begun is closed once there are shards.
 func (h *Host[S]) Begun() <-chan struct{} {
 	h.mu.RLock()

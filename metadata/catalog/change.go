@@ -13,7 +13,9 @@ import (
 // CreatePartitions raises a topic's number of partitions to count. assignments, if
 // any, names the brokers of each new partition. Errors that are answers:
 // UNKNOWN_TOPIC_OR_PARTITION, INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT,
-// POLICY_VIOLATION.
+// POLICY_VIOLATION. INVALID_PARTITIONS also for the coordinators' topics: which partition a
+// group or a transactional id is kept in follows from the number, so another one would lose
+// them. Kafka does it, and they are lost with its next start.
 func (c *Catalog) CreatePartitions(ctx context.Context, name string, count int32, assignments [][]int32, validateOnly bool) error {
 	if err := c.acquire(ctx); err != nil {
 		return err
@@ -34,6 +36,9 @@ func (c *Catalog) CreatePartitions(ctx context.Context, name string, count int32
 func (c *Catalog) checkIncrease(t *Topic, count int32, assignments [][]int32) error {
 	added := int64(count) - int64(t.Partitions)
 	switch {
+	case t.Internal && added > 0:
+		return protocol.Errorf(protocol.InvalidPartitions,
+			"The number of partitions of %s says where groups or transactions are kept and cannot change.", t.Name)
 	case added == 0:
 		return protocol.Errorf(protocol.InvalidPartitions, "Topic already has %d partition(s).", t.Partitions)
 	case added < 0:

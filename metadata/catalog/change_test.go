@@ -303,3 +303,22 @@ func TestBadStore(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Where a coordinator keeps a key follows from the number of its topic's partitions.
+func TestInternalTopicsKeepTheirNumberOfPartitions(t *testing.T) {
+	f := open(t, nil)
+	for _, name := range []string{catalog.OffsetsTopic, catalog.TransactionsTopic} {
+		topic, err := f.EnsureInternal(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := topic.Partitions
+		for _, validateOnly := range []bool{true, false} {
+			is(t, f.CreatePartitions(t.Context(), name, n+1, nil, validateOnly), protocol.InvalidPartitions,
+				"The number of partitions of "+name+" says where groups or transactions are kept and cannot change.")
+		}
+		if got := f.ByName(name).Partitions; got != n {
+			t.Errorf("%s has %d partitions, it had %d", name, got, n)
+		}
+	}
+}
