@@ -29,7 +29,7 @@ func serverStorage() []Def {
 		def("seal.max.age.ms", Long, "300000", atLeast(1000),
 			"Age in milliseconds at which a journal volume is closed and sealed even if it is small. With a file journal the bucket lags behind by this much at most.").acts(),
 		def("cache.memory.bytes", Long, "134217728", atLeast(1<<20),
-			"Memory in bytes for blocks of sealed data that were read from the bucket.").acts(),
+			"Memory in bytes for blocks of sealed data that were read from the bucket. If nothing says it, it is a share of the memory there is, at most this default; see docs/sizing.md.").acts(),
 		def("disk.reserve.bytes", Long, "268435456", atLeast(0),
 			"Free space in bytes below which produce is answered with KAFKA_STORAGE_ERROR, so that reads and upkeep go on.").acts(),
 		unset("s3.access.key", Password, anything,
@@ -59,6 +59,6 @@ func serverPolicy() []Def {
 		def("replication.factor.strict", Boolean, "false", anything,
 			"Whether a replication factor above the number of brokers is refused, as Kafka does. By default it is accepted, since durability does not come from copies.").acts(),
 		def("request.memory.bytes", Long, "268435456", atLeast(16<<20),
-			"Bytes of requests held in memory at a time over all connections when queued.max.request.bytes does not say it.").acts(),
+			"Bytes of requests held in memory at a time over all connections when queued.max.request.bytes does not say it. If nothing says either, it is a share of the memory there is, at most this default; see docs/sizing.md.").acts(),
 	}
 }

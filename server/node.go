@@ -23,6 +23,7 @@ import (
 	"github.com/streamhouse/streamhouse/metadata/producerid"
 	"github.com/streamhouse/streamhouse/server/httpd"
 	"github.com/streamhouse/streamhouse/server/logging"
+	"github.com/streamhouse/streamhouse/server/memory"
 	"github.com/streamhouse/streamhouse/server/settings"
 	"github.com/streamhouse/streamhouse/storage/log"
 	"github.com/streamhouse/streamhouse/storage/upkeep"
@@ -30,6 +31,7 @@ import (
 
 // node is a broker in the making: its parts, each made from those before it.
 type node struct {
+	memory   memory.Plan
 	settings *settings.Settings
 	seams    Seams
 	stores   *stores
@@ -59,7 +61,7 @@ type node struct {
 
 // network is the broker package's view of the settings.
 // now are the settings in force, with what was changed before the start.
-func network(s *settings.Settings, now *config.Broker) broker.Config {
+func network(s *settings.Settings, now *config.Broker, plan memory.Plan) broker.Config {
 	b := s.Broker()
 	cfg := broker.DefaultConfig()
 	cfg.Listeners = nil
@@ -67,7 +69,8 @@ func network(s *settings.Settings, now *config.Broker) broker.Config {
 		cfg.Listeners = append(cfg.Listeners, broker.Listener{Name: l.Name, Address: l.Bind(), Local: l.Local})
 	}
 	cfg.MaxRequestBytes = int(b.Int("socket.request.max.bytes"))
-	cfg.MaxQueuedBytes = b.Int("request.memory.bytes")
+	cfg.MaxQueuedBytes = shareOf(plan, b, "request.memory.bytes", "request.memory.bytes")
+	cfg.MaxAnswerBytes = plan.Of(memory.Answers)
 	if n := b.Int("queued.max.request.bytes"); n > 0 {
 		cfg.MaxQueuedBytes = n
 	}
@@ -104,9 +107,9 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 		},
 		Fetch: &fetch.Handlers{
 			Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now,
-			Sessions:  fetch.NewSessions(int(b.Int("max.incremental.fetch.session.cache.slots")), 2<<30),
+			Sessions:  fetch.NewSessions(int(b.Int("max.incremental.fetch.session.cache.slots")), n.memory.Of(memory.Reads)),
 			MaxBytes:  int(b.Int("fetch.max.bytes")),
-			MaxMemory: b.Int("request.memory.bytes"),
+			MaxMemory: shareOf(n.memory, b, "request.memory.bytes", memory.Records),
 		},
 		Groups: &groups.Handlers{
 			Coordinator: n.groups, Transactions: n.transactions, Verifies: n.verifies, TransactionIDs: n.transactions,

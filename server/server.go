@@ -24,6 +24,7 @@ import (
 	"github.com/streamhouse/streamhouse/metadata/producerid"
 	"github.com/streamhouse/streamhouse/server/httpd"
 	"github.com/streamhouse/streamhouse/server/logging"
+	"github.com/streamhouse/streamhouse/server/memory"
 	"github.com/streamhouse/streamhouse/server/settings"
 	"github.com/streamhouse/streamhouse/storage/bucket"
 	"github.com/streamhouse/streamhouse/storage/log"
@@ -75,7 +76,7 @@ func newNode(ctx context.Context, seams Seams, set *settings.Settings, logger *z
 		logger.Info("settings without effect here, see docs/configuration.md", zap.Strings("settings", idle))
 	}
 	return &node{
-		settings: set, seams: seams, logger: logger, levels: levels, registry: reg, now: seams.Now,
+		memory: planMemory(logger), settings: set, seams: seams, logger: logger, levels: levels, registry: reg, now: seams.Now,
 		parts: newRunning(ctx, logger, levels),
 	}
 }
@@ -89,7 +90,7 @@ func (n *node) serve(ctx context.Context, ready func()) (err error) {
 	}
 	n.parts.start(n.door())
 	n.progress.at("opening the stores")
-	if n.stores, err = openStores(ctx, n.seams, n.settings.Broker(), n.logger, n.registry, &n.progress); err != nil {
+	if n.stores, err = openStores(ctx, n.seams, n.settings.Broker(), n.memory, n.logger, n.registry, &n.progress); err != nil {
 		return err
 	}
 	if err := n.assemble(ctx); err != nil {
@@ -192,7 +193,7 @@ func (n *node) assemble(ctx context.Context) error {
 	if n.identity, err = n.newIdentity(b); err != nil {
 		return err
 	}
-	n.network, err = broker.New(network(n.settings, n.catalog.Broker()), n.routes(b), n.logger.Named("broker"), n.registry)
+	n.network, err = broker.New(network(n.settings, n.catalog.Broker(), n.memory), n.routes(b), n.logger.Named("broker"), n.registry)
 	if err != nil {
 		return err
 	}
@@ -208,6 +209,7 @@ func (n *node) coordinators(ctx context.Context, b *config.Broker) (err error) {
 	topics := coordinator.CatalogTopics(n.catalog, n.stores.start.Epoch)
 	opts := coordinator.OptionsFrom(b)
 	opts.Logger, opts.Now = n.logger.Named("groups"), n.now
+	opts.MemberBytesMax, opts.PendingMax = n.memory.Of(memory.Members), n.memory.Of(memory.Pending)
 	n.groups = coordinator.New(opts, topics, coordinator.Throttled(coordinator.StorageLog(n.log), n.debts.Groups), n.registry)
 
 	if n.features, err = features.Open(ctx, n.stores.meta); err != nil {
@@ -235,7 +237,7 @@ func (n *node) openLog(ctx context.Context, b *config.Broker) (*log.Log, error) 
 	}
 	if b.String("journal.kind") == "object" {
 		cfg.Linger = time.Duration(b.Int("journal.linger.ms")) * time.Millisecond
-		cfg.RecentBytes = recentBytes
+		cfg.RecentBytes = n.memory.Of(memory.Recent)
 		n.progress.replay(0)
 	} else {
 		n.progress.replay(bytesIn(journalDir(b.String("data.dir"))))

@@ -14,6 +14,7 @@ import (
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/metadata/sqlite"
+	"github.com/streamhouse/streamhouse/server/memory"
 	"github.com/streamhouse/streamhouse/storage/bucket"
 	bucketfile "github.com/streamhouse/streamhouse/storage/bucket/file"
 	"github.com/streamhouse/streamhouse/storage/bucket/limit"
@@ -29,10 +30,6 @@ import (
 )
 
 const (
-	// indexBytes bounds the memory for footers of segments.
-	indexBytes = 64 << 20
-	// recentBytes of packs stay in memory for tail readers of an object journal.
-	recentBytes = 64 << 20
 	// probeTimeout bounds the first contact with the bucket.
 	probeTimeout = 30 * time.Second
 )
@@ -58,7 +55,7 @@ type stores struct {
 
 // openStores opens them in the order in which they depend on one another, and
 // checks that they belong together. On an error nothing stays open.
-func openStores(ctx context.Context, seams Seams, b *config.Broker, logger *zap.Logger, reg prometheus.Registerer, at *progress) (_ *stores, err error) {
+func openStores(ctx context.Context, seams Seams, b *config.Broker, plan memory.Plan, logger *zap.Logger, reg prometheus.Registerer, at *progress) (_ *stores, err error) {
 	s := &stores{met: make(chan struct{})}
 	defer func() {
 		if err != nil {
@@ -120,8 +117,8 @@ func openStores(ctx context.Context, seams Seams, b *config.Broker, logger *zap.
 	if s.journal, err = openJournal(ctx, seams, b, s, logger, reg); err != nil {
 		return nil, err
 	}
-	s.objects = cache.NewObjects(s.forReaders(), cache.Options{MemoryBytes: b.Int("cache.memory.bytes"), Registry: reg})
-	s.index = segment.NewIndex(indexBytes, s.readSegment)
+	s.objects = cache.NewObjects(s.forReaders(), cache.Options{MemoryBytes: shareOf(plan, b, "cache.memory.bytes", "cache.memory.bytes"), Registry: reg})
+	s.index = segment.NewIndex(plan.Of(memory.Footers), s.readSegment)
 	s.index.Distrust = func(seg metadata.Segment) { s.objects.Forget(seg.Key) }
 	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/server/memory"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
@@ -17,7 +18,7 @@ import (
 // startStores opens what is below the log and replays the journal, as a start does.
 func startStores(t *testing.T, set map[string]string, logger *zap.Logger) (*stores, error) {
 	t.Helper()
-	s, err := openStores(t.Context(), Seams{}.filled(), config.NewBroker(1, set), logger, prometheus.NewRegistry(), &progress{})
+	s, err := openStores(t.Context(), Seams{}.filled(), config.NewBroker(1, set), memory.Here(), logger, prometheus.NewRegistry(), &progress{})
 	if err != nil {
 		return nil, err
 	}

@@ -99,6 +99,7 @@ var Rules = []Rule{
 		"flags, variables and file become settings; a bucket's URL is checked by its own rules"},
 	{"server/httpd", nil, "health and metrics over HTTP: it is told what to show"},
 	{"server/logging", nil, "makes the logger"},
+	{"server/memory", nil, "divides a number of bytes; what the parts are called is all it knows"},
 	{"server", []string{"broker/...", "config", "coordinator/...", "metadata/...", "protocol/...", "server/...", "storage/..."},
 		"assembly: the only place that knows every adapter"},
 	{"cmd/streamhouse", []string{"server", "server/logging", "server/settings"},

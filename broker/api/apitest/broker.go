@@ -46,14 +46,16 @@ type Broker struct {
 
 // Options change what Start makes.
 type Options struct {
-	Config  func(*broker.Config)
-	Routes  func(*api.Routes) // adds routes beside the usual ones
-	Logger  *zap.Logger
-	Static  map[string]string // the broker's settings
-	NoCore  bool              // Produce and Fetch alone
-	Slots   int               // of fetch sessions
-	Reads   int64             // bytes of partitions that are read; 64 MiB by default
-	Storage api.Log           // in place of Log
+	Config func(*broker.Config)
+	Routes func(*api.Routes) // adds routes beside the usual ones
+	Logger *zap.Logger
+	Static map[string]string // the broker's settings
+	// MaxBatch is max.decompressed.batch.bytes; 0: any number.
+	MaxBatch int64
+	NoCore   bool    // Produce and Fetch alone
+	Slots    int     // of fetch sessions
+	Reads    int64   // bytes of partitions that are read; 64 MiB by default
+	Storage  api.Log // in place of Log
 	// Transactions confirms transactional batches; without it there is no transaction.
 	Transactions api.Transactions
 	Unverified   bool // transaction.partition.verification.enable is false
@@ -176,6 +178,7 @@ func (b *Broker) routes(o *Options) {
 		Produce: &produce.Handler{
 			Topics: b.Catalog, Log: storage, Node: b.Node, Now: time.Now,
 			Transactions: o.Transactions, Verifies: func() bool { return !o.Unverified },
+			MaxBatchBytes: o.MaxBatch, Logger: o.Logger,
 		},
 		Transactional: &transactional.Handlers{Coordinator: o.Coordinator, Topics: b.Catalog, ProducerIDs: &producerIDs{}},
 		Admin: &admin.Handlers{

@@ -1,0 +1,66 @@
+// Package memory says how much memory the process may use, and which bound in memory gets
+// which share of that when no setting says it. A broker of 400 MiB and one of 64 GiB then
+// both hold what they promise.
+package memory
+
+import "fmt"
+
+// Share is a row: a bound that grows with the memory there is.
+type Share struct {
+	Name     string // the setting, or what docs/sizing.md calls it
+	PerMille int64  // of the limit
+	Most     int64  // bytes; more serves nothing
+	What     string
+}
+
+// Shares is the table. What else there is beside it and Fixed is for connections, partitions
+// and groups themselves, and for what is garbage: docs/sizing.md.
+var Shares = []Share{
+	{"request.memory.bytes", 125, 256 << 20, "requests on their way in"},
+	{Answers, 60, 256 << 20, "answers until clients have them, without record data"},
+	{Records, 60, 256 << 20, "record data in memory that clients have not taken, above which answers of fetches get small"},
+	{Reads, 60, 2 << 30, "partitions that fetches read, in sessions or not"},
+	{Members, 100, 256 << 20, "what members of groups say and are assigned"},
+	{Pending, 30, 64 << 20, "group records that are not durable yet"},
+	{"cache.memory.bytes", 80, 128 << 20, "blocks of a remote bucket"},
+	{Footers, 50, 64 << 20, "footers of segments"},
+	{Recent, 60, 64 << 20, "youngest packs (object journal)"},
+}
+
+// Names of rows that are no settings.
+const (
+	Answers = "answers"
+	Records = "records"
+	Reads   = "reads"
+	Members = "members"
+	Pending = "group records"
+	Footers = "footers"
+	Recent  = "recent packs"
+)
+
+const (
+	// Fixed is what does not depend on the limit: decompression (96 MiB on few processors)
+	// and packs that are filled and written.
+	Fixed = 128 << 20
+	// Least is the smallest limit that shares and Fixed fit into.
+	Least = 384 << 20
+	// least is the smallest share.
+	least = 1 << 20
+)
+
+// Plan divides a limit.
+type Plan struct {
+	Limit int64 // bytes
+	Why   string
+}
+
+// Of returns the bytes of a row. A name that is not in the table is a mistake of the
+// program and panics.
+func (p Plan) Of(name string) int64 {
+	for i := range Shares {
+		if s := &Shares[i]; s.Name == name {
+			return min(max(p.Limit/1000*s.PerMille, least), s.Most)
+		}
+	}
+	panic(fmt.Sprintf("memory: %q has no share", name))
+}
