@@ -443,3 +443,46 @@ func TestChaos(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestSlowLine: a block that takes longer than FetchTime comes all the same.
+func TestSlowLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mem.New()
+		data := bytes.Repeat([]byte("0123456789abcdef"), 16<<10)
+		if err := m.Create(t.Context(), "k", bucket.Bytes(data)); err != nil {
+			t.Fatal(err)
+		}
+		o := NewObjects(slowGets{m}, Options{})
+		defer o.Close()
+		src, err := o.Open(t.Context(), "k", int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(data))
+		if _, err := src.ReadAt(got, 0); err != nil || !bytes.Equal(got, data) {
+			t.Fatal(err)
+		}
+	})
+}
+
+// slowGets brings 4 KiB every 1.5 seconds.
+type slowGets struct{ bucket.Bucket }
+
+func (b slowGets) Get(ctx context.Context, key string, off, n int64) (io.ReadCloser, error) {
+	r, err := b.Bucket.Get(ctx, key, off, n)
+	return slowBody{r, ctx}, err
+}
+
+type slowBody struct {
+	io.ReadCloser
+	ctx context.Context
+}
+
+func (b slowBody) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(1500 * time.Millisecond):
+		return b.ReadCloser.Read(p[:min(len(p), 4<<10)])
+	case <-b.ctx.Done():
+		return 0, b.ctx.Err()
+	}
+}

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // errAheadDropped ends read-ahead for which there was no request to spare.
 var errAheadDropped = errors.New("cache: read-ahead was dropped")
+
+// slowLine is how many bytes per second a request brings at least beyond FetchTime: a line
+// without life is the bucket's to notice.
+const slowLine = 4 << 10
 
 // startRuns starts one goroutine per run of neighbouring blocks. The caller holds
 // the lock; close waits for the goroutines.
@@ -33,7 +38,8 @@ func (c *blocks) fetch(run []*block, size int64) {
 		return
 	}
 	defer func() { <-c.slots }()
-	ctx, cancel := context.WithTimeout(c.ctx, c.o.FetchTime)
+	bytes := int64(len(run)) * c.o.BlockBytes
+	ctx, cancel := context.WithTimeout(c.ctx, c.o.FetchTime+time.Duration(bytes)*time.Second/slowLine)
 	defer cancel()
 	done, err := c.stream(ctx, run, size)
 	if err != nil {

@@ -41,7 +41,7 @@ type Options struct {
 	BlockBytes  int64         // of one block; default 512 KiB
 	AheadBytes  int64         // read ahead of a sequential reader; default 4 MiB
 	FetchesMax  int           // requests under way at once; default 16
-	FetchTime   time.Duration // bound of one request with its retries; default 1 min
+	FetchTime   time.Duration // bound of one request with its retries, without its bytes on a slow line; default 1 min
 	RequestSize int64         // most bytes asked for in one request; default 4 MiB
 
 	// Verify is asked about every block that comes from a remote object, before

@@ -103,7 +103,7 @@ func (b *Bucket) Create(ctx context.Context, key string, body bucket.Body) error
 // Get opens a range. A reader that fails midway goes on where it stopped, in a new
 // request: objects do not change.
 func (b *Bucket) Get(ctx context.Context, key string, off, n int64) (io.ReadCloser, error) {
-	r := &reader{ctx: ctx, b: b, key: key, off: off, left: n}
+	r := &reader{ctx: ctx, b: b, key: key, off: off, at: off, left: n}
 	if err := r.open(); err != nil {
 		return nil, err
 	}
@@ -151,8 +151,13 @@ type reader struct {
 	key       string
 	off, left int64
 	r         io.ReadCloser
-	resumed   int
+	resumed   int   // since it last came on
+	at        int64 // where it was when that was
 }
+
+// comesOn is how many bytes between two breaks show that a range is coming, if slowly:
+// the tries count anew then.
+const comesOn = 64 << 10
 
 func (r *reader) open() error {
 	return Do(r.ctx, r.b.o, func() (err error) {
@@ -184,6 +189,9 @@ func (r *reader) Read(p []byte) (int, error) {
 
 // resume opens the rest of the range after a reader failed with cause.
 func (r *reader) resume(cause error) error {
+	if r.off-r.at >= comesOn {
+		r.resumed, r.at = 0, r.off
+	}
 	if r.resumed++; r.resumed >= r.b.o.Attempts || bucket.Final(cause) || r.ctx.Err() != nil {
 		return fmt.Errorf("read %s at %d: %w", r.key, r.off, cause)
 	}

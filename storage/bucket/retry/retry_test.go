@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -118,6 +119,43 @@ func TestReaderThatKeepsBreaking(t *testing.T) {
 	if _, err := io.ReadAll(r); !errors.Is(err, faults.ErrInjected) {
 		t.Fatalf("endless breaking: %v", err)
 	}
+}
+
+// TestReaderThatComesOn: a line that breaks again and again, and brings something each
+// time, brings a large object through.
+func TestReaderThatComesOn(t *testing.T) {
+	m := mem.New()
+	b := New(breakingGets{m, 100 << 10}, Options{Attempts: 3, PauseBase: time.Microsecond, PauseMax: time.Microsecond})
+	data := bytes.Repeat([]byte("0123456789"), 200_000)
+	if err := m.Create(t.Context(), "k", bucket.Bytes(data)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.Get(t.Context(), "k", 0, int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("%d of %d bytes, %v", len(got), len(data), err)
+	}
+}
+
+// breakingGets fails each reader after so many bytes.
+type breakingGets struct {
+	bucket.Bucket
+	after int64
+}
+
+func (b breakingGets) Get(ctx context.Context, key string, off, n int64) (io.ReadCloser, error) {
+	r, err := b.Bucket.Get(ctx, key, off, n)
+	if err != nil {
+		return nil, err
+	}
+	broken := iotest.ErrReader(errors.New("connection lost"))
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(io.LimitReader(r, b.after), broken), r}, nil
 }
 
 // TestListGoesOnWhereItBroke: the callback sees each key once.

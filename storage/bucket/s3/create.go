@@ -17,8 +17,8 @@ import (
 )
 
 // partTries bounds the attempts for one part: without them, one lost connection
-// would send a large object again from its start.
-var partTries = retry.Options{Attempts: 4, PauseBase: 200 * time.Millisecond, PauseMax: 2 * time.Second}
+// would send a large object again from its start. On a slow line a part may take minutes.
+var partTries = retry.Options{Attempts: 4, PauseBase: 200 * time.Millisecond, PauseMax: 2 * time.Second, TimeMax: time.Hour}
 
 // Create stores an object by one PUT, or in parts if it is large.
 func (b *Bucket) Create(ctx context.Context, key string, body bucket.Body) error {
@@ -52,10 +52,10 @@ func (b *Bucket) put(ctx context.Context, key string, body bucket.Body) error {
 	}
 	// The transport may read on after it has returned an answer. Closing the guard
 	// ends that, so the caller has its bytes back when Create returns.
-	guard := bucket.Guard(r)
+	ctx, up := b.sending(ctx, r, body.Size)
+	defer up.end()
+	guard := bucket.Guard(up)
 	defer guard.Close()
-	ctx, cancel := b.attempt(ctx, body.Size)
-	defer cancel()
 	_, err = b.core.PutObject(ctx, b.name, b.prefix+key, guard, body.Size, "", sum, ifAbsent())
 	return b.mapError(ctx, "create", key, err)
 }
@@ -158,9 +158,11 @@ func (b *Bucket) uploadPart(ctx context.Context, key, id string, number int, dat
 		if err != nil {
 			return err
 		}
-		ctx, cancel := b.attempt(ctx, int64(len(data)))
-		defer cancel()
-		part, err := b.core.PutObjectPart(ctx, b.name, b.prefix+key, id, number, bucket.Guard(body), int64(len(data)), opts)
+		ctx, up := b.sending(ctx, body, int64(len(data)))
+		defer up.end()
+		guard := bucket.Guard(up)
+		defer guard.Close()
+		part, err := b.core.PutObjectPart(ctx, b.name, b.prefix+key, id, number, guard, int64(len(data)), opts)
 		etag = part.ETag
 		return b.mapError(ctx, fmt.Sprintf("upload part %d of", number), key, err)
 	})

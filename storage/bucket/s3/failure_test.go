@@ -186,6 +186,33 @@ func TestBodyThatStopsAndBodyThatEnds(t *testing.T) {
 
 // TestSlowReaderIsNotTheStoresFault: what the caller does between two reads is not
 // counted.
+// TestSlowLineTakesItsTime: an upload that goes on is not broken off, however slow it is,
+// and one that has stopped is.
+func TestSlowLineTakesItsTime(t *testing.T) {
+	stop := make(chan struct{})
+	var stuck atomic.Bool
+	b := against(t, Options{TimeBase: 300 * time.Millisecond, IdleMax: 300 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
+		p := make([]byte, 16<<10)
+		for {
+			if stuck.Load() {
+				<-stop
+			}
+			if _, err := r.Body.Read(p); err != nil {
+				return
+			}
+			time.Sleep(25 * time.Millisecond)
+		}
+	})
+	defer close(stop)
+	if err := b.Create(t.Context(), "k", bucket.Bytes(make([]byte, 1<<20))); err != nil {
+		t.Errorf("slow: %v", err)
+	}
+	stuck.Store(true)
+	if err := b.Create(t.Context(), "k", bucket.Bytes(make([]byte, 16<<20))); !errors.Is(err, errSlow) {
+		t.Errorf("stuck: %v", err)
+	}
+}
+
 func TestSlowReaderIsNotTheStoresFault(t *testing.T) {
 	data := make([]byte, 1<<20)
 	b := against(t, Options{TimeBase: 50 * time.Millisecond, IdleMax: 50 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {

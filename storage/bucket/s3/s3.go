@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -37,8 +36,8 @@ type Options struct {
 	PartBytes   int64         // objects above it are uploaded in parts of it; default 16 MiB, at least 5 MiB
 	PartsAtOnce int           // parts under way per object, each a buffer of PartBytes; default 3
 	TimeBase    time.Duration // of one attempt, without its payload; default 15 s
-	RateMin     int64         // bytes per second that an attempt's payload may need at most; default 1 MiB
-	IdleMax     time.Duration // a reader without a byte for so long fails; default 15 s
+	RateMin     int64         // bytes per second that a line carries at least, per upload; default 16 KiB
+	IdleMax     time.Duration // a reader or an upload without a byte for so long fails; default 15 s
 
 	TLS *tls.Config // for https; nil: the system's authorities
 }
@@ -57,7 +56,7 @@ func (o Options) withDefaults() Options {
 		o.TimeBase = 15 * time.Second
 	}
 	if o.RateMin <= 0 {
-		o.RateMin = 1 << 20
+		o.RateMin = 16 << 10
 	}
 	if o.IdleMax <= 0 {
 		o.IdleMax = 15 * time.Second
@@ -135,29 +134,38 @@ func endpoint(s string) (host string, secure bool, err error) {
 }
 
 // newTransport is HTTP/1.1, without compression, without a proxy from the
-// environment, and with a bound on each phase of a request.
+// environment, and with a bound on each phase of a connection's beginning. Each request
+// has its own: the answer to a large one may take long, since what the system buffers
+// of it counts as sent.
 func (o Options) newTransport() *http.Transport {
 	config := o.TLS
 	if config == nil {
 		config = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   5 * time.Second,
-		TLSClientConfig:       config,
-		ResponseHeaderTimeout: 2 * o.TimeBase,
-		IdleConnTimeout:       time.Minute,
-		MaxIdleConns:          256,
-		MaxIdleConnsPerHost:   128,
-		DisableCompression:    true,
-		WriteBufferSize:       64 << 10,
-		ReadBufferSize:        64 << 10,
+		DialContext:         dial,
+		TLSHandshakeTimeout: 5 * time.Second,
+		TLSClientConfig:     config,
+		IdleConnTimeout:     time.Minute,
+		MaxIdleConns:        256,
+		MaxIdleConnsPerHost: 128,
+		DisableCompression:  true,
+		WriteBufferSize:     64 << 10,
+		ReadBufferSize:      64 << 10,
 	}
 }
 
-// attempt bounds one request that moves n bytes of payload.
+// storeRate is how many bytes per second a store copies at least when it puts an object
+// together.
+const storeRate = 1 << 20
+
+// attempt bounds one request after which the store itself moves n bytes.
 func (b *Bucket) attempt(ctx context.Context, n int64) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, b.o.TimeBase+time.Duration(float64(n)/float64(b.o.RateMin)*float64(time.Second)))
+	return context.WithTimeout(ctx, b.o.TimeBase+timeFor(n, storeRate))
+}
+
+func timeFor(n, rate int64) time.Duration {
+	return time.Duration(float64(n) / float64(rate) * float64(time.Second))
 }
 
 // Stat returns an object's size.

@@ -119,7 +119,7 @@ func (j *Journal) stamp(e *epoch, seq uint64, bufs [][]byte, abandon context.Can
 
 // upload creates the object. What else the slot may hold decides the error.
 func (j *Journal) upload(ctx context.Context, e *epoch, seq uint64, data []byte) error {
-	err := j.createExact(ctx, j.key(e.id(), seq), data)
+	err := j.createPack(ctx, j.key(e.id(), seq), seq, data)
 	var other *conflict
 	if !errors.As(err, &other) {
 		return err

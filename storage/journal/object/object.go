@@ -49,7 +49,8 @@ type Config struct {
 	// InFlightMax is how many packs are uploaded at once. 0 means 8.
 	InFlightMax int
 	// AttemptMax bounds one request to the bucket, GiveUpAfter all attempts at one
-	// object together. 0 means 10 s and 60 s.
+	// object together, both without what its bytes take on a slow line (pace). 0 means
+	// 10 s and 60 s.
 	AttemptMax  time.Duration
 	GiveUpAfter time.Duration
 	// RetryPause is the pause after the first failed attempt; it doubles up to 16
@@ -94,6 +95,7 @@ type Journal struct {
 	self pack.Nonce
 	// start is the number of this start, in the headers of its epochs. Replay sets it.
 	start int32
+	pace  *pace // of packs
 
 	mu      sync.Mutex // guards what is below; never held across a request
 	epochs  []*epoch   // not released, oldest first; the last is open after Replay
@@ -112,6 +114,7 @@ var _ journal.Journal = (*Journal)(nil)
 // New makes a journal. It touches nothing until Replay.
 func New(cfg Config) *Journal {
 	j := &Journal{cfg: cfg.withDefaults(), oldest: uint64(cfg.Oldest)}
+	j.pace = newPace(j.cfg.InFlightMax)
 	rand.Read(j.self[:]) // never fails; it would end the process
 	return j
 }

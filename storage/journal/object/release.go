@@ -126,8 +126,8 @@ func (j *Journal) findFence(ctx context.Context, e *epoch, slots []listed) (uint
 }
 
 func (j *Journal) remove(ctx context.Context, key string) error {
-	return j.retry(ctx, func(ctx context.Context) (bool, error) {
-		err := j.cfg.Bucket.Delete(ctx, key)
+	return j.retry(ctx, nil, func(t *try) (bool, error) {
+		err := j.cfg.Bucket.Delete(t, key)
 		return err == nil || errors.Is(err, bucket.ErrKey), err
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -57,47 +58,119 @@ func isFence(b []byte, epoch, slot uint64) (pack.Header, bool) {
 // both are the same. nil means that the object is durable; *conflict that it holds
 // something else, for ever; any other error leaves it open.
 func (j *Journal) createExact(ctx context.Context, key string, data []byte) error {
-	return j.retry(ctx, func(ctx context.Context) (bool, error) {
-		created := j.cfg.Bucket.Create(ctx, key, bucket.Bytes(data))
+	bySize := func() time.Duration { return j.pace.bySize(int64(len(data))) }
+	return j.retry(ctx, bySize, func(t *try) (bool, error) { return j.createOnce(t, key, data) })
+}
+
+// createPack is createExact for the pack seq, at the journal's pace.
+func (j *Journal) createPack(ctx context.Context, key string, seq uint64, data []byte) error {
+	size := int64(len(data))
+	bySize := func() time.Duration { return j.pace.bySize(size) }
+	return j.retryIn(ctx, bySize, func() (func(*try, bool), error) {
+		if err := j.pace.enter(ctx, seq); err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		return func(t *try, ok bool) { j.pace.leave(began, size, t.timedOut(), ok) }, nil
+	}, func(t *try) (bool, error) { return j.createOnce(t, key, data) })
+}
+
+func (j *Journal) createOnce(ctx *try, key string, data []byte) (bool, error) {
+	created := j.cfg.Bucket.Create(ctx, key, bucket.Bytes(data))
+	switch {
+	case created == nil:
+		return true, nil
+	case errors.Is(created, bucket.ErrKey):
+		return true, created
+	case errors.Is(created, bucket.ErrNoRoom):
+		return true, fmt.Errorf("%w: %w", journal.ErrNoRoom, created)
+	case !errors.Is(created, bucket.ErrExists):
+		// It may be there all the same. If not, that proves nothing.
+		created = fmt.Errorf("journal: create %s: %w", key, created)
+	}
+	// A transfer can be damaged as well: other bytes count only if they stay so.
+	var got []byte
+	for i := range readAgain {
+		again, err := j.readAll(ctx, key)
 		switch {
-		case created == nil:
+		case err != nil, i > 0 && !bytes.Equal(got, again):
+			return false, created
+		case bytes.Equal(again, data):
 			return true, nil
-		case errors.Is(created, bucket.ErrKey):
-			return true, created
-		case errors.Is(created, bucket.ErrNoRoom):
-			return true, fmt.Errorf("%w: %w", journal.ErrNoRoom, created)
-		case !errors.Is(created, bucket.ErrExists):
-			// It may be there all the same. If not, that proves nothing.
-			created = fmt.Errorf("journal: create %s: %w", key, created)
 		}
-		// A transfer can be damaged as well: other bytes count only if they stay so.
-		var got []byte
-		for i := range readAgain {
-			again, err := bucket.ReadAll(ctx, j.cfg.Bucket, key, objectBytesMax)
-			switch {
-			case err != nil, i > 0 && !bytes.Equal(got, again):
-				return false, created
-			case bytes.Equal(again, data):
-				return true, nil
-			}
-			got = again
-		}
-		return true, &conflict{key: key, content: got}
-	})
+		got = again
+	}
+	return true, &conflict{key: key, content: got}
 }
 
 // objectBytesMax bounds what is read of one slot. A pack holds at most one batch more
 // than its target size, and a batch comes from a frame of at most 2 GiB.
 const objectBytesMax = 1<<31 + 64<<20
 
-// retry calls fn until it says that it is done, with growing pauses, for at most
-// GiveUpAfter; each call has AttemptMax.
-func (j *Journal) retry(ctx context.Context, fn func(context.Context) (done bool, err error)) error {
-	began := time.Now()
+// readAll reads an object within an attempt, which lasts as long as bytes come.
+func (j *Journal) readAll(t *try, key string) ([]byte, error) {
+	r, err := j.cfg.Bucket.Get(t, key, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(alive{r, t}, objectBytesMax+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	if len(data) > objectBytesMax {
+		return nil, fmt.Errorf("read %s: more than %d bytes", key, objectBytesMax)
+	}
+	return data, nil
+}
+
+// alive tells the attempt of what comes.
+type alive struct {
+	r io.Reader
+	t *try
+}
+
+func (a alive) Read(p []byte) (int, error) {
+	n, err := a.r.Read(p)
+	a.t.received(n)
+	return n, err
+}
+
+// retry calls fn until it says that it is done, one attempt behind the other, with growing
+// pauses, for at most GiveUpAfter. Each attempt has AttemptMax, what bySize (nil: nothing)
+// says when it begins, and begins anew with what it receives; the whole is prolonged likewise.
+func (j *Journal) retry(ctx context.Context, bySize func() time.Duration, fn func(*try) (done bool, err error)) error {
+	return j.retryIn(ctx, bySize, nil, fn)
+}
+
+// sizeTries is for how many attempts by size the whole has time beyond GiveUpAfter.
+const sizeTries = 3
+
+// retryIn is retry that takes a place before each attempt, which it gives back afterwards
+// with the attempt and whether that is done without an error. Waiting for a place takes
+// nothing from the time.
+func (j *Journal) retryIn(ctx context.Context, bySize func() time.Duration, place func() (func(*try, bool), error), fn func(*try) (done bool, err error)) error {
+	if bySize == nil {
+		bySize = func() time.Duration { return 0 }
+	}
+	spent := time.Duration(0) // without the time in which something came
 	for pause := j.cfg.RetryPause; ; pause = min(2*pause, 16*j.cfg.RetryPause) {
-		attempt, cancel := context.WithTimeout(ctx, j.cfg.AttemptMax)
-		done, err := fn(attempt)
-		cancel()
+		leave := func(*try, bool) {}
+		if place != nil {
+			var err error
+			if leave, err = place(); err != nil {
+				return err
+			}
+		}
+		began := time.Now()
+		t := newTry(ctx, j.cfg.AttemptMax+bySize())
+		done, err := fn(t)
+		if errors.Is(err, context.Canceled) && t.timedOut() && ctx.Err() == nil {
+			done = false // the attempt's own end, not the caller's
+			err = fmt.Errorf("nothing came in time: %w", context.DeadlineExceeded)
+		}
+		leave(t, done && err == nil)
+		spent += time.Since(began) - t.end()
 		if done {
 			return err
 		}
@@ -107,8 +180,8 @@ func (j *Journal) retry(ctx context.Context, fn func(context.Context) (done bool
 		// Half of the pause is random, so that those who failed together do not come
 		// back together.
 		wait := pause/2 + rand.N(pause/2+1)
-		if time.Since(began)+wait > j.cfg.GiveUpAfter {
-			return fmt.Errorf("journal: gave up after %s: %w", time.Since(began).Round(time.Millisecond), err)
+		if spent += wait; spent > j.cfg.GiveUpAfter+sizeTries*bySize() {
+			return fmt.Errorf("journal: gave up after %s: %w", spent.Round(time.Millisecond), err)
 		}
 		if !sleep(ctx, wait) {
 			return fmt.Errorf("%w (last attempt: %w)", context.Cause(ctx), err)
@@ -132,9 +205,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // damaged too, and only then its error is returned.
 func (j *Journal) read(ctx context.Context, key string, check func([]byte) error) (data []byte, err error) {
 	refused := 0
-	err = j.retry(ctx, func(ctx context.Context) (bool, error) {
+	err = j.retry(ctx, nil, func(t *try) (bool, error) {
 		var err error
-		data, err = bucket.ReadAll(ctx, j.cfg.Bucket, key, objectBytesMax)
+		data, err = j.readAll(t, key)
 		if err != nil {
 			return errors.Is(err, bucket.ErrNotFound), err
 		}
@@ -154,14 +227,15 @@ func (j *Journal) read(ctx context.Context, key string, check func([]byte) error
 }
 
 // readAgain is how often bytes have to be read before they count as damaged.
-const readAgain = 3
+const readAgain = 4
 
 // list returns the slots under a prefix of keys with the sizes of their objects.
 func (j *Journal) list(ctx context.Context, prefix, after string) (found []listed, err error) {
-	err = j.retry(ctx, func(ctx context.Context) (bool, error) {
-		found = found[:0]
+	err = j.retry(ctx, nil, func(t *try) (bool, error) {
 		var bad error
-		err := j.cfg.Bucket.List(ctx, prefix, after, func(i bucket.Info) error {
+		err := j.cfg.Bucket.List(t, prefix, after, func(i bucket.Info) error {
+			t.received(keyBytes)
+			after = i.Key // an attempt goes on where the one before it ended
 			epoch, slot, err := j.parseKey(i.Key)
 			if err != nil {
 				bad = err
@@ -177,6 +251,9 @@ func (j *Journal) list(ctx context.Context, prefix, after string) (found []liste
 	})
 	return found, err
 }
+
+// keyBytes is about what one key takes in a listing.
+const keyBytes = 512
 
 // listed is an object of the journal.
 type listed struct {

@@ -23,8 +23,8 @@ func (j *Journal) openSource(key string, size int64) (journal.Source, error) {
 		return localSource{f}, nil
 	}
 	if size == 0 { // the caller knows only which pack it wants
-		err := j.retry(context.Background(), func(ctx context.Context) (bool, error) {
-			info, err := j.cfg.Bucket.Stat(ctx, key)
+		err := j.retry(context.Background(), nil, func(t *try) (bool, error) {
+			info, err := j.cfg.Bucket.Stat(t, key)
 			size = info.Size
 			return bucket.Final(err), err
 		})
@@ -59,19 +59,22 @@ type source struct {
 	size int64
 }
 
-// ReadAt reads by one request, repeated when it fails. It is bounded by GiveUpAfter.
+// ReadAt reads by one request, which is taken up where it broke off when it fails. It is
+// bounded by GiveUpAfter without a byte, and by its size at a rate of readRate.
 func (s *source) ReadAt(b []byte, off int64) (int, error) {
 	if off < 0 || off >= s.size {
 		return 0, io.EOF
 	}
 	n := min(int64(len(b)), s.size-off)
-	err := s.j.retry(context.Background(), func(ctx context.Context) (bool, error) {
-		r, err := s.j.cfg.Bucket.Get(ctx, s.key, off, n)
+	have := int64(0)
+	err := s.j.retry(context.Background(), nil, func(t *try) (bool, error) {
+		r, err := s.j.cfg.Bucket.Get(t, s.key, off+have, n-have)
 		if err != nil {
 			return bucket.Final(err), err
 		}
 		defer r.Close()
-		_, err = io.ReadFull(r, b[:n])
+		got, err := io.ReadFull(alive{r, t}, b[have:n])
+		have += int64(got)
 		return err == nil, err
 	})
 	if err != nil {
