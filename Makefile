@@ -2,9 +2,17 @@
 SHELL := /bin/bash
 BIN := bin/streamhouse
 GOFLAGS_BUILD := -trimpath -ldflags='-s -w'
-# What runs in seconds and needs nothing but Go. The rest of the tree are real
-# clients, kills and benchmarks.
-UNIT = $$(go list ./... | grep -vE '/tests/(admin|exactlyonce|bench|chaos|clients|compat|history/(faults|guests|run)|peers|s3gateway|tools|transactions)$$')
+# Real clients, kills and benchmarks, below tests/. The rest of the tree runs in seconds and
+# needs nothing but Go.
+REAL := admin|bench|chaos|clients|compat|exactlyonce|history/(faults|guests|run)|peers|s3gateway|sizing|tools|transactions
+UNIT = $$(go list ./... | grep -vE '/tests/($(REAL))$$')
+# Of the real ones chaos runs alone: it bounds the time that a start takes. The histories
+# begin, since they last longest.
+PAIRS = ./tests/history/faults $$(go list ./tests/... | grep -E '/tests/($(REAL))$$' | grep -v '/tests/chaos$$')
+# Where make test keeps what go test says, for its last lines.
+TOOK := bin/test.log
+# Tests with their times kept: $(1) are arguments of go test.
+go_test = set -o pipefail; go test -count=1 $(1) | tee -a $(TOOK)
 # Vets the modules of tests that a grep of $(1) leaves: what only one program needs is no
 # dependency of the broker. Those with librdkafka (confluentgo) take a C compiler, and long.
 vet_modules = set -e; staticcheck=$$(go tool -n staticcheck); for m in $$(find tests -name go.mod -exec dirname {} \; | grep $(1)); do \
@@ -37,15 +45,22 @@ check: ## the inner loop: vet, staticcheck, unit tests
 	go test -short $(UNIT)
 
 .PHONY: test
-test: build cross ## every test; installs what is missing, or says what to install
+test: build ## every test; installs what is missing, or says what to install
+	@rm -f $(TOOK)
 	go vet ./...
 	go tool staticcheck ./...
 	@$(call vet_modules,-v confluentgo)
-	@# One package at a time: they measure time, start brokers and share two cores.
-	@# Everything, then everything but the longest runs under the race detector.
-	go test -p 1 -count=1 -timeout 30m $(UNIT)
-	go test -p 1 -count=1 -timeout 30m -short -race $(UNIT)
-	go test -p 1 -count=1 -timeout 60m ./tests/...
+	@# Everything, then everything but the longest runs under the race detector. Several
+	@# packages at a time: they wait more than they compute (docs/testing.md). None of them
+	@# judges by the time that something took; ports are a package's own (tests/peers).
+	$(call go_test,-p 4 -timeout 30m $(UNIT))
+	$(call go_test,-p 3 -timeout 30m -short -race $(UNIT))
+	@# The other platforms are built while clients are installed and wait.
+	@# (make, not $$(MAKE): make -n would run this line.)
+	nice make --no-print-directory cross & cross=$$!; failed=0; \
+		{ $(call go_test,-p 2 -timeout 60m $(PAIRS)); } || failed=1; wait $$cross && exit $$failed
+	$(call go_test,-timeout 60m ./tests/chaos)
+	@echo "what took longest, in seconds:"; awk '$$1 == "ok" {print $$3 + 0, $$2}' $(TOOK) | sort -rn | head -25
 
 .PHONY: acceptance
 acceptance: ## every client over every storage, those that take long to build too, then all of it against Apache Kafka

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 var kind = flag.String("broker", string(StreamHouse), "which broker to start: streamhouse or kafka")
@@ -77,5 +79,30 @@ func TestFailedCommandIsReportedWithItsOutput(t *testing.T) {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("error lacks %q: %v", part, err)
 		}
+	}
+}
+
+// What another process would do to get the same ports has to fail.
+func TestPortsBelongToOneProcess(t *testing.T) {
+	ports, err := freePorts(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := block()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range ports {
+		if p < first || p >= first+portsBlock {
+			t.Errorf("port %d is not of the block from %d", p, first)
+		}
+	}
+	again, err := os.Open(held.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if err := unix.Flock(int(again.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		t.Errorf("the block of ports can be taken again: %v", err)
 	}
 }

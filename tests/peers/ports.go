@@ -5,21 +5,59 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sys/unix"
 
 	"github.com/streamhouse/streamhouse/tests/wire"
 )
 
-// freePorts finds ports that nobody listens on. They lie below the range from which the
-// kernel takes the ports of outgoing connections: while a broker is down, a client's
-// next attempt could otherwise get the broker's own port.
+// Ports that tests give to brokers lie below the range from which the kernel takes the
+// ports of outgoing connections: while a broker is down, a client's next attempt could
+// otherwise get the broker's own port.
+const (
+	portsFirst  = 15000
+	portsBlocks = 50
+	portsBlock  = 300 // ports in each
+)
+
+// block is the first of the ports that this process alone chooses from, as long as it
+// lives. Tests of several packages run at once, and a port whose broker is down for a
+// moment looks free.
+var block = sync.OnceValues(func() (int, error) {
+	first := rand.IntN(portsBlocks)
+	for i := range portsBlocks {
+		n := (first + i) % portsBlocks
+		f, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("streamhouse-ports-%d", n)), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			continue // another user's
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			held = f
+			return portsFirst + n*portsBlock, nil
+		}
+		f.Close()
+	}
+	return 0, errors.New("all blocks of ports are taken by other tests")
+})
+
+// held keeps the block's lock until the process ends.
+var held *os.File
+
+// freePorts finds ports that nobody listens on and nobody else is given.
 func freePorts(n int) ([]int, error) {
-	const first, count, tries = 15000, 15000, 200
+	const tries = 200
+	first, err := block()
+	if err != nil {
+		return nil, err
+	}
 	var ports []int
 	for range tries {
-		port := first + rand.IntN(count)
+		port := first + rand.IntN(portsBlock)
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
@@ -29,7 +67,7 @@ func freePorts(n int) ([]int, error) {
 			return ports, nil
 		}
 	}
-	return nil, errors.New("no free ports between 15000 and 30000")
+	return nil, fmt.Errorf("no %d free ports from %d to %d", n, first, first+portsBlock-1)
 }
 
 // FreeAddress is host:port of one.
