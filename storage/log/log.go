@@ -14,7 +14,6 @@ import (
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	"github.com/streamhouse/streamhouse/storage/pack"
-	"github.com/streamhouse/streamhouse/storage/partition"
 	"github.com/streamhouse/streamhouse/storage/segment"
 )
 
@@ -72,6 +71,7 @@ type Log struct {
 	metrics *metrics
 	now     func() time.Time
 	ages    ageClock
+	damage  damage
 
 	// mu guards the append side: the open pack, what is in flight, and every
 	// partition's appended state. It is never held across I/O or a wait.
@@ -249,6 +249,7 @@ func (l *Log) handle(ctx context.Context, id pack.PartitionID, leaderEpoch int32
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 		p.loadErr = l.load(bounded, p)
 		cancel()
+		l.noteLoad(id, p.loadErr)
 		l.parts.settle(p, p.loadErr == nil)
 		close(p.ready)
 	}
@@ -270,9 +271,6 @@ func (l *Log) load(ctx context.Context, p *Partition) error {
 		p.mu.RLock()
 		version := p.version
 		p.mu.RUnlock()
-		l.mu.Lock()
-		p.state = partition.State{} // as another attempt may have left it
-		l.mu.Unlock()
 		slices, state, err := l.cfg.Store.Partition(ctx, p.id)
 		if err != nil {
 			return fmt.Errorf("read partition %v from the metadata store: %w", p.id, err)
@@ -281,13 +279,14 @@ func (l *Log) load(ctx context.Context, p *Partition) error {
 		if err != nil {
 			return fmt.Errorf("read log start of %v: %w", p.id, err)
 		}
-		if state.BlockLen > 0 {
-			if err := l.loadBlock(ctx, p, state); err != nil {
-				return &blockError{err}
-			}
+		// Many producers take a while: appends to other partitions do not wait for that.
+		folded, err := l.sealedState(ctx, state, slices)
+		if err != nil {
+			return &blockError{err}
 		}
 		floor := floorOf(logStart, slices)
 		l.mu.Lock()
+		p.state = folded
 		p.state.SetNextOffset(state.NextOffset)
 		l.mu.Unlock()
 		open, err := l.catchUp(p, floor)
@@ -331,30 +330,11 @@ func floorOf(logStart int64, slices []metadata.Slice) int64 {
 	return logStart
 }
 
-func (l *Log) loadBlock(ctx context.Context, p *Partition, state metadata.State) error {
-	seg, err := l.cfg.Store.Segment(ctx, state.Block)
-	if err != nil {
-		return fmt.Errorf("find state block of %v: %w", p.id, err)
-	}
-	block, err := l.cfg.Segments.State(ctx, seg, p.id, state.BlockPos, state.BlockLen)
-	if err != nil {
-		return fmt.Errorf("read state block of %v in %s: %w", p.id, seg.Key, err)
-	}
-	// Many producers take a while: appends to other partitions do not wait for that.
-	var folded partition.State
-	if err := folded.UnmarshalBinary(block.Payload); err != nil {
-		return fmt.Errorf("state block of %v in %s: %w", p.id, seg.Key, err)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	p.state = folded
-	return nil
-}
-
 // DropTopic ends the partitions of a deleted topic: appends and reads of them are
 // refused from now on, and whoever waits on them is woken.
 func (l *Log) DropTopic(id pack.TopicID) {
 	l.deferred.drop(id)
+	l.damage.forget(id)
 	for _, p := range l.parts.drop(id) {
 		l.mu.Lock()
 		p.deleted = true

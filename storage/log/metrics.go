@@ -16,6 +16,8 @@ type metrics struct {
 	admissionWaits prometheus.Counter
 	readFailures   prometheus.Counter
 	unsealed       prometheus.Gauge
+	refolds        prometheus.Counter
+	damaged        prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -38,11 +40,16 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16),
 		}),
 	}
+	m.refolds = counter("partition_refolds_total", "States of partitions that were folded anew because their block did not check.")
+	m.damaged = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "streamhouse", Name: "partitions_damaged",
+		Help: "Partitions that are not served because what is stored of them does not check.",
+	})
 	m.unsealed = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "streamhouse", Name: "journal_unsealed_bytes",
 		Help: "Bytes in the journal that are not sealed into segments yet.",
 	})
-	r.MustRegister(m.syncTime, m.unsealed)
+	r.MustRegister(m.syncTime, m.unsealed, m.damaged)
 	return m
 }
 

@@ -29,6 +29,9 @@ type folding struct {
 	state partition.State
 	from  metadata.Sealed
 	plan  *segment.PlanPart
+	// damaged: the sealed state cannot be read. The batches are sealed as they are, and
+	// the store's row stays.
+	damaged bool
 }
 
 func (u *Upkeep) newFold(plan *segment.Plan) *fold {
@@ -124,7 +127,7 @@ func (p *folding) apply(entries []pack.Entry) (appendTime int64, err error) {
 	for i := range entries {
 		e := &entries[i]
 		appendTime = max(appendTime, e.AppendTime)
-		if e.LastOffset() < p.state.NextOffset() {
+		if p.damaged || e.LastOffset() < p.state.NextOffset() {
 			continue
 		}
 		p.state.Bridge(e.BaseOffset, max(p.from.LogStart, p.from.LastOffset+1))
@@ -168,50 +171,27 @@ func (f *fold) loadBlocks(ctx context.Context, id metadata.SegmentID, at []int, 
 		rows[i] = out[n].from.State
 	}
 	blocks, err := f.u.stateBlocks(ctx, id, rows)
-	if err != nil {
+	if err != nil && !unreadable(err) {
 		return err
 	}
 	for i, n := range at {
-		if err := out[n].state.UnmarshalBinary(blocks[i].Payload); err != nil {
-			return fmt.Errorf("%w: state of %v: %w", segment.ErrDamaged, rows[i].ID, err)
+		if err == nil && out[n].state.UnmarshalBinary(blocks[i].Payload) == nil {
+			continue
+		}
+		// One of them does not check: each by itself.
+		b, err := f.u.stateBlock(ctx, rows[i])
+		if err == nil {
+			err = out[n].state.UnmarshalBinary(b.Payload)
+		}
+		if unreadable(err) {
+			f.u.skip("seal its state", rows[i].ID, err)
+			out[n].damaged, err = true, nil
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// stateBlock reads the block that a state row points at; nil if it has none.
-func (u *Upkeep) stateBlock(ctx context.Context, row metadata.State) (*segment.State, error) {
-	if row.BlockLen == 0 {
-		return nil, nil
-	}
-	blocks, err := u.stateBlocks(ctx, row.Block, []metadata.State{row})
-	if err != nil {
-		return nil, err
-	}
-	return &blocks[0], nil
-}
-
-// stateBlocks reads the blocks that rows point at, all of which lie in one segment.
-func (u *Upkeep) stateBlocks(ctx context.Context, id metadata.SegmentID, rows []metadata.State) ([]segment.State, error) {
-	seg, err := u.cfg.Store.Segment(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("find the state block of %v: segment %d: %w", rows[0].ID, id, err)
-	}
-	at := make([]segment.Block, len(rows))
-	for i, row := range rows {
-		at[i] = segment.Block{ID: row.ID, Pos: row.BlockPos, Len: row.BlockLen}
-	}
-	blocks, err := u.cfg.Index.States(ctx, seg, at)
-	if err != nil {
-		return nil, fmt.Errorf("read %d state blocks in %s: %w", len(rows), seg.Key, err)
-	}
-	for i, row := range rows {
-		if blocks[i].NextOffset != row.NextOffset {
-			return nil, fmt.Errorf("%w: state of %v in %s is that of offset %d, the store says %d",
-				segment.ErrDamaged, row.ID, seg.Key, blocks[i].NextOffset, row.NextOffset)
-		}
-	}
-	return blocks, nil
 }
 
 // states gives the footer the new state of each partition that moved. Producers that
@@ -219,7 +199,7 @@ func (u *Upkeep) stateBlocks(ctx context.Context, id metadata.SegmentID, rows []
 func (f *fold) states() error {
 	before := f.u.cfg.Log.ExpiredBefore()
 	for id, p := range f.touched {
-		if p.state.NextOffset() == p.from.State.NextOffset {
+		if p.damaged || p.state.NextOffset() == p.from.State.NextOffset {
 			continue
 		}
 		p.state.ExpireProducers(before, 0, nil)

@@ -2,11 +2,14 @@ package upkeep
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/pack"
 	"github.com/streamhouse/streamhouse/storage/segment"
 )
@@ -95,7 +98,15 @@ func (u *Upkeep) liftThese(ctx context.Context, ids []pack.PartitionID) error {
 	var reg metadata.Registration
 	var parts []lifting
 	for _, id := range ids {
+		if u.isLeft(id) {
+			continue
+		}
 		p, ok, err := u.liftPartition(ctx, id, plan)
+		if cannotLift(err) {
+			u.skip("lift", id, err)
+			u.leave(id)
+			return u.liftThese(ctx, ids) // anew: the plan may hold a part of it
+		}
 		if err != nil {
 			return fmt.Errorf("lift partition %v: %w", id, err)
 		}
@@ -127,6 +138,31 @@ func (u *Upkeep) liftThese(ctx context.Context, ids []pack.PartitionID) error {
 	u.metrics.lifted(size, took)
 	u.logger.Debug("internal topics lifted", zap.String("key", key), zap.Int64("bytes", size), zap.Duration("took", took))
 	return nil
+}
+
+// cannotLift says that one partition cannot be read or loaded. It is none of the others'
+// business: it is left out for a while.
+func cannotLift(err error) bool {
+	return unreadable(err) || errors.Is(err, protocol.KafkaStorageError)
+}
+
+// leave has lifts leave a partition as it is for a while.
+func (u *Upkeep) leave(id pack.PartitionID) {
+	if u.lift.left == nil {
+		u.lift.left = make(map[pack.PartitionID]time.Time)
+	}
+	u.lift.left[id] = u.cfg.Now()
+	delete(u.lift.parts, id)
+}
+
+// isLeft says whether a partition is left as it is.
+func (u *Upkeep) isLeft(id pack.PartitionID) bool {
+	at, left := u.lift.left[id]
+	if left && u.cfg.Now().Sub(at) >= retryMax {
+		delete(u.lift.left, id)
+		left = false
+	}
+	return left
 }
 
 // liftPartition adds what is live of one partition to the plan. ok is false when the
@@ -196,6 +232,10 @@ func (u *Upkeep) moveState(ctx context.Context, id pack.PartitionID, row metadat
 	b, known := u.lift.blocks[id]
 	if !known || b.row != row {
 		state, err := u.stateBlock(ctx, row)
+		if unreadable(err) {
+			u.skip("move its state", id, err)
+			return nil // it keeps its segment
+		}
 		if err != nil {
 			return err
 		}

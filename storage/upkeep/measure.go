@@ -21,6 +21,7 @@ type liftState struct {
 	parts  map[pack.PartitionID]*liftPart
 	lifted map[metadata.SegmentID]bool // segments seen, and whether they are lifted ones
 	blocks map[pack.PartitionID]block
+	left   map[pack.PartitionID]time.Time // could not be lifted then
 }
 
 // liftPart is how much of an internal partition lies where, in bytes.
@@ -101,6 +102,9 @@ func (u *Upkeep) listInternal() {
 	}
 	parts := make(map[pack.PartitionID]*liftPart)
 	for _, p := range u.internal() {
+		if u.isLeft(p.id) {
+			continue
+		}
 		if old := u.lift.parts[p.id]; old != nil && !u.lift.stale {
 			p = old
 		}

@@ -40,6 +40,10 @@ func (u *Upkeep) moveStates(ctx context.Context, stranded []metadata.State, live
 			continue // sealed, lifted or deleted since
 		}
 		b, err := u.stateBlock(ctx, row)
+		if unreadable(err) {
+			u.skip("move its state", row.ID, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}

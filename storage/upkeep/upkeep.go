@@ -22,6 +22,7 @@ import (
 	"github.com/streamhouse/streamhouse/storage/bucket"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	"github.com/streamhouse/streamhouse/storage/pack"
+	"github.com/streamhouse/streamhouse/storage/partition"
 	"github.com/streamhouse/streamhouse/storage/segment"
 )
 
@@ -49,6 +50,9 @@ type Log interface {
 	Liftable(id pack.PartitionID) (bytes, stable int64)
 	// OpenBytes is how many bytes of a partition lie in the open journal above an offset.
 	OpenBytes(id pack.PartitionID, above int64) int64
+	// FoldSealed makes the sealed state of a partition anew from its slices, for when its
+	// block does not check.
+	FoldSealed(ctx context.Context, row metadata.State, slices []metadata.Slice) (partition.State, error)
 	// ExpiredBefore is the append time, ms, before which producers are forgotten.
 	ExpiredBefore() int64
 	// VolumesReleased: the journal let go of volumes. It does not wait.
