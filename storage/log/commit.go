@@ -59,6 +59,7 @@ func (l *Log) commitLoop(ctx context.Context) error {
 	defer age.Stop()
 	roll := false
 	l.measureBacklog()
+	l.atRoll = l.extentBytes.Load()
 	for {
 		if err := ctx.Err(); err != nil {
 			l.stopAppends()
@@ -83,7 +84,7 @@ func (l *Log) commitLoop(ctx context.Context) error {
 			if err := l.settle(ctx); err != nil {
 				return err
 			}
-			roll = roll || l.volumeFull()
+			roll = roll || l.volumeFull() || l.extentsFull()
 		case <-l.kick:
 		case <-timer.C:
 		case <-age.C:
@@ -308,6 +309,7 @@ func (l *Log) roll(ctx context.Context) error {
 		return l.fail(ctx, err)
 	}
 	l.metrics.rolls.Inc()
+	l.atRoll = l.extentBytes.Load()
 	l.measureBacklog()
 	return nil
 }
@@ -320,13 +322,15 @@ func (l *Log) measureBacklog() {
 		bytes += v.Bytes
 	}
 	l.metrics.unsealed.Set(float64(bytes))
-	behind := l.cfg.UnsealedMax > 0 && bytes > l.cfg.UnsealedMax
+	index := l.extentBytes.Load()
+	behind := l.cfg.UnsealedMax > 0 && bytes > l.cfg.UnsealedMax || index > l.cfg.ExtentBytesMax
+	l.metrics.extents.Set(float64(index))
 	l.mu.Lock()
 	changed := behind != l.behind
 	l.behind = behind
 	l.mu.Unlock()
 	if changed {
-		l.logger.Warn("appends depend on sealing", zap.Bool("refused", behind), zap.Int64("unsealed_bytes", bytes))
+		l.logger.Warn("appends depend on sealing", zap.Bool("refused", behind), zap.Int64("unsealed_bytes", bytes), zap.Int64("index_bytes", index))
 	}
 }
 
@@ -338,6 +342,14 @@ func (l *Log) openVolume() journal.Info {
 func (l *Log) volumeUsed() bool {
 	v := l.openVolume()
 	return v.LastSeq >= v.FirstSeq
+}
+
+// extentsFull says whether the open volume holds so many small batches that it is closed
+// for the memory that they take until they are sealed.
+func (l *Log) extentsFull() bool {
+	used := l.extentBytes.Load()
+	l.atRoll = min(l.atRoll, used) // what is sealed is gone
+	return used-l.atRoll >= l.cfg.ExtentBytesMax/4 && l.volumeUsed()
 }
 
 func (l *Log) volumeFull() bool { return l.openVolume().Bytes >= l.cfg.VolumeBytes }

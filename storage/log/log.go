@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +56,10 @@ type Config struct {
 	// UnsealedMax bounds the bytes in the journal: past it, as when the bucket is
 	// away for long, appends are refused until upkeep has caught up. 0: no bound.
 	UnsealedMax int64
+	// ExtentBytesMax bounds the memory for where batches lie in the journal: a volume is
+	// closed after a quarter of it, and appends are refused above it until upkeep has
+	// caught up; default 64 MiB.
+	ExtentBytesMax int64
 	// RollRetry is the pause between two attempts to close the outcome of a failed
 	// pack, for example while the disk is full; default 250 ms.
 	RollRetry   time.Duration
@@ -90,6 +95,9 @@ type Log struct {
 	lastTime   int64  // ms; append time of the youngest pack
 
 	volume openedVolume // the committer's
+	atRoll int64        // likewise: extentBytes at the last roll, or less if it has fallen since
+
+	extentBytes atomic.Int64 // memory of the extents of all partitions in the open journal
 
 	whole bool // the journal was replayed: what it has of a partition is known
 
@@ -116,6 +124,9 @@ type Log struct {
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if cfg.PackBytes == 0 {
 		cfg.PackBytes = 2 << 20
+	}
+	if cfg.ExtentBytesMax == 0 {
+		cfg.ExtentBytesMax = 64 << 20
 	}
 	if cfg.RollRetry == 0 {
 		cfg.RollRetry = 250 * time.Millisecond
@@ -306,9 +317,9 @@ func (l *Log) load(ctx context.Context, p *Partition) error {
 		}
 		p.sealed = slices
 		p.logStart.Store(max(logStart, p.logStart.Load()))
-		for _, x := range open {
-			if x.LastOffset > p.sealedEnd() {
-				p.open = append(p.open, x)
+		for i := range open {
+			if open[i].LastOffset > p.sealedEnd() {
+				p.open.add(&open[i])
 			}
 		}
 		p.mu.Unlock()
@@ -340,7 +351,8 @@ func (l *Log) DropTopic(id pack.TopicID) {
 		p.deleted = true
 		l.mu.Unlock()
 		p.mu.Lock()
-		p.gone, p.open, p.sealed = true, nil, nil
+		p.gone, p.sealed = true, nil
+		p.open.clear()
 		p.mu.Unlock()
 		p.advanced()
 	}

@@ -18,6 +18,7 @@ type metrics struct {
 	unsealed       prometheus.Gauge
 	refolds        prometheus.Counter
 	damaged        prometheus.Gauge
+	extents        prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -45,11 +46,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		Namespace: "streamhouse", Name: "partitions_damaged",
 		Help: "Partitions that are not served because what is stored of them does not check.",
 	})
+	m.extents = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "streamhouse", Name: "journal_index_bytes", Help: "Memory for where batches lie in the journal, as last measured.",
+	})
 	m.unsealed = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "streamhouse", Name: "journal_unsealed_bytes",
 		Help: "Bytes in the journal that are not sealed into segments yet.",
 	})
-	r.MustRegister(m.syncTime, m.unsealed, m.damaged)
+	r.MustRegister(m.syncTime, m.unsealed, m.damaged, m.extents)
 	return m
 }
 

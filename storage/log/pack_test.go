@@ -58,7 +58,7 @@ func TestPlaceInALostPackIsForgotten(t *testing.T) {
 
 func TestRegistry(t *testing.T) {
 	var r registry
-	r.init(nil)
+	r.init(&Log{})
 	topic := pack.TopicID{1}
 	if r.of(topic) != nil || r.loaded(pack.PartitionID{Topic: topic}) != nil {
 		t.Fatal("a topic nobody asked for has handles")

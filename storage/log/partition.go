@@ -12,12 +12,6 @@ import (
 	"github.com/streamhouse/streamhouse/storage/partition"
 )
 
-// extent is where a pack of the open journal holds batches of a partition.
-type extent struct {
-	pack.Extent
-	ref journal.Ref
-}
-
 // Partition is one partition's log. It is a new object in every tenure.
 type Partition struct {
 	// What an append touches, together: with thousands of partitions in a request the
@@ -39,7 +33,7 @@ type Partition struct {
 	transactional atomic.Bool // it may have transactions that settle must look at
 	mu            sync.RWMutex
 	gone          bool
-	open          []extent // in the journal, by offset
+	open          extents // in the journal
 	watches       []watch
 	sealed        []metadata.Slice // in segments, by offset, all before open
 	aborted       []pack.Aborted   // that end in the open journal, by their ends
@@ -129,7 +123,7 @@ func (p *Partition) replay(ref journal.Ref, ext pack.Extent, entries []pack.Entr
 		return err
 	}
 	if ext.LastOffset > p.sealedEnd() {
-		p.open = append(p.open, extent{ext, ref})
+		p.open.add(&extent{ext, ref})
 	}
 	return nil
 }
@@ -178,7 +172,7 @@ func (p *Partition) publish(ref journal.Ref, ext pack.Extent) (watched bool) {
 	if p.gone {
 		return false
 	}
-	p.open = append(p.open, extent{ext, ref})
+	p.open.add(&extent{ext, ref})
 	p.high.Store(ext.LastOffset + 1)
 	return len(p.watches) > 0
 }

@@ -136,12 +136,7 @@ func (p *Partition) find(offset int64) (*metadata.Slice, []extent) {
 		s := p.sealed[i]
 		return &s, nil
 	}
-	i := sort.Search(len(p.open), func(i int) bool { return p.open[i].LastOffset >= offset })
-	n := min(len(p.open)-i, planExtents)
-	if n <= 0 {
-		return nil, nil
-	}
-	return nil, append(make([]extent, 0, n), p.open[i:i+n]...)
+	return nil, p.open.from(offset, planExtents)
 }
 
 // sealed reads from a slice of a segment.

@@ -104,6 +104,7 @@ func (r *registry) claim(id pack.PartitionID, leaderEpoch int32) (p *Partition, 
 		return p, false, nil
 	}
 	p = &Partition{id: id, leaderEpoch: leaderEpoch, log: r.log, ready: make(chan struct{})}
+	p.open.used = &r.log.extentBytes
 	h.all[id.Partition] = p
 	r.n++
 	return p, true, nil

@@ -32,29 +32,8 @@ func (l *Log) VolumeSealed(volume journal.VolumeID, slices []metadata.Slice) {
 			p.version++
 			p.trimAborted()
 		}
-		p.open = without(p.open, volume)
+		p.open.without(volume)
 	})
-}
-
-// without returns a copy of the extents that lie in other volumes: readers may still
-// hold the old list.
-func without(open []extent, volume journal.VolumeID) []extent {
-	left := 0
-	for i := range open {
-		if open[i].ref.Volume != volume {
-			left++
-		}
-	}
-	if left == len(open) {
-		return open
-	}
-	kept := make([]extent, 0, left)
-	for i := range open {
-		if open[i].ref.Volume != volume {
-			kept = append(kept, open[i])
-		}
-	}
-	return kept
 }
 
 // insert adds a slice in offset order, once. The caller holds p.mu.
@@ -91,8 +70,7 @@ func (l *Log) Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice) {
 		}
 	}
 	p.sealed = rest
-	i := sort.Search(len(p.open), func(i int) bool { return p.open[i].LastOffset > upTo })
-	p.open = append(p.open[:0:0], p.open[i:]...)
+	p.open.above(upTo)
 	p.version++
 	p.trimAborted()
 }
@@ -171,13 +149,13 @@ func (p *Partition) liftable(stable int64) (end, bytes int64) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	end = min(p.sealedEnd()+1, stable)
-	for i := range p.open {
-		if p.open[i].LastOffset >= stable {
-			break
+	p.open.each(func(x *extent) bool {
+		if x.LastOffset >= stable {
+			return false
 		}
-		end = p.open[i].LastOffset + 1
-		bytes += p.open[i].DataLen
-	}
+		end, bytes = x.LastOffset+1, bytes+x.DataLen
+		return true
+	})
 	return end, bytes
 }
 
@@ -198,11 +176,7 @@ func (l *Log) OpenBytes(id pack.PartitionID, above int64) int64 {
 	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	var n int64
-	for i := len(p.open) - 1; i >= 0 && p.open[i].LastOffset > above; i-- {
-		n += p.open[i].DataLen
-	}
-	return n
+	return p.open.dataAbove(above)
 }
 
 // ExpireProducers forgets idempotent producers that have been idle for longer than

@@ -40,8 +40,5 @@ func (p *Partition) size() int64 {
 	for i := range p.sealed {
 		sum += p.sealed[i].Bytes
 	}
-	for i := range p.open {
-		sum += p.open[i].DataLen
-	}
-	return sum
+	return sum + p.open.dataAbove(-1)
 }

@@ -98,15 +98,17 @@ func (p *Partition) largest(from, end int64) (best int64, slice *metadata.Slice,
 			best = max(best, x.MaxTimestamp)
 		}
 	}
-	for i := range p.open {
-		switch x := p.open[i]; {
+	p.open.each(func(x *extent) bool {
+		switch {
 		case x.LastOffset < from || x.BaseOffset >= end:
 		case x.BaseOffset < from:
-			cut = &x
+			at := *x
+			cut = &at
 		default:
 			best = max(best, x.MaxTimestamp)
 		}
-	}
+		return true
+	})
 	return best, slice, cut
 }
 
