@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"go.uber.org/zap"
+
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	"github.com/streamhouse/streamhouse/storage/pack"
@@ -203,6 +205,11 @@ func (f *fold) states() error {
 			continue
 		}
 		p.state.ExpireProducers(before, 0, nil)
+		if n := p.state.Trim(f.u.cfg.StateBytesMax); n > 0 {
+			f.u.metrics.trimmed.Add(float64(n))
+			f.u.logger.Warn("more producers in a partition than a state block holds: those that were idle for longest are forgotten at the next start",
+				zap.Stringer("partition", id), zap.Int("forgotten", n), zap.Int("kept", p.state.Producers()))
+		}
 		payload, err := p.state.MarshalBinary()
 		if err != nil {
 			return fmt.Errorf("state of %v: %w", id, err)

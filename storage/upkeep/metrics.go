@@ -9,7 +9,7 @@ import (
 // metrics are the figures that upkeep shows, under stable names.
 type metrics struct {
 	seals, lifts, copied  prometheus.Counter
-	skipped               prometheus.Counter
+	skipped, trimmed      prometheus.Counter
 	sealBytes, liftBytes  prometheus.Counter
 	sealTime, liftTime    prometheus.Histogram
 	liftPending, garbage  prometheus.Gauge
@@ -44,6 +44,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		seals:         counter("seals_total", "Segments made of closed journal volumes."),
 		sealBytes:     counter("seal_bytes_total", "Bytes of segments made of closed journal volumes."),
 		sealTime:      seconds("seal_seconds", "Time to seal, from the first read to the release of the volume."),
+		trimmed:       counter("seal_producers_forgotten_total", "Idle producers that a state block had no room for."),
 		skipped:       counter("upkeep_damaged_skipped_total", "Times that a job left a damaged partition as it is."),
 		copied:        counter("seal_copies_total", "Seals that had to copy because a link was not possible."),
 		lifts:         counter("lifts_total", "Rewrites of internal topics to the latest record per key."),

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 )
 
 var errStop = errors.New("stopped by the test")
@@ -281,4 +282,33 @@ func TestForeignBucketIsRefused(t *testing.T) {
 	if err := r.tryBegin(); !errors.Is(err, ErrForeign) {
 		t.Errorf("start gives %v", err)
 	}
+}
+
+// TestSealOfMoreProducersThanABlockHolds: a seal succeeds however many there are, and
+// what it forgets is who was idle for longest.
+func TestSealOfMoreProducersThanABlockHolds(t *testing.T) {
+	r := newRig(t, adopted)
+	ctx := context.Background()
+	r.upkeep.cfg.StateBytesMax = 2000
+	id := at(orders, 1)
+	for i := range int64(100) {
+		r.produce(id, batchOf(i, 0, 1000, nil, []byte("v")))
+		r.clock.advance(time.Millisecond)
+	}
+	r.roll()
+	r.must(r.upkeep.Seal(ctx))
+	_, row, err := r.store.Partition(ctx, id)
+	if err != nil || row.NextOffset != 100 || row.BlockLen == 0 || row.BlockLen > 2100 {
+		t.Fatalf("%+v, %v", row, err)
+	}
+	r.restart()
+	p, err := r.log.Partition(ctx, id, r.topics.epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := p.Producers()
+	if len(known) < 20 || len(known) > 50 || known[0].ID != int64(100-len(known)) {
+		t.Errorf("%d producers are known: %v", len(known), known)
+	}
+	r.checkAcked()
 }

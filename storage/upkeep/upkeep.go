@@ -132,7 +132,11 @@ type Config struct {
 
 	// SealBytesMax bounds what several closed volumes merged into one segment hold;
 	// default 256 MiB. A single volume may be larger.
-	SealBytesMax      int64
+	SealBytesMax int64
+	// StateBytesMax bounds a partition's state block; default and most 256 MiB
+	// (segment.StateBytesMax).
+	StateBytesMax int
+
 	SealInterval      time.Duration // how often closed volumes are looked for; default 1 s
 	LiftInterval      time.Duration // how often internal topics are measured at least; default 200 ms
 	RetentionInterval time.Duration // log.retention.check.interval.ms; default 5 min
@@ -165,6 +169,9 @@ const (
 func (c *Config) setDefaults() {
 	if c.SealBytesMax <= 0 {
 		c.SealBytesMax = 256 << 20
+	}
+	if c.StateBytesMax <= 0 {
+		c.StateBytesMax = segment.StateBytesMax
 	}
 	for _, d := range []struct {
 		at    *time.Duration
