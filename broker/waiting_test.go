@@ -88,3 +88,20 @@ func TestWaitingNoticesLeave(t *testing.T) {
 		t.Errorf("%d connections, %d watchers", b.Server.Connections(), b.Log.Watchers())
 	}
 }
+
+// TestAppendNoticesLeave: an append that waits for room in the log ends when its client has
+// left, long before the request's timeout.
+func TestAppendNoticesLeave(t *testing.T) {
+	b := apitest.Start(t, apitest.Options{})
+	topic := b.Topic("t", 1, nil)
+	b.Log.Fill()
+	c := b.Dial()
+	c.Send(produceReq(topic, 0, batch(1, 100)))
+	if !apitest.Until(func() bool { return b.Log.Queued() == 1 }) {
+		t.Fatal("the append does not wait")
+	}
+	_ = c.Conn.Close()
+	if !apitest.Until(func() bool { return b.Server.Connections() == 0 && b.Log.Queued() == 0 }) {
+		t.Errorf("%d connections, %d appends", b.Server.Connections(), b.Log.Queued())
+	}
+}

@@ -25,6 +25,7 @@ type Log struct {
 	held    []func()
 	holding bool
 	full    bool
+	queued  int // appends that wait for room
 	refuse  error
 	lost    error
 	fenced  error
@@ -91,6 +92,13 @@ func (l *Log) Fill() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.full = true
+}
+
+// Queued is how many appends wait for room.
+func (l *Log) Queued() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queued
 }
 
 // Fence makes every partition know transactional producers under a higher epoch.
@@ -169,9 +177,15 @@ func (a appender) Append(ctx context.Context, t *log.Ticket, slot int, ap api.Pa
 	}
 	l.mu.Lock()
 	full := l.full
+	if full {
+		l.queued++
+	}
 	l.mu.Unlock()
 	if full {
 		<-ctx.Done()
+		l.mu.Lock()
+		l.queued--
+		l.mu.Unlock()
 		t.Fail(slot, protocol.RequestTimedOut)
 		return
 	}
