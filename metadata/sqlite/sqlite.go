@@ -14,7 +14,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"net/url"
 	"strings"
 	"sync"
@@ -227,6 +226,3 @@ func (s *Store) millis() int64 { return s.now().UnixMilli() }
 
 // volumeID stores a journal volume's number, which uses all 64 bits.
 func volumeID(v uint64) int64 { return int64(v) }
-
-// noLimit is larger than every offset.
-const noLimit = math.MaxInt64
