@@ -50,6 +50,18 @@ func New(cfg Config, routes *api.Routes, logger *zap.Logger, reg prometheus.Regi
 	return s, nil
 }
 
+// memoryPatience is how long a request may wait for memory before clients are better
+// sent elsewhere.
+const memoryPatience = 10 * time.Second
+
+// Ready says why requests are not served in time, or nil. It answers at once.
+func (s *Server) Ready() error {
+	if waited := s.budget.Waited(); waited >= memoryPatience {
+		return fmt.Errorf("request.memory.bytes are used up: a request has waited for memory for %s", waited.Round(time.Second))
+	}
+	return nil
+}
+
 // Listen binds all listeners, or none. After it, Addr knows the ports.
 func (s *Server) Listen(ctx context.Context) error {
 	var lc net.ListenConfig

@@ -142,7 +142,7 @@ func (n *node) list(ready func()) []part {
 		{name: "housekeeping", run: n.housekeep},
 		{name: "group coordinator", run: n.groups.Run, ready: n.groups.Ready, loggers: []string{"groups"}},
 		{name: "transaction coordinator", run: n.transactions.Run, ready: n.transactions.Ready, loggers: []string{"transactions"}},
-		{name: "listeners", run: n.listen(ready), loggers: []string{"api", "broker"}},
+		{name: "listeners", run: n.listen(ready), ready: n.network.Ready, loggers: []string{"api", "broker"}},
 	}
 }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Budget bounds the memory that requests on their way in may take, over all
@@ -49,6 +50,7 @@ type lane struct {
 type waiter struct {
 	acct  *Account
 	n     int64
+	since time.Time
 	ready chan struct{}
 }
 
@@ -101,7 +103,7 @@ func (a *Account) Take(ctx context.Context, l Lane, n int64) error {
 	}
 	b := &a.budget.lanes[l]
 	b.mu.Lock()
-	w := &waiter{acct: a, n: n, ready: make(chan struct{})}
+	w := &waiter{acct: a, n: n, since: time.Now(), ready: make(chan struct{})}
 	b.waiters = append(b.waiters, w)
 	b.grant()
 	b.mu.Unlock()
@@ -200,4 +202,17 @@ func (b *Budget) Used() (n int64) {
 		l.mu.Unlock()
 	}
 	return n
+}
+
+// Waited is for how long somebody has been waiting for memory now, at the longest.
+func (b *Budget) Waited() (longest time.Duration) {
+	for i := range b.lanes {
+		l := &b.lanes[i]
+		l.mu.Lock()
+		if len(l.waiters) > 0 {
+			longest = max(longest, time.Since(l.waiters[0].since))
+		}
+		l.mu.Unlock()
+	}
+	return longest
 }
