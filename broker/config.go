@@ -27,6 +27,9 @@ type Config struct {
 
 	Limits // those to begin with; see Server.SetLimits
 
+	// DescriptorsMax is for how many connections there are file descriptors; 0: not known.
+	DescriptorsMax int
+
 	MaxIdle time.Duration // connections.max.idle.ms
 	// FirstFrame and Frame bound how long a client may keep the broker waiting within
 	// its first frame and a later one; MinRate bytes that arrive give a second more.

@@ -23,6 +23,7 @@ type Limits struct {
 type admission struct {
 	mu     sync.Mutex
 	limits Limits
+	most   int // connections for which there are file descriptors; 0: not known
 	all    int
 	byIP   map[string]int
 	// byListener counts by the listener's name in small letters.
@@ -32,8 +33,8 @@ type admission struct {
 	due time.Time
 }
 
-func newAdmission(l Limits) *admission {
-	return &admission{limits: l, byIP: make(map[string]int), byListener: make(map[string]int)}
+func newAdmission(l Limits, most int) *admission {
+	return &admission{limits: l, most: most, byIP: make(map[string]int), byListener: make(map[string]int)}
 }
 
 // SetLimits changes the limits for connections that come from now on. Those that are
@@ -74,6 +75,8 @@ func (a *admission) enter(ip, listener string) (limit string, ok bool) {
 	switch {
 	case limited && a.byListener[listener] >= own:
 		return "listener.name.max.connections", false
+	case a.most > 0 && a.all >= a.most:
+		return "file descriptors", false
 	case a.all >= a.limits.MaxConnections:
 		return "max.connections", false
 	case a.byIP[ip] >= perIP:

@@ -33,7 +33,7 @@ func TestOverridesByHostName(t *testing.T) {
 	if lines.Len() != 1 || lines.All()[0].ContextMap()["host"] != "nowhere.example" {
 		t.Errorf("lines %v", lines.All())
 	}
-	a := newAdmission(l)
+	a := newAdmission(l, 0)
 	for i := range 4 {
 		if _, ok := a.enter("192.0.2.7", "PLAINTEXT"); ok != (i < 3) {
 			t.Errorf("connection %d of a host that may have three: %v", i+1, ok)
@@ -43,7 +43,7 @@ func TestOverridesByHostName(t *testing.T) {
 
 func TestOverridesOfLocalhost(t *testing.T) {
 	named := func(n int) Limits { return Limits{ConnectionsOverrides: map[string]int{"localhost": n}} }
-	s := &Server{logger: zap.NewNop(), admission: newAdmission(Limits{})}
+	s := &Server{logger: zap.NewNop(), admission: newAdmission(Limits{}, 0)}
 	s.SetLimits(named(7))
 	if n := s.admission.limits.ConnectionsOverrides["127.0.0.1"]; n != 7 {
 		t.Errorf("%v", s.admission.limits.ConnectionsOverrides)

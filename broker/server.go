@@ -43,8 +43,10 @@ func New(cfg Config, routes *api.Routes, logger *zap.Logger, reg prometheus.Regi
 	}
 	s := &Server{
 		cfg: cfg, routes: routes, logger: logger, complaints: newComplaints(logger),
-		budget: wire.NewBudget(cfg.MaxQueuedBytes/4, cfg.MaxQueuedBytes-cfg.MaxQueuedBytes/4), answers: wire.NewAnswers(cfg.MaxAnswerBytes), admission: newAdmission(resolve(cfg.Limits, net.DefaultResolver.LookupNetIP, logger)),
-		conns: make(map[*conn]struct{}),
+		budget:    wire.NewBudget(cfg.MaxQueuedBytes/4, cfg.MaxQueuedBytes-cfg.MaxQueuedBytes/4),
+		answers:   wire.NewAnswers(cfg.MaxAnswerBytes),
+		admission: newAdmission(resolve(cfg.Limits, net.DefaultResolver.LookupNetIP, logger), cfg.DescriptorsMax),
+		conns:     make(map[*conn]struct{}),
 	}
 	s.metrics = newMetrics(reg, routes, s.budget, s.answers)
 	return s, nil

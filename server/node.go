@@ -39,6 +39,7 @@ type node struct {
 	levels   *logging.Levels
 	registry *prometheus.Registry
 	now      func() time.Time
+	files    descriptors // that may be open
 
 	catalog *catalog.Catalog
 	log     *log.Log
@@ -57,6 +58,13 @@ type node struct {
 	parts    *running
 	progress progress    // of the start
 	serving  atomic.Bool // clients can connect
+}
+
+// networkConfig is what the network server is made of.
+func (n *node) networkConfig() broker.Config {
+	cfg := network(n.settings, n.catalog.Broker(), n.memory)
+	cfg.DescriptorsMax = n.files.connections
+	return cfg
 }
 
 // network is the broker package's view of the settings.

@@ -15,6 +15,8 @@ type Seams struct {
 	// may jump, and a monotonic one, which may not. Deadlines of connections and pauses
 	// of loops are timers of the runtime and pass this by.
 	Now func() time.Time
+	// Descriptors is how many files may be open; 0: what the system says.
+	Descriptors int
 	// JournalDisk is given the folder of the file journal and returns what stands in
 	// front of it. Nil: nothing.
 	JournalDisk func(journalfile.Disk) journalfile.Disk

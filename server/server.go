@@ -84,13 +84,16 @@ func newNode(ctx context.Context, seams Seams, set *settings.Settings, logger *z
 // serve starts the broker and returns when it has to stop. HTTP answers from the
 // beginning, so that whoever waits for a long start sees how far it is.
 func (n *node) serve(ctx context.Context, ready func()) (err error) {
+	if err := n.divideDescriptors(); err != nil {
+		return err
+	}
 	n.http = n.newHTTP(n.settings.Broker())
 	if err := n.http.Listen(ctx); err != nil {
 		return err
 	}
 	n.parts.start(n.door())
 	n.progress.at("opening the stores")
-	if n.stores, err = openStores(ctx, n.seams, n.settings.Broker(), n.memory, n.logger, n.registry, &n.progress); err != nil {
+	if n.stores, err = openStores(ctx, n.seams, n.settings.Broker(), means{n.memory, n.files}, n.logger, n.registry, &n.progress); err != nil {
 		return err
 	}
 	if err := n.assemble(ctx); err != nil {
@@ -102,6 +105,24 @@ func (n *node) serve(ctx context.Context, ready func()) (err error) {
 	}
 	n.parts.start(n.list(ready)...)
 	n.parts.wait(ctx)
+	return nil
+}
+
+// divideDescriptors finds out how many files may be open, and for whom.
+func (n *node) divideDescriptors() (err error) {
+	most := n.seams.Descriptors
+	if most == 0 {
+		if most, err = descriptorLimit(); err != nil {
+			return err
+		}
+	}
+	if n.files, err = divide(most); err != nil {
+		return err
+	}
+	if n.files.limit < fewDescriptors {
+		n.logger.Warn("few files may be open at a time: raise the limit (ulimit -n)",
+			zap.Int("limit", n.files.limit), zap.Int("client_connections", n.files.connections))
+	}
 	return nil
 }
 
@@ -193,7 +214,7 @@ func (n *node) assemble(ctx context.Context) error {
 	if n.identity, err = n.newIdentity(b); err != nil {
 		return err
 	}
-	n.network, err = broker.New(network(n.settings, n.catalog.Broker(), n.memory), n.routes(b), n.logger.Named("broker"), n.registry)
+	n.network, err = broker.New(n.networkConfig(), n.routes(b), n.logger.Named("broker"), n.registry)
 	if err != nil {
 		return err
 	}
@@ -381,7 +402,7 @@ func ownerOf(t *catalog.Topic) upkeep.Owner {
 
 func (n *node) newHTTP(b *config.Broker) *httpd.Server {
 	return httpd.New(httpd.Config{
-		Address: b.String("http.listen"), Gatherer: n.registry, Logger: n.logger.Named("http"),
+		Address: b.String("http.listen"), ConnectionsMax: n.files.http, Gatherer: n.registry, Logger: n.logger.Named("http"),
 		Ready: func() []httpd.Check {
 			return append([]httpd.Check{{Name: "broker", Ready: n.started}}, n.parts.checks()...)
 		},

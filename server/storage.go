@@ -53,9 +53,15 @@ type stores struct {
 	index   *segment.Index
 }
 
+// means is what the process may use.
+type means struct {
+	memory memory.Plan
+	files  descriptors
+}
+
 // openStores opens them in the order in which they depend on one another, and
 // checks that they belong together. On an error nothing stays open.
-func openStores(ctx context.Context, seams Seams, b *config.Broker, plan memory.Plan, logger *zap.Logger, reg prometheus.Registerer, at *progress) (_ *stores, err error) {
+func openStores(ctx context.Context, seams Seams, b *config.Broker, have means, logger *zap.Logger, reg prometheus.Registerer, at *progress) (_ *stores, err error) {
 	s := &stores{met: make(chan struct{})}
 	defer func() {
 		if err != nil {
@@ -75,7 +81,7 @@ func openStores(ctx context.Context, seams Seams, b *config.Broker, plan memory.
 	if err != nil {
 		return nil, err
 	}
-	if s.bucket, err = openBucket(seams, b, s.location, reg); err != nil {
+	if s.bucket, err = openBucket(seams, have.files, b, s.location, reg); err != nil {
 		return nil, err
 	}
 	c := &contact{
@@ -117,8 +123,11 @@ func openStores(ctx context.Context, seams Seams, b *config.Broker, plan memory.
 	if s.journal, err = openJournal(ctx, seams, b, s, logger, reg); err != nil {
 		return nil, err
 	}
-	s.objects = cache.NewObjects(s.forReaders(), cache.Options{MemoryBytes: shareOf(plan, b, "cache.memory.bytes", "cache.memory.bytes"), Registry: reg})
-	s.index = segment.NewIndex(plan.Of(memory.Footers), s.readSegment)
+	s.objects = cache.NewObjects(s.forReaders(), cache.Options{
+		FilesMax: min(256, have.files.segments/2), OpenMax: have.files.segments,
+		MemoryBytes: shareOf(have.memory, b, "cache.memory.bytes", "cache.memory.bytes"), Registry: reg,
+	})
+	s.index = segment.NewIndex(have.memory.Of(memory.Footers), s.readSegment)
 	s.index.Distrust = func(seg metadata.Segment) { s.objects.Forget(seg.Key) }
 	return s, nil
 }
@@ -162,7 +171,7 @@ func bucketLocation(b *config.Broker) (bucket.Location, error) {
 }
 
 // openBucket opens the bucket with its wrappers. It makes no request to a remote one.
-func openBucket(seams Seams, b *config.Broker, l bucket.Location, reg prometheus.Registerer) (bucket.Bucket, error) {
+func openBucket(seams Seams, files descriptors, b *config.Broker, l bucket.Location, reg prometheus.Registerer) (bucket.Bucket, error) {
 	m, err := meter.NewMetrics(reg)
 	if err != nil {
 		return nil, err
@@ -184,7 +193,7 @@ func openBucket(seams Seams, b *config.Broker, l bucket.Location, reg prometheus
 	}
 	out := bucket.Bucket(meter.New(seams.Bucket(raw), m))
 	if l.Scheme != "file" {
-		out = limit.New(retry.New(out, retry.Options{}), limit.Options{})
+		out = limit.New(retry.New(out, retry.Options{}), files.requests)
 	}
 	return out, nil
 }

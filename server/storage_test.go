@@ -18,7 +18,11 @@ import (
 // startStores opens what is below the log and replays the journal, as a start does.
 func startStores(t *testing.T, set map[string]string, logger *zap.Logger) (*stores, error) {
 	t.Helper()
-	s, err := openStores(t.Context(), Seams{}.filled(), config.NewBroker(1, set), memory.Here(), logger, prometheus.NewRegistry(), &progress{})
+	files, err := divide(1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openStores(t.Context(), Seams{}.filled(), config.NewBroker(1, set), means{memory.Here(), files}, logger, prometheus.NewRegistry(), &progress{})
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
 )
 
 // Check is one condition of readiness. Ready returns nil or why not; it answers at
@@ -27,8 +28,10 @@ type Config struct {
 	Address  string // host:port; empty: no server, Run waits for its context
 	Gatherer prometheus.Gatherer
 	// Ready returns the conditions of readiness, which change while the broker starts.
-	Ready  func() []Check
-	Logger *zap.Logger
+	Ready func() []Check
+	// ConnectionsMax bounds connections at a time; others wait. 0: no bound.
+	ConnectionsMax int
+	Logger         *zap.Logger
 }
 
 // The bounds of a request and of a stop.
@@ -102,6 +105,9 @@ func (s *Server) Listen(ctx context.Context) (err error) {
 	}
 	if s.ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Address); err != nil {
 		return fmt.Errorf("http.listen: %w", err)
+	}
+	if s.cfg.ConnectionsMax > 0 {
+		s.ln = netutil.LimitListener(s.ln, s.cfg.ConnectionsMax)
 	}
 	return nil
 }

@@ -10,14 +10,16 @@ import (
 	"github.com/streamhouse/streamhouse/storage/bucket"
 )
 
-// files keeps local objects open, at most so many that nobody reads. Files that are
-// being read are not bounded here: their readers are.
+// files keeps local objects open, at most so many that nobody reads, and at most so many
+// at all.
 type files struct {
-	b   bucket.Bucket
-	max int
-	m   *metrics
+	b    bucket.Bucket
+	max  int // idle
+	most int // open at all; 0: no bound
+	m    *metrics
 
 	mu     sync.Mutex
+	opened int // open, or about to be
 	byKey  map[string]*openFile
 	idle   *list.List // of *openFile without a holder, the latest used in front
 	closed bool
@@ -33,11 +35,15 @@ type openFile struct {
 	gone  bool          // not in byKey any more: the last holder closes it
 }
 
-func newFiles(b bucket.Bucket, most int, m *metrics) *files {
-	return &files{b: b, max: most, m: m, byKey: map[string]*openFile{}, idle: list.New()}
+func newFiles(b bucket.Bucket, idle, most int, m *metrics) *files {
+	return &files{b: b, max: idle, most: most, m: m, byKey: map[string]*openFile{}, idle: list.New()}
 }
 
-var errClosed = errors.New("cache: closed")
+var (
+	errClosed = errors.New("cache: closed")
+	// ErrTooMany: as many files are being read as may be open.
+	ErrTooMany = errors.New("cache: too many files are being read at once")
+)
 
 func (fs *files) open(key string, size int64) (Source, error) {
 	of, err := fs.hold(key, nil)
@@ -58,20 +64,52 @@ func (fs *files) open(key string, size int64) (Source, error) {
 // openNew opens a file outside the lock. If another reader was quicker, its file is
 // taken and this one closed.
 func (fs *files) openNew(key string) (*openFile, error) {
+	if err := fs.makeRoom(); err != nil {
+		return nil, fmt.Errorf("cache: open %s: %w", key, err)
+	}
 	f, err := bucket.OpenFile(fs.b, key)
 	if err != nil {
+		fs.uncount()
 		return nil, fmt.Errorf("cache: %w", err)
 	}
 	st, err := f.Stat()
 	if err != nil {
+		fs.uncount()
 		return nil, errors.Join(fmt.Errorf("cache: open %s: %w", key, err), f.Close())
 	}
 	fresh := &openFile{key: key, size: st.Size(), f: f}
 	of, err := fs.hold(key, fresh)
 	if of != fresh {
+		fs.uncount()
 		err = errors.Join(err, f.Close())
 	}
 	return of, err
+}
+
+// makeRoom counts a file that is about to be opened, and closes one that nobody reads
+// for it if it has to.
+func (fs *files) makeRoom() error {
+	fs.mu.Lock()
+	var victim *openFile
+	if fs.most > 0 && fs.opened >= fs.most {
+		if fs.idle.Len() == 0 {
+			fs.mu.Unlock()
+			return ErrTooMany
+		}
+		victim = fs.idle.Back().Value.(*openFile)
+		fs.drop(victim)
+	}
+	fs.opened++
+	fs.mu.Unlock()
+	_ = fs.closeFile(victim) // it was only read: there is nothing to lose
+	return nil
+}
+
+// uncount says that a file that was counted is not open, or not any more.
+func (fs *files) uncount() {
+	fs.mu.Lock()
+	fs.opened--
+	fs.mu.Unlock()
 }
 
 // hold adds a holder to the file of key. If there is none, fresh takes its place.
@@ -134,6 +172,7 @@ func (fs *files) closeFile(of *openFile) error {
 		return nil
 	}
 	fs.m.openFiles.Dec()
+	defer fs.uncount()
 	return of.f.Close()
 }
 

@@ -161,3 +161,36 @@ func TestFilesConcurrently(t *testing.T) {
 		t.Errorf("%v files are open, 2 are allowed", n)
 	}
 }
+
+// A file more than may be open takes the place of one that nobody reads, and is refused
+// when all are read.
+func TestFilesOpenAtAll(t *testing.T) {
+	o, m, _ := newLocal(t, 10, 5)
+	o.files.most = 2
+	first, second := openLocal(t, o, 0), openLocal(t, o, 1)
+	if _, err := o.Open(t.Context(), keyOf(2), int64(len(keyOf(2)))); !errors.Is(err, ErrTooMany) {
+		t.Errorf("a third while two are read: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 { // in the place of the first, one after the other
+		s := openLocal(t, o, i)
+		check(t, s, i)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n := testutil.ToFloat64(m.openFiles); n > 2 {
+			t.Errorf("%v files are open", n)
+		}
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Open(t.Context(), keyOf(9), 1); err == nil {
+		t.Error("an object that is not there was opened")
+	}
+	if n := float64(o.files.opened); n != testutil.ToFloat64(m.openFiles) {
+		t.Errorf("%v are counted, %v are open", n, testutil.ToFloat64(m.openFiles))
+	}
+}

@@ -35,6 +35,7 @@ type Source interface {
 type Options struct {
 	// Local objects.
 	FilesMax int // files kept open when nobody reads them; default 256
+	OpenMax  int // files open at all; a read that needs one more fails. 0: no bound
 
 	// Remote objects.
 	MemoryBytes int64         // of blocks in memory; default 256 MiB
@@ -88,7 +89,7 @@ func NewObjects(b bucket.Bucket, o Options) *Objects {
 	o = o.withDefaults()
 	m := newMetrics(o.Registry)
 	if bucket.Local(b) {
-		return &Objects{files: newFiles(b, o.FilesMax, m)}
+		return &Objects{files: newFiles(b, o.FilesMax, o.OpenMax, m)}
 	}
 	return &Objects{blocks: newBlocks(b, o, m)}
 }
