@@ -34,10 +34,11 @@ type ledger struct {
 var _ journal.Ledger = (*ledger)(nil)
 
 func newLedger(s *stores, b *config.Broker, where string, logger *zap.Logger) *ledger {
-	return &ledger{
-		store: s.meta, start: s.start, where: where, folder: b.String("journal.kind") == "file",
-		accepted: journal.VolumeID(b.Int(lossAccepted)), logger: logger,
+	l := &ledger{store: s.meta, start: s.start, where: where, folder: b.String("journal.kind") == "file", logger: logger}
+	if l.folder { // epochs are numbered without gaps: there is no going on above lost ones
+		l.accepted = journal.VolumeID(b.Int(lossAccepted))
 	}
+	return l
 }
 
 // Admit compares what was found of the journal with what the store remembers, and

@@ -134,6 +134,20 @@ func TestLostJournal(t *testing.T) {
 	}
 }
 
+// TestLostObjectJournal: epochs that are gone are put back, or nothing starts; what is
+// left of the bucket is not touched.
+func TestLostObjectJournal(t *testing.T) {
+	f := newFolder(t, "object")
+	_, open := f.live()
+	f.must(os.RemoveAll(f.path("bucket/journal")))
+	for _, more := range [][]string{nil, {lossAccepted, strconv.FormatUint(uint64(open.ID), 10)}} {
+		f.refused(journal.ErrLost, more...)
+	}
+	if left, err := filepath.Glob(f.path("bucket/journal/*")); err != nil || len(left) != 0 {
+		t.Errorf("a start that was refused made %v, %v", left, err)
+	}
+}
+
 // TestLedger: what the ledger refuses is not counted, however often it is asked.
 func TestLedger(t *testing.T) {
 	ctx, store := t.Context(), mem.New(nil)
