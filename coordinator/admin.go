@@ -10,9 +10,6 @@ import (
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
-// typeClassic is the only type of group so far, as ListGroups v5 names it (KIP-848).
-const typeClassic = "classic"
-
 // Listing is what ListGroups shows of a group.
 type Listing struct {
 	ID           string
@@ -28,9 +25,9 @@ type Filter struct {
 	Types  []string
 }
 
-func (f *Filter) matches(g *group.Group) bool {
+func (f *Filter) matches(g kind) bool {
 	return matchesAny(f.States, g.State().Is) &&
-		matchesAny(f.Types, func(t string) bool { return strings.EqualFold(strings.TrimSpace(t), typeClassic) })
+		matchesAny(f.Types, func(t string) bool { return strings.EqualFold(strings.TrimSpace(t), g.Kind()) })
 }
 
 func matchesAny(names []string, is func(string) bool) bool {
@@ -46,7 +43,7 @@ func (c *Coordinator) ListGroups(f *Filter) ([]Listing, protocol.Code) {
 		code := s.state()
 		for id, e := range s.groups {
 			if code == protocol.None && e.group.State() != group.Dead && f.matches(e.group) {
-				list = append(list, Listing{id, e.group.ProtocolType(), e.group.State(), typeClassic})
+				list = append(list, Listing{id, e.group.ProtocolType(), e.group.State(), e.group.Kind()})
 			}
 		}
 		s.mu.Unlock()
@@ -76,7 +73,7 @@ func (c *Coordinator) DescribeGroup(id string) (group.Description, protocol.Code
 	if e == nil || e.group.State() == group.Dead {
 		return group.Description{State: group.Dead}, protocol.GroupIDNotFound
 	}
-	return e.group.Describe(), protocol.None
+	return e.classic().Describe(), protocol.None
 }
 
 // DeleteGroups removes groups with their offsets: a code for each.

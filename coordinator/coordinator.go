@@ -12,9 +12,6 @@ import (
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
-// loadsAtOnce is how many shards read their partition at the same time.
-const loadsAtOnce = 4
-
 // Coordinator owns the groups of this broker. Its methods may be called from any
 // goroutine once New has returned; before Run, and while a shard loads, they answer
 // NOT_COORDINATOR or COORDINATOR_LOAD_IN_PROGRESS.
@@ -24,8 +21,7 @@ type Coordinator struct {
 	log     Log
 	metrics *metrics
 
-	loads      *semaphore.Weighted
-	failed     *shards.Loads // what cannot be loaded
+	loader     *shards.Loader
 	complaints *shards.Complaints
 	// pending is the room for records that are not durable yet, in bytes.
 	pending *semaphore.Weighted
@@ -44,8 +40,7 @@ func New(opts Options, topics Topics, log Log, reg prometheus.Registerer) *Coord
 	}
 	c := &Coordinator{
 		opts: opts, topics: topics, log: log,
-		loads:      semaphore.NewWeighted(loadsAtOnce),
-		failed:     shards.NewLoads(TopicName),
+		loader:     shards.NewLoader(TopicName, opts.Logger),
 		complaints: shards.NewComplaints(opts.Logger, opts.Now),
 		pending:    semaphore.NewWeighted(opts.PendingMax),
 	}
@@ -60,7 +55,7 @@ func New(opts Options, topics Topics, log Log, reg prometheus.Registerer) *Coord
 func (c *Coordinator) Run(ctx context.Context) error { return c.host.Run(ctx) }
 
 // Ready says which groups cannot be loaded; nil if all can.
-func (c *Coordinator) Ready() error { return c.failed.Ready() }
+func (c *Coordinator) Ready() error { return c.loader.Ready() }
 
 // shard returns the shard that a group belongs to: NOT_COORDINATOR before the
 // internal topic exists, which sends the client to FindCoordinator.
@@ -83,6 +78,6 @@ func (c *Coordinator) TopicDeleted() {
 		s.mu.Lock()
 		s.sweep = true
 		s.mu.Unlock()
-		s.kick(s.wake)
+		shards.Kick(s.wake)
 	}
 }

@@ -85,15 +85,15 @@ func (s *shard) join(id string, r *group.JoinRequest) (group.Waiter, chan group.
 			return 0, nil, code
 		}
 	}
-	if code := s.grow(e, e.group.JoinGrowth(r), protocol.GroupMaxSizeReached); code != protocol.None {
+	if code := s.grow(e, e.classic().JoinGrowth(r), protocol.GroupMaxSizeReached); code != protocol.None {
 		s.removeVoid(e)
 		return 0, nil, code
 	}
-	if c := s.coordinator; r.MemberID == "" && e.group.Pending() >= c.opts.Group.MaxPending {
+	if c := s.coordinator; r.MemberID == "" && e.classic().Pending() >= c.opts.Group.MaxPending {
 		c.complaints.Say("a group has given out too many member ids that nobody has come back with", zap.String("group", id))
 	}
 	w, replies := s.wait()
-	s.finish(e, e.group.Join(now, r, w), nil)
+	s.finish(e, e.classic().Join(now, r, w), nil)
 	return w, replies, protocol.None
 }
 
@@ -156,11 +156,11 @@ func (s *shard) sync(id string, r *group.SyncRequest) (group.Waiter, chan group.
 		return 0, nil, protocol.UnknownMemberID
 	}
 	// Kafka's code for a group that is too large for a record.
-	if code := s.grow(e, e.group.SyncGrowth(r), protocol.UnknownServerError); code != protocol.None {
+	if code := s.grow(e, e.classic().SyncGrowth(r), protocol.UnknownServerError); code != protocol.None {
 		return 0, nil, code
 	}
 	w, replies := s.wait()
-	s.finish(e, e.group.Sync(s.now(), r, w), nil)
+	s.finish(e, e.classic().Sync(s.now(), r, w), nil)
 	return w, replies, protocol.None
 }
 
@@ -187,7 +187,7 @@ func (c *Coordinator) Heartbeat(id, memberID string, instance *string, generatio
 	if e == nil {
 		return protocol.UnknownMemberID
 	}
-	return e.group.Heartbeat(s.now(), memberID, instance, generation)
+	return e.classic().Heartbeat(s.now(), memberID, instance, generation)
 }
 
 // LeaveGroup handles a LeaveGroup: a code per member, or one for all of them.
@@ -236,7 +236,7 @@ func (s *shard) leave(id string, leavers []group.Leaver, outcome chan protocol.C
 		outcome <- protocol.None
 		return codes, protocol.None
 	}
-	codes, code, fx := e.group.Leave(s.now(), leavers)
+	codes, code, fx := e.classic().Leave(s.now(), leavers)
 	if code != protocol.None {
 		return nil, code
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
@@ -16,54 +15,28 @@ import (
 // noProducer is the producer id of what is not part of a transaction.
 const noProducer = -1
 
-const (
-	loadRetryMin = 100 * time.Millisecond
-	loadRetryMax = 10 * time.Second
-)
-
-// load reads the shard's partition, and tries again until it succeeds or ctx ends:
-// clients are told that the coordinator loads, and retry.
-func (s *shard) load(ctx context.Context) (Partition, bool) {
-	delay := loadRetryMin
-	defer s.coordinator.failed.Tried(s.id.Partition, nil)
-	for {
-		p, err := s.tryLoad(ctx)
-		if err == nil {
-			return p, true
-		}
-		if ctx.Err() != nil {
-			return nil, false
-		}
-		s.coordinator.failed.Tried(s.id.Partition, err)
-		s.coordinator.opts.Logger.Error("loading groups failed, trying again",
-			zap.Int32("partition", s.id.Partition), zap.Duration("after", delay), zap.Error(err))
-		select {
-		case <-ctx.Done():
-			return nil, false
-		case <-time.After(delay):
-		}
-		delay = min(2*delay, loadRetryMax)
-	}
+// load reads the shard's partition, until that succeeds or ctx ends.
+func (s *shard) load(ctx context.Context) (p Partition, ok bool) {
+	ok = s.coordinator.loader.Load(ctx, s.id.Partition, func(ctx context.Context) (err error) {
+		p, err = s.tryLoad(ctx)
+		return err
+	})
+	return p, ok
 }
 
 func (s *shard) tryLoad(ctx context.Context) (Partition, error) {
-	loads := s.coordinator.loads
-	if err := loads.Acquire(ctx, 1); err != nil {
-		return nil, err
-	}
-	defer loads.Release(1)
-	p, err := s.coordinator.log.Open(ctx, s.id, s.leaderEpoch)
+	c := s.coordinator
+	p, err := c.log.Open(ctx, s.id, s.leaderEpoch)
 	if err != nil {
 		return nil, fmt.Errorf("open %s-%d: %w", TopicName, s.id.Partition, err)
 	}
-	state := loading{
-		config: &s.coordinator.opts.Group, bytes: s.coordinator.metrics.loaded, groups: make(map[string]*entry), skip: s.skipped,
-	}
-	if err := state.read(ctx, p); err != nil {
+	l := loading{config: &c.opts.Group, groups: make(map[string]*entry)}
+	fold := shards.Fold{Record: l.record, Control: l.marker, Skip: s.skipped, Bytes: c.metrics.loaded}
+	if err := fold.Run(ctx, p); err != nil {
 		p.Close()
 		return nil, fmt.Errorf("read %s-%d: %w", TopicName, s.id.Partition, err)
 	}
-	s.adopt(p, state.groups)
+	s.adopt(p, l.groups)
 	return p, nil
 }
 
@@ -92,12 +65,10 @@ func (s *shard) adopt(p Partition, groups map[string]*entry) {
 	close(s.loaded)
 }
 
-// loading is the fold over the records of a partition.
+// loading is what the records of a partition have come to.
 type loading struct {
 	config *group.Config
-	bytes  prometheus.Counter // read so far, over all loads
 	groups map[string]*entry
-	skip   func(offset int64, err error)
 }
 
 // skipped takes note of a record that cannot be understood. The groups of the partition
@@ -108,43 +79,20 @@ func (s *shard) skipped(offset int64, err error) {
 		zap.Int32("partition", s.id.Partition), zap.Int64("offset", offset), zap.Error(err))
 }
 
-// read folds the partition.
-func (l *loading) read(ctx context.Context, p Partition) error {
-	return shards.Read(ctx, p, func(n int) { l.bytes.Add(float64(n)) }, l.batch)
-}
-
-func (l *loading) batch(h *record.Header, b []byte) error {
-	if h.Control() {
-		if err := l.marker(h, b); err != nil {
-			l.skip(h.BaseOffset, err)
-		}
-		return nil
+// record takes in one record of the partition.
+func (l *loading) record(h *record.Header, r *record.Record) error {
+	d, ok, err := group.Decode(group.Record{Key: r.Key, Value: r.Value})
+	if err != nil || !ok { // a kind that newer brokers write
+		return err
+	}
+	if d.Offset != nil {
+		d.Offset.At = r.Offset
 	}
 	producer := int64(noProducer)
 	if h.Transactional() {
 		producer = h.ProducerID
 	}
-	for r, err := range record.Records(b, shards.RecordMax) {
-		if err != nil {
-			l.skip(h.BaseOffset, err) // with what follows in the batch, whose checksum is right
-			return nil
-		}
-		d, ok, err := group.Decode(group.Record{Key: r.Key, Value: r.Value})
-		if err != nil {
-			l.skip(r.Offset, err)
-			continue
-		}
-		if !ok {
-			continue // a kind that newer brokers write
-		}
-		if d.Offset != nil {
-			d.Offset.At = r.Offset
-		}
-		if err := l.record(producer, &d); err != nil {
-			l.skip(r.Offset, err)
-		}
-	}
-	return nil
+	return l.decoded(producer, &d)
 }
 
 // marker applies the end of a transaction.
@@ -162,7 +110,7 @@ func (l *loading) marker(h *record.Header, b []byte) error {
 	return nil
 }
 
-func (l *loading) record(producer int64, d *group.Decoded) error {
+func (l *loading) decoded(producer int64, d *group.Decoded) error {
 	e := l.groups[d.ID]
 	switch {
 	case d.IsOffset && d.Offset != nil:

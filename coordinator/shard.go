@@ -8,13 +8,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/coordinator/group"
+	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
 // entry is one group with its offsets and its place among the timers.
 type entry struct {
-	group   *group.Group
+	group   kind
 	offsets group.Offsets
 	// recorded: the log has a record of the group itself, so that removing the
 	// group needs a tombstone.
@@ -68,13 +69,6 @@ func newShard(c *Coordinator, topic Topic, partition int32) *shard {
 		groups:      make(map[string]*entry),
 		open:        make(map[int64]map[*entry]struct{}),
 		waiters:     make(map[group.Waiter]chan group.Reply),
-	}
-}
-
-func (s *shard) kick(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
 	}
 }
 
@@ -162,7 +156,7 @@ func (s *shard) retime(e *entry) {
 		return
 	}
 	if s.timers.set(e, due) {
-		s.kick(s.wake)
+		shards.Kick(s.wake)
 	}
 }
 

@@ -32,15 +32,5 @@ type throttledPartition struct {
 }
 
 func (p throttledPartition) Append(ctx context.Context, t *log.Ticket, b log.Batch) {
-	n := len(b.Bytes)
-	if err := p.admission.Admit(ctx, n); err != nil {
-		b.Buf.Release()
-		t.Fail(0, err)
-		return
-	}
-	p.Partition.Append(ctx, log.NewTicket(1, func(own *log.Ticket) {
-		r := own.Results()[0]
-		p.admission.Settle(n, r.Err == nil)
-		t.Finish(0, r)
-	}), b)
+	shards.Admitted(ctx, p.admission, len(b.Bytes), t, []log.Batch{b}, func(t *log.Ticket) { p.Partition.Append(ctx, t, b) })
 }

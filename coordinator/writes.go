@@ -9,8 +9,6 @@ import (
 	"github.com/streamhouse/streamhouse/coordinator/group"
 	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
-	"github.com/streamhouse/streamhouse/protocol/record"
-	"github.com/streamhouse/streamhouse/storage/buffer"
 	"github.com/streamhouse/streamhouse/storage/log"
 )
 
@@ -81,7 +79,7 @@ func (s *shard) enqueue(w *write) {
 		return
 	}
 	s.queue = append(s.queue, w)
-	s.kick(s.queued)
+	shards.Kick(s.queued)
 }
 
 // settleUnwritten ends a write that has nothing to append, or no log any more.
@@ -100,38 +98,29 @@ func (s *shard) settleUnwritten(w *write) {
 // for durability. It ends once quit is closed and the queue is empty. When ctx ends,
 // appends that wait for room fail.
 func (s *shard) write(ctx context.Context, quit <-chan struct{}, p Partition) {
-	b := record.NewBuilder()
-	for {
-		next, ready := s.nextBatch(b)
+	b := shards.NewBatches()
+	shards.Write(s.queued, quit, func() bool {
+		next, more := s.nextBatch(b)
 		if next != nil {
 			s.append(ctx, p, b, next)
-			continue
 		}
-		if ready {
-			continue
-		}
-		select {
-		case <-s.queued:
-		case <-quit:
-			s.mu.Lock()
-			empty := len(s.queue) == 0
-			s.closed = true // what comes now is refused, not queued
-			s.mu.Unlock()
-			if empty {
-				return
-			}
-		}
-	}
+		return next != nil || more
+	}, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.closed = true // what comes now is refused, not queued
+		return len(s.queue) == 0
+	})
 }
 
 // nextBatch fills b from the queue and puts the batch in flight. With a record that
 // no batch can hold it returns nothing and true: that record has failed.
-func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
+func (s *shard) nextBatch(b *shards.Batches) (next *batch, more bool) {
 	limit := shards.BatchMax(s.coordinator.topics, TopicName, s.coordinator.opts.BatchMax)
 	fill := min(limit, batchFill)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b.Reset()
+	b.Begin()
 	now := s.wall(s.now())
 	next = &batch{}
 	for len(s.queue) > 0 {
@@ -143,10 +132,10 @@ func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
 		from := w.next
 		for ; w.next < len(w.changes); w.next++ {
 			r := &w.changes[w.next].record
-			if b.Size()+len(r.Key)+len(r.Value)+recordOverhead > fill && b.Len() > 0 {
+			if !b.Takes(r.Key, r.Value, fill) {
 				break
 			}
-			b.Append(now, r.Key, r.Value)
+			b.Add(now, r.Key, r.Value)
 		}
 		if w.next > from {
 			next.spans = append(next.spans, span{w, from, w.next})
@@ -168,46 +157,32 @@ func (s *shard) nextBatch(b *record.Builder) (next *batch, more bool) {
 		s.coordinator.complaints.Say("a record of a group is larger than max.message.bytes of "+TopicName+" allows",
 			zap.String("group", next.spans[0].write.entry.group.ID()), zap.Int("bytes", b.Size()), zap.Int("allowed", limit))
 		next.finished, next.err = true, protocol.MessageTooLarge
-		s.kick(s.wake)
+		shards.Kick(s.wake)
 		return nil, true
 	}
 	return next, true
 }
 
 // begin gives an empty batch the producer of the write that comes first.
-func (next *batch) begin(b *record.Builder, w *write) {
+func (next *batch) begin(b *shards.Batches, w *write) {
 	if b.Len() > 0 {
 		return
 	}
 	next.txn, next.guard = w.txn, w.guard
-	b.Producer, b.Transactional = record.NoProducer, w.txn != nil
 	if w.txn != nil {
-		b.Producer = w.txn.producer()
+		b.Within(w.txn.producer())
 	}
 }
 
-// recordOverhead is what a record takes besides key and value, at most: five
-// varints, the attributes and the header count.
-const recordOverhead = 5*5 + 2
+// batchFill is where a batch ends, in bytes.
+const batchFill = shards.BatchFill
 
-// batchFill is where a batch ends, in bytes; a larger record has one to itself. Batches
-// are admitted one by one, and what a restart reads is bounded by what is admitted.
-const batchFill = 64 << 10
-
-func (s *shard) append(ctx context.Context, p Partition, b *record.Builder, next *batch) {
-	built := b.Batch()
-	buf := buffer.Get(len(built))
-	copy(buf.Bytes(), built)
+func (s *shard) append(ctx context.Context, p Partition, b *shards.Batches, next *batch) {
 	ticket := log.NewTicket(1, func(t *log.Ticket) { s.appended(next, &t.Results()[0]) })
-	h, err := record.ParseHeader(buf.Bytes())
-	if err != nil {
-		panic(err) // we have just built it
-	}
+	built := b.Batch(next.guard)
+	built.Unconfirmed = next.txn != nil && next.txn.Join == nil
 	// The answers have a timeout of their own; a record that waits keeps its place.
-	p.Append(ctx, ticket, log.Batch{
-		Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: true, Guard: next.guard,
-		Unconfirmed: next.txn != nil && next.txn.Join == nil,
-	})
+	p.Append(ctx, ticket, built)
 }
 
 // appended notes a batch's outcome. It runs on the log's committer and only leaves
@@ -216,7 +191,7 @@ func (s *shard) appended(b *batch, r *log.Result) {
 	s.mu.Lock()
 	b.finished, b.base, b.err = true, r.BaseOffset, r.Err
 	s.mu.Unlock()
-	s.kick(s.wake)
+	shards.Kick(s.wake)
 }
 
 // settle applies the batches whose outcome is known, in the log's order. The caller

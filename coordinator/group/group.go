@@ -92,6 +92,9 @@ func New(id string, cfg *Config, now time.Time, recorded bool) *Group {
 // ID returns the group's id.
 func (g *Group) ID() string { return g.id }
 
+// Kind is the type of the group, as ListGroups v5 names it (KIP-848).
+func (g *Group) Kind() string { return "classic" }
+
 // State returns the group's state.
 func (g *Group) State() State { return g.state }
 

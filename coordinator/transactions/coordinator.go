@@ -7,14 +7,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/protocol"
 )
-
-// loadsAtOnce is how many shards read their partition at the same time.
-const loadsAtOnce = 4
 
 // Coordinator owns the transactional ids of this broker. Its methods may be called from
 // any goroutine once New has returned; before Run, and while a shard loads, they answer
@@ -27,8 +23,7 @@ type Coordinator struct {
 	ids        ProducerIDs
 	metrics    *metrics
 	host       *shards.Host[*shard]
-	loads      *semaphore.Weighted
-	failed     *shards.Loads // what cannot be loaded
+	loader     *shards.Loader
 	complaints *shards.Complaints
 	known      atomic.Int64 // ids, of all shards
 	began      time.Time
@@ -41,7 +36,7 @@ func New(opts Options, topics shards.Topics, log Log, offsets Offsets, ids Produ
 	}
 	c := &Coordinator{
 		opts: opts, topics: topics, log: log, offsets: offsets, ids: ids,
-		loads: semaphore.NewWeighted(loadsAtOnce), failed: shards.NewLoads(TopicName), began: opts.Now(),
+		loader: shards.NewLoader(TopicName, opts.Logger), began: opts.Now(),
 		complaints: shards.NewComplaints(opts.Logger, opts.Now),
 	}
 	c.host = shards.NewHost(TopicName, topics, func(t shards.Topic, partition int32) *shard { return newShard(c, t, partition) })
@@ -60,7 +55,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 }
 
 // Ready says which transactions cannot be loaded; nil if all can.
-func (c *Coordinator) Ready() error { return c.failed.Ready() }
+func (c *Coordinator) Ready() error { return c.loader.Ready() }
 
 // Find makes sure that an id has a coordinator: it makes the internal topic on first
 // use. COORDINATOR_NOT_AVAILABLE if that fails; the client tries again.

@@ -89,8 +89,8 @@ func (s *shard) ending(id string, end *txn.End, found resolved) *ending {
 func (w *writer) finishTransaction(ctx context.Context, x *write) (last *flight) {
 	left := x.end.markers
 	if len(left) >= log.AtomicBatchesMax {
-		w.builder.Reset()
-		w.builder.Append(w.coordinator.nowMs(), x.end.prepared.Key, x.end.prepared.Value)
+		w.batches.Begin()
+		w.batches.Add(w.coordinator.nowMs(), x.end.prepared.Key, x.end.prepared.Value)
 		w.append(ctx, &flight{record: 0}, []Append{w.built()})
 		for len(left) >= log.AtomicBatchesMax {
 			w.mark(ctx, x, left[:log.AtomicBatchesMax], false)
@@ -108,8 +108,8 @@ func (w *writer) mark(ctx context.Context, x *write, markers []marker, last bool
 		f := &flight{record: -1, end: x.end, markers: markers}
 		batches := w.markers(x, markers)
 		if last {
-			w.builder.Reset()
-			w.builder.Append(w.coordinator.nowMs(), x.record.Key, x.record.Value)
+			w.batches.Begin()
+			w.batches.Add(w.coordinator.nowMs(), x.record.Key, x.record.Value)
 			f.record, f.writes = len(batches), []*write{x}
 			batches = append(batches, w.built())
 		}

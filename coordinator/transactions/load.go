@@ -3,59 +3,29 @@ package transactions
 import (
 	"context"
 	"fmt"
-	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/coordinator/txn"
 	"github.com/streamhouse/streamhouse/protocol/record"
 )
 
-const (
-	loadRetryMin = 100 * time.Millisecond
-	loadRetryMax = 10 * time.Second
-)
-
-// load reads the shard's partition, and tries again until it succeeds (true) or ctx
-// ends: clients are told that the coordinator loads, and retry.
+// load reads the shard's partition, until that succeeds (true) or ctx ends.
 func (s *shard) load(ctx context.Context) bool {
-	delay := loadRetryMin
-	defer s.coordinator.failed.Tried(s.id.Partition, nil)
-	for {
-		err := s.tryLoad(ctx)
-		if err == nil {
-			return true
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-		s.coordinator.failed.Tried(s.id.Partition, err)
-		s.coordinator.opts.Logger.Error("loading transactions failed, trying again",
-			zap.Int32("partition", s.id.Partition), zap.Duration("after", delay), zap.Error(err))
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(delay):
-		}
-		delay = min(2*delay, loadRetryMax)
-	}
+	return s.coordinator.loader.Load(ctx, s.id.Partition, s.tryLoad)
 }
 
 func (s *shard) tryLoad(ctx context.Context) error {
 	c := s.coordinator
-	if err := c.loads.Acquire(ctx, 1); err != nil {
-		return err
-	}
-	defer c.loads.Release(1)
 	p, err := c.log.Open(ctx, s.id, s.leaderEpoch)
 	if err != nil {
 		return fmt.Errorf("open %s-%d: %w", TopicName, s.id.Partition, err)
 	}
 	guard := p.Guard() // before anything is read
-	states := make(map[string]*txn.State)
-	read := func(n int) { c.metrics.loaded.Add(float64(n)) }
-	if err := shards.Read(ctx, p, read, func(h *record.Header, b []byte) error { return fold(states, h, b) }); err != nil {
+	states := make(loading)
+	// What cannot be understood is not skipped, as for groups: an older state of the id
+	// would take its place, and with it a transaction that has ended.
+	fold := shards.Fold{Record: states.record, Bytes: c.metrics.loaded}
+	if err := fold.Run(ctx, p); err != nil {
 		return fmt.Errorf("read %s-%d: %w", TopicName, s.id.Partition, err)
 	}
 	prepared := make(map[string]resolved)
@@ -72,25 +42,19 @@ func (s *shard) tryLoad(ctx context.Context) error {
 	return nil
 }
 
-// fold applies the records of a batch.
-func fold(states map[string]*txn.State, h *record.Header, b []byte) error {
-	if h.Control() {
-		return nil
-	}
-	for r, err := range record.Records(b, shards.RecordMax) {
-		if err != nil {
-			return err
-		}
-		id, st, known, err := txn.Decode(txn.Record{Key: r.Key, Value: r.Value})
-		switch {
-		case err != nil:
-			return fmt.Errorf("record at offset %d: %w", r.Offset, err)
-		case !known: // a kind that newer brokers write
-		case st == nil:
-			delete(states, id)
-		default:
-			states[id] = st
-		}
+// loading is what the records of a partition have come to, by id.
+type loading map[string]*txn.State
+
+func (l loading) record(_ *record.Header, r *record.Record) error {
+	id, st, known, err := txn.Decode(txn.Record{Key: r.Key, Value: r.Value})
+	switch {
+	case err != nil:
+		return err
+	case !known: // a kind that newer brokers write
+	case st == nil:
+		delete(l, id)
+	default:
+		l[id] = st
 	}
 	return nil
 }

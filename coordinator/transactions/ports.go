@@ -109,27 +109,18 @@ func (a storageAppender) Append(ctx context.Context, t *log.Ticket, batches []Ap
 			n += len(batches[i].Batch.Bytes)
 		}
 	}
-	if n > 0 {
-		if err := a.admission.Admit(ctx, n); err != nil {
-			for i := range batches {
-				batches[i].Batch.Buf.Release()
-				t.Fail(i, err)
-			}
-			return
-		}
-		own := t
-		t = log.NewTicket(len(batches), func(t *log.Ticket) {
-			results := t.Results()
-			durable := true
-			for i := range results {
-				durable = durable && results[i].Err == nil
-			}
-			a.admission.Settle(n, durable)
-			for i := range results {
-				own.Finish(i, results[i])
-			}
-		})
+	if n == 0 {
+		a.append(ctx, t, batches)
+		return
 	}
+	bare := make([]log.Batch, len(batches))
+	for i := range batches {
+		bare[i] = batches[i].Batch
+	}
+	shards.Admitted(ctx, a.admission, n, t, bare, func(t *log.Ticket) { a.append(ctx, t, batches) })
+}
+
+func (a storageAppender) append(ctx context.Context, t *log.Ticket, batches []Append) {
 	if len(batches) == 1 {
 		a.appender.Append(ctx, t, 0, batches[0].Partition.(storagePartition).partition, batches[0].Batch)
 		return

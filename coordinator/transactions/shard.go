@@ -60,13 +60,6 @@ func newShard(c *Coordinator, topic shards.Topic, partition int32) *shard {
 // Loaded is closed when the transactions are there for the first time.
 func (s *shard) Loaded() <-chan struct{} { return s.loaded }
 
-func kick(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
 // status says why no request can be served, if so. The caller holds s.mu.
 func (s *shard) status() protocol.Code {
 	switch {
@@ -85,7 +78,7 @@ func (s *shard) Run(ctx context.Context) {
 		s.work(ctx)
 		select {
 		case <-ctx.Done():
-		case <-time.After(loadRetryMin): // the journal needs a moment, too
+		case <-time.After(shards.RetryMin): // the journal needs a moment, too
 			continue
 		}
 		break

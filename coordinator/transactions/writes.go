@@ -9,8 +9,6 @@ import (
 	"github.com/streamhouse/streamhouse/coordinator/shards"
 	"github.com/streamhouse/streamhouse/coordinator/txn"
 	"github.com/streamhouse/streamhouse/protocol"
-	"github.com/streamhouse/streamhouse/protocol/record"
-	"github.com/streamhouse/streamhouse/storage/buffer"
 	"github.com/streamhouse/streamhouse/storage/log"
 )
 
@@ -71,7 +69,7 @@ func (s *shard) enqueue(w *write) {
 	w.entry.state, w.entry.last = w.state, w
 	w.partition, w.guard = s.partition, s.guard
 	s.queue = append(s.queue, w)
-	kick(s.queued)
+	shards.Kick(s.queued)
 }
 
 // flight is one append to the log.
@@ -112,19 +110,10 @@ func (f *flight) over() bool {
 	}
 }
 
-// batchFill is where a batch of records ends, in bytes; a larger record has one to
-// itself. Batches are admitted one by one, and what a restart reads is bounded by what is
-// admitted.
-const batchFill = 64 << 10
-
-// recordOverhead is what a record takes besides key and value, at most: five varints,
-// the attributes and the header count.
-const recordOverhead = 5*5 + 2
-
 // fits says whether a batch can hold the record of an id.
 func (s *shard) fits(id string, r txn.Record) bool {
 	c := s.coordinator
-	size, limit := record.HeaderSize+recordOverhead+len(r.Key)+len(r.Value), shards.BatchMax(c.topics, TopicName, c.opts.BatchMax)
+	size, limit := shards.BatchSize(r.Key, r.Value), shards.BatchMax(c.topics, TopicName, c.opts.BatchMax)
 	if size > limit {
 		c.complaints.Say("a record of a transaction is larger than max.message.bytes of "+TopicName+" allows",
 			zap.String("id", id), zap.Int("bytes", size), zap.Int("allowed", limit))
@@ -136,35 +125,34 @@ func (s *shard) fits(id string, r txn.Record) bool {
 type writer struct {
 	*shard
 	appender Appender
-	builder  *record.Builder
+	batches  *shards.Batches
 }
 
 // write is the writer: it appends what is queued, and never waits for durability. It
 // ends with quit; when ctx ends, appends that wait for room fail.
 func (s *shard) write(ctx context.Context, quit <-chan struct{}) {
-	w := &writer{s, s.coordinator.log.Appender(), record.NewBuilder()}
+	w := &writer{s, s.coordinator.log.Appender(), shards.NewBatches()}
 	defer w.appender.Close()
-	for {
-		batch := s.next()
-		if len(batch) == 0 {
-			select {
-			case <-s.queued:
-				continue
-			case <-quit:
-				return
-			}
-		}
-		var f *flight
-		if batch[0].end == nil {
-			f = w.records(ctx, batch)
-		} else {
-			f = w.finishTransaction(ctx, batch[0])
-		}
-		refused := f.refusal()
-		for _, x := range batch {
-			x.place(refused)
-		}
+	shards.Write(s.queued, quit, func() bool { return w.one(ctx) }, func() bool { return true })
+}
+
+// one makes one append of what is queued; false if there is nothing to append.
+func (w *writer) one(ctx context.Context) bool {
+	batch := w.next()
+	if len(batch) == 0 {
+		return false
 	}
+	var f *flight
+	if batch[0].end == nil {
+		f = w.records(ctx, batch)
+	} else {
+		f = w.finishTransaction(ctx, batch[0])
+	}
+	refused := f.refusal()
+	for _, x := range batch {
+		x.place(refused)
+	}
+	return true
 }
 
 // next takes out of the queue what goes into one append: a transaction that ends, or
@@ -175,10 +163,10 @@ func (s *shard) next() []*write {
 	if s.failed {
 		return nil // what is queued builds on what is lost
 	}
-	n, size := 0, record.HeaderSize
+	n, size := 0, 0
 	for _, w := range s.queue {
-		size += recordOverhead + len(w.record.Key) + len(w.record.Value)
-		if n > 0 && (w.end != nil || s.queue[0].end != nil || size > batchFill) {
+		size += shards.RecordSize(w.record.Key, w.record.Value)
+		if n > 0 && (w.end != nil || s.queue[0].end != nil || size > shards.BatchFill) {
 			break
 		}
 		n++
@@ -194,26 +182,15 @@ func (s *shard) next() []*write {
 // records appends changes without markers.
 func (w *writer) records(ctx context.Context, batch []*write) *flight {
 	now := w.coordinator.nowMs()
-	w.builder.Reset()
+	w.batches.Begin()
 	for _, x := range batch {
-		w.builder.Append(now, x.record.Key, x.record.Value)
+		w.batches.Add(now, x.record.Key, x.record.Value)
 	}
 	return w.append(ctx, &flight{writes: batch, record: 0}, []Append{w.built()})
 }
 
-// built is the batch in the builder.
-func (w *writer) built() Append { return Append{w.partition, batchOf(w.builder.Batch(), w.guard)} }
-
-// batchOf makes a coordinator's batch of the bytes, which are copied.
-func batchOf(b []byte, guard log.Guard) log.Batch {
-	buf := buffer.Get(len(b))
-	copy(buf.Bytes(), b)
-	h, err := record.ParseHeader(buf.Bytes())
-	if err != nil {
-		panic(err) // we have just built it
-	}
-	return log.Batch{Buf: buf, Bytes: buf.Bytes(), Header: h, Coordinator: true, Guard: guard}
-}
+// built is the batch that was built.
+func (w *writer) built() Append { return Append{w.partition, w.batches.Batch(w.guard)} }
 
 // append puts batches into the log, all or none of them.
 func (w *writer) append(ctx context.Context, f *flight, batches []Append) *flight {
@@ -230,7 +207,7 @@ func (w *writer) send(ctx context.Context, f *flight, batches []Append) {
 		f.results = t.Results()
 		w.note(f)
 		close(f.done)
-		kick(w.wake)
+		shards.Kick(w.wake)
 	})
 	w.mu.Lock()
 	failed := w.failed
@@ -250,7 +227,7 @@ func (w *writer) launch(f *flight) {
 	w.mu.Lock()
 	w.inFlight = append(w.inFlight, f)
 	w.mu.Unlock()
-	kick(w.wake)
+	shards.Kick(w.wake)
 }
 
 // note has nothing more appended once an append has failed. It runs on the log's

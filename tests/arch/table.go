@@ -67,10 +67,10 @@ var Rules = []Rule{
 		"the log for parts inside the broker: append and wait, follow, the latest per key; over the log, as clients are"},
 	{"storage/upkeep", []string{"config", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/bucket", "storage/buffer", "storage/cache", "storage/journal", "storage/log", "storage/pack", "storage/partition", "storage/segment"},
 		"seals and deletes behind the log, through the same ports"},
-	{"coordinator", []string{"config", "coordinator/group", "coordinator/shards", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack", "storage/partition"},
+	{"coordinator", []string{"config", "coordinator/group", "coordinator/shards", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/log", "storage/pack", "storage/partition"},
 		"the groups' shards: runs the pure rules and keeps their records in the log"},
-	{"coordinator/shards", []string{"protocol", "protocol/record", "storage/log", "storage/pack"},
-		"what coordinators share: which shard owns a key, and how its partition is read"},
+	{"coordinator/shards", []string{"protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
+		"what coordinators share: which shard owns a key, how its partition is loaded and written"},
 	{"coordinator/transactions", []string{"config", "coordinator/shards", "coordinator/txn", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
 		"the transactions' shards: runs the pure rules and keeps records and end markers in the log"},
 
