@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/bucket"
 	"github.com/streamhouse/streamhouse/storage/bucket/mem"
@@ -107,6 +109,9 @@ func TestBucketAwayAtTheStart(t *testing.T) {
 	}
 	if _, err := third.load("sealed"); err != protocol.KafkaStorageError {
 		t.Errorf("without its state: %v", err)
+	}
+	if loud := third.logs.FilterLevelExact(zapcore.ErrorLevel); loud.Len() > 0 {
+		t.Errorf("it is loud about each partition: %v", loud.All()[0])
 	}
 	if third.logs.FilterMessageSnippet("seals nothing until it is back").Len() != 1 {
 		t.Error("it does not say so")

@@ -7,7 +7,9 @@ import (
 	"sync"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
+	"github.com/streamhouse/streamhouse/storage/bucket"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
@@ -82,7 +84,7 @@ func (l *Log) replayed(ctx context.Context, id pack.PartitionID, epoch int32, x 
 	}
 	p, err := l.handle(ctx, id, epoch)
 	if block := (*blockError)(nil); errors.As(err, &block) {
-		l.logger.Error("partition answers KAFKA_STORAGE_ERROR until its state can be read", zap.Stringer("partition", id), zap.Error(err))
+		l.logger.Log(levelOf(err), "partition answers KAFKA_STORAGE_ERROR until its state can be read", zap.Stringer("partition", id), zap.Error(err))
 		l.deferred.begin(id)
 		l.deferred.add(id, x)
 		return nil
@@ -91,6 +93,15 @@ func (l *Log) replayed(ctx context.Context, id pack.PartitionID, epoch int32, x 
 		return err
 	}
 	return p.replay(x.ref, x.Extent, entries)
+}
+
+// levelOf is how loud a partition that cannot be loaded is. That the bucket is away is said
+// once for all, and not by each partition each time a client asks.
+func levelOf(err error) zapcore.Level {
+	if errors.Is(err, bucket.ErrAway) {
+		return zapcore.DebugLevel
+	}
+	return zapcore.ErrorLevel
 }
 
 // catchUp folds what the journal holds of a partition that was deferred onto its sealed

@@ -239,7 +239,7 @@ func (l *Log) Handles(topic pack.TopicID) *Handles { return l.parts.of(topic) }
 func (l *Log) Partition(ctx context.Context, id pack.PartitionID, leaderEpoch int32) (*Partition, error) {
 	p, err := l.handle(ctx, id, leaderEpoch)
 	if code := protocol.None; err != nil && !errors.As(err, &code) {
-		l.logger.Error("partition not loaded", zap.Stringer("partition", id), zap.Error(err))
+		l.logger.Log(levelOf(err), "partition not loaded", zap.Stringer("partition", id), zap.Error(err))
 		return nil, protocol.KafkaStorageError
 	}
 	return p, err
