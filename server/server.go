@@ -295,6 +295,10 @@ func (n *node) upkeepConfig(b *config.Broker) (upkeep.Config, error) {
 		Forgotten: n.stores.objects.Forget,
 		Logger:    n.logger.Named("upkeep"), Registry: n.registry, Now: n.now, Debts: n.debts,
 		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
+		Cleaning: n.cleaning,
+		ProducerExpiry: func() time.Duration {
+			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond
+		},
 		RetentionInterval: time.Duration(b.Int("log.retention.check.interval.ms")) * time.Millisecond,
 		StopMax:           min(sealAtStopMax, time.Duration(b.Int("shutdown.timeout.ms"))*time.Millisecond/4),
 	}, nil
@@ -373,6 +377,16 @@ func (e leaderEpochs) LeaderEpoch(id metadata.TopicID) (int32, bool) {
 	return t.LeaderEpoch(e.start), true
 }
 
+// cleaning is what log.cleaner.* say now.
+func (n *node) cleaning() upkeep.Cleaning {
+	b := n.catalog.Broker()
+	rate, _ := b.Get("log.cleaner.io.max.bytes.per.second")
+	return upkeep.Cleaning{
+		Enabled: b.Bool("log.cleaner.enable"), Threads: int(b.Int("log.cleaner.threads")),
+		DedupeBytes: b.Int("log.cleaner.dedupe.buffer.size"), BytesPerSecond: rate.Num,
+	}
+}
+
 // upkeepTopics answers upkeep from the catalog.
 type upkeepTopics struct{ catalog *catalog.Catalog }
 
@@ -385,6 +399,9 @@ func (u upkeepTopics) List() []upkeep.Topic {
 		out = append(out, upkeep.Topic{
 			ID: t.ID, Partitions: t.Partitions, Owner: ownerOf(t),
 			Delete: t.Config.Delete, RetentionMs: t.Config.RetentionMs, RetentionBytes: t.Config.RetentionBytes,
+			Compact: t.Config.Compact, MinCleanableRatio: t.Config.MinCleanableDirtyRatio,
+			MinCompactionLagMs: t.Config.MinCompactionLagMs, MaxCompactionLagMs: t.Config.MaxCompactionLagMs,
+			DeleteRetentionMs: t.Config.DeleteRetentionMs, SegmentBytes: int64(t.Config.SegmentBytes),
 		})
 	}
 	return out

@@ -9,6 +9,14 @@ import (
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
 
+// OpenAborted returns the transactions of the partition whose abort is durable and lies in
+// the open journal.
+func (p *Partition) OpenAborted() []pack.Aborted {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return append([]pack.Aborted(nil), p.aborted...)
+}
+
 // listAborted is aborted, tried again when segments moved meanwhile.
 func (r *reading) listAborted(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {

@@ -75,6 +75,36 @@ func (l *Log) Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice) {
 	p.trimAborted()
 }
 
+// Replaced tells readers that what lay wholly inside the offsets from to to (inclusive) of
+// a partition's segments is now held, compacted, by the given slices.
+func (l *Log) Replaced(id pack.PartitionID, from, to int64, slices []metadata.Slice) {
+	for _, s := range slices {
+		l.verified.trust(s.Segment)
+	}
+	p := l.parts.loaded(id)
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return
+	}
+	var rest []metadata.Slice
+	for _, s := range p.sealed {
+		if s.BaseOffset < from || s.LastOffset > to {
+			rest = append(rest, s)
+		}
+	}
+	p.sealed = rest
+	for _, s := range slices {
+		if s.LastOffset >= p.logStart.Load() {
+			p.insert(s)
+		}
+	}
+	p.version++
+}
+
 // LogStartRaised tells the log that the metadata store has a higher log start.
 func (l *Log) LogStartRaised(id pack.PartitionID, offset int64) {
 	if p := l.parts.known(id); p != nil { // one that is loading may have read the lower one

@@ -35,6 +35,21 @@ func (l brokerLog) LiftEnd(ctx context.Context, id pack.PartitionID) (int64, err
 	return p.LiftEnd(), nil
 }
 
+// Decided asks the partition, loading it if need be.
+func (l brokerLog) Decided(ctx context.Context, id pack.PartitionID) (int64, []pack.Aborted, error) {
+	epoch, exists := l.epochs.LeaderEpoch(id.Topic)
+	if !exists {
+		return 0, nil, protocol.UnknownTopicOrPartition
+	}
+	p, err := l.Partition(ctx, id, epoch)
+	if err != nil {
+		return 0, nil, err
+	}
+	// The stable offset first: what is aborted below it is known then.
+	stable := p.Bounds().LastStable
+	return stable, p.OpenAborted(), nil
+}
+
 // ReadBatches reads through the log as a fetch would.
 func (l brokerLog) ReadBatches(ctx context.Context, id pack.PartitionID, offset int64, bytesMax int) ([]byte, error) {
 	epoch, exists := l.epochs.LeaderEpoch(id.Topic)

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/streamhouse/streamhouse/storage/compact"
 )
 
 // metrics are the figures that upkeep shows, under stable names.
@@ -20,6 +22,23 @@ type metrics struct {
 	retired, deletedBytes prometheus.Counter
 	deleted               prometheus.Counter
 	failures              *prometheus.CounterVec
+
+	cleanRuns, cleanObjects         prometheus.Counter
+	cleanRead, cleanWritten         prometheus.Counter
+	cleanRemoved                    prometheus.Counter
+	cleanTombstones, cleanedMarkers prometheus.Counter
+	cleanLate                       prometheus.Counter
+	cleanDirty, unclean             prometheus.Gauge
+}
+
+// cleaned counts one run of a compaction.
+func (m *metrics) cleaned(n *compact.Count) {
+	m.cleanRuns.Inc()
+	m.cleanRead.Add(float64(n.BytesRead))
+	m.cleanWritten.Add(float64(n.BytesWritten))
+	m.cleanRemoved.Add(float64(n.Records - n.RecordsKept))
+	m.cleanTombstones.Add(float64(n.Tombstones))
+	m.cleanedMarkers.Add(float64(n.Markers))
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -59,6 +78,18 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		retired:       counter("retention_bytes_total", "Bytes that retention took out of the log."),
 		deleted:       counter("segments_deleted_total", "Segments deleted."),
 		deletedBytes:  counter("segments_deleted_bytes_total", "Bytes of deleted segments."),
+
+		cleanRuns:       counter("compactions_total", "Compactions of a partition."),
+		cleanObjects:    counter("compaction_objects_total", "Objects that compactions have put in place of others."),
+		cleanRead:       counter("compaction_read_bytes_total", "Bytes of batches that compactions rewrote or kept."),
+		cleanWritten:    counter("compaction_written_bytes_total", "Bytes of batches that compactions have left."),
+		cleanRemoved:    counter("compaction_removed_records_total", "Records that compactions have taken out."),
+		cleanTombstones: counter("compaction_removed_tombstones_total", "Tombstones among them, their delete horizon passed."),
+		cleanedMarkers:  counter("compaction_removed_markers_total", "End markers of transactions that compactions have taken out."),
+		cleanLate:       counter("compaction_late_seconds_total", "Time for which replaced records could be read for longer than max.compaction.lag.ms and 10 s, over all partitions."),
+		cleanDirty:      gauge("compaction_dirty_bytes", "Bytes of compacted topics that are not compacted yet."),
+		unclean:         gauge("compaction_uncleanable_partitions", "Partitions that cannot be compacted and are left as they are."),
+
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "streamhouse_upkeep_failures_total", Help: "Upkeep jobs that failed and are tried again.",
 		}, []string{"job"}),

@@ -42,6 +42,7 @@ func (u *Upkeep) registerSealed(ctx context.Context, group []journal.Info, reg m
 		u.cfg.Log.VolumeSealed(v.ID, reg.Slices)
 	}
 	u.lift.stale = true
+	u.clean.noteSlices(reg.Slices)
 	return nil
 }
 

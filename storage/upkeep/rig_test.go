@@ -47,6 +47,8 @@ type rig struct {
 	clock  *clock
 	topics *topics
 	seam   func(string) error
+	// cleaning is off unless a test says otherwise.
+	cleaning Cleaning
 
 	kind    kind
 	durable bool // the metadata store is a file
@@ -299,7 +301,7 @@ func (r *rig) tryBegin() error {
 	r.upkeep = New(Config{
 		Journal: r.journal, Bucket: r.bucket, Store: r.store, Log: LogOf(r.log, r.topics), Topics: r.topics,
 		Index: r.index, Logger: zap.NewNop(), Registry: prometheus.NewRegistry(), Now: r.clock.Now, Start: r.start,
-		SpoolDir: r.dir,
+		SpoolDir: r.dir, Cleaning: func() Cleaning { return r.cleaning },
 		Seam: func(step string) error {
 			if r.seam != nil {
 				return r.seam(step)

@@ -20,7 +20,8 @@ import (
 //
 // At the end it leaves little for the next start to read, as far as StopMax allows.
 //
-// It owns three goroutines: seals, lifts, and retention with sweeping.
+// It owns four goroutines: seals, lifts, compactions, and retention with sweeping; a pass of
+// compactions has as many more as log.cleaner.threads says.
 func (u *Upkeep) Run(ctx context.Context) error {
 	if err := u.jobs(ctx); err != nil || u.cfg.StopMax <= 0 {
 		return err
@@ -73,6 +74,9 @@ func (u *Upkeep) jobs(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		return u.liftWhenDue(ctx)
+	})
+	g.Go(func() error {
+		return u.every(ctx, u.cfg.CleanInterval, job{"compaction", u.Clean})
 	})
 	g.Go(func() error {
 		tick := min(u.cfg.RetentionInterval, u.cfg.SweepInterval)

@@ -8,7 +8,7 @@
 // job comes from the rules on sealing and on the metadata store in docs/architecture.md;
 // the tests stop between each two steps.
 //
-// Upkeep starts nothing by itself: Run is the one owner of its three goroutines.
+// Upkeep starts nothing by itself: Run is the one owner of its goroutines.
 package upkeep
 
 import (
@@ -37,6 +37,12 @@ type Log interface {
 	// Lifted: everything of an internal partition up to and with offset upTo is held
 	// by slices, in place of whatever held it before.
 	Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice)
+	// Replaced: what lies wholly inside the offsets from, to of a partition is held by
+	// slices now, compacted.
+	Replaced(id pack.PartitionID, from, to int64, slices []metadata.Slice)
+	// Decided returns the last stable offset of a partition, loading it if need be, and
+	// the transactions whose abort lies in the open journal.
+	Decided(ctx context.Context, id pack.PartitionID) (stable int64, aborted []pack.Aborted, err error)
 	// LogStartRaised: the metadata store has a higher log start.
 	LogStartRaised(id pack.PartitionID, offset int64)
 	// DurableEnd is the high watermark of a partition; false if it has not been used
@@ -85,6 +91,13 @@ type Topic struct {
 	Delete         bool
 	RetentionMs    int64 // retention.ms, -1: no limit
 	RetentionBytes int64 // retention.bytes per partition, -1: no limit
+	// Compact: cleanup.policy contains "compact". The rest counts only then.
+	Compact            bool
+	MinCleanableRatio  float64 // min.cleanable.dirty.ratio
+	MinCompactionLagMs int64   // min.compaction.lag.ms
+	MaxCompactionLagMs int64   // max.compaction.lag.ms
+	DeleteRetentionMs  int64   // delete.retention.ms
+	SegmentBytes       int64   // segment.bytes
 }
 
 // Topics tells which topics there are. Methods may be called from any goroutine.
@@ -129,6 +142,13 @@ type Config struct {
 	Start    metadata.Start // cluster and incarnation
 	Broker   int32
 	SpoolDir string // where remote packs wait while they are sorted for upload
+
+	// Cleaning are the settings of compaction, asked for at each pass. nil: it is off.
+	Cleaning func() Cleaning
+	// ProducerExpiry is producer.id.expiration.ms: for how long a compaction keeps a
+	// producer's last batch. Default 24 h.
+	ProducerExpiry func() time.Duration
+	CleanInterval  time.Duration // how often partitions are looked at; default 1 s
 
 	// SealBytesMax bounds what several closed volumes merged into one segment hold;
 	// default 256 MiB. A single volume may be larger.
@@ -178,6 +198,7 @@ func (c *Config) setDefaults() {
 		value time.Duration
 	}{
 		{&c.SealInterval, time.Second},
+		{&c.CleanInterval, time.Second},
 		{&c.LiftInterval, 200 * time.Millisecond},
 		{&c.RetentionInterval, 5 * time.Minute},
 		{&c.SweepInterval, time.Minute},
@@ -194,6 +215,12 @@ func (c *Config) setDefaults() {
 	}
 	if c.Forgotten == nil {
 		c.Forgotten = func(string) {}
+	}
+	if c.ProducerExpiry == nil {
+		c.ProducerExpiry = func() time.Duration { return 24 * time.Hour }
+	}
+	if c.Cleaning == nil {
+		c.Cleaning = func() Cleaning { return Cleaning{} }
 	}
 	if c.Seam == nil {
 		c.Seam = func(string) error { return nil }
@@ -214,6 +241,7 @@ type Upkeep struct {
 	registering chan struct{}
 	uploads     uploads
 	lift        liftState
+	clean       cleanState
 	sweep       sweepState
 	tombstones  tombstoneState
 	rollAsked   time.Time // retention's

@@ -65,7 +65,7 @@ var Rules = []Rule{
 		"joins rules and ports into the broker's log; adapters would tie it to one kind of storage"},
 	{"storage/topic", []string{"protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
 		"the log for parts inside the broker: append and wait, follow, the latest per key; over the log, as clients are"},
-	{"storage/upkeep", []string{"config", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/bucket", "storage/buffer", "storage/cache", "storage/journal", "storage/log", "storage/pack", "storage/partition", "storage/segment"},
+	{"storage/upkeep", []string{"config", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/bucket", "storage/buffer", "storage/cache", "storage/compact", "storage/journal", "storage/log", "storage/pack", "storage/partition", "storage/segment"},
 		"seals and deletes behind the log, through the same ports"},
 	{"coordinator", []string{"config", "coordinator/group", "coordinator/shards", "metadata", "metadata/catalog", "protocol", "protocol/record", "storage/log", "storage/pack", "storage/partition"},
 		"the groups' shards: runs the pure rules and keeps their records in the log"},
