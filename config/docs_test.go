@@ -108,9 +108,6 @@ func compatibilityDoc() string {
 			fmt.Fprintf(&b, "These act, as [configuration.md](configuration.md) says: %s.\n\n", acting)
 		}
 		b.WriteString("| name | effect | what it is | why it may be ignored |\n|---|---|---|---|\n")
-		if part.table == Topics() {
-			b.WriteString("| `cleanup.policy=compact` | stored, not acting yet | Compaction of topics follows; the delete policy acts. | readers see older records of a key too |\n")
-		}
 		for _, d := range part.table.All() {
 			if d.Effect != Acts {
 				fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", d.Name, d.Effect, escape(d.Doc), whyText(d))

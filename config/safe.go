@@ -24,7 +24,7 @@ var safe = []struct{ patterns, why string }{
 	{"segment.ms segment.jitter.ms segment.bytes log.roll.* log.segment.bytes", "segments are shared by partitions; retention does not wait for a partition's own segment"},
 	{"file.delete.delay.ms log.segment.delete.delay.ms", "objects are deleted when nothing refers to them, after a grace of their own"},
 	{"preallocate log.preallocate", "the journal reserves its space in any case"},
-	{"log.cleaner.* min.cleanable.dirty.ratio min.compaction.lag.ms max.compaction.lag.ms delete.retention.ms", "it tunes work in the background; readers see every record of a key, or at least its latest"},
+	{"log.cleaner.backoff.ms log.cleaner.io.buffer.*", "it tunes work in the background; what is compacted, and when, does not depend on it"},
 	{"num.io.threads num.network.threads background.threads num.recovery.threads.per.data.dir group.coordinator.threads group.coordinator.background.threads share.coordinator.threads",
 		"goroutines are started as they are needed"},
 	{"queued.max.requests socket.listen.backlog.size", "memory of requests and open connections are bounded by other settings"},

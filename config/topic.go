@@ -3,7 +3,6 @@ package config
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
@@ -179,12 +178,12 @@ func checkTopicTogether(set map[string]string, b *Broker) error {
 // effect here, by name.
 func NotActing(set map[string]string) []string {
 	var out []string
-	for name, raw := range set {
+	for name := range set {
 		d := topicTable.Get(name)
 		if d == nil {
 			continue
 		}
-		if d.Effect != Acts || (name == "cleanup.policy" && strings.Contains(raw, "compact")) {
+		if d.Effect != Acts {
 			out = append(out, name)
 		}
 	}

@@ -34,7 +34,7 @@ func topicRetention() []Def {
 	return []Def{
 		def("cleanup.policy", List, "delete", listOf(mayBeEmpty|mayRepeat, "compact", "delete"),
 			"How old records go: delete drops whole sealed segments by age and size, compact keeps the latest record of each key."+
-				" Both may be given; an empty list keeps everything. The delete policy acts now, compaction follows.").
+				" Both may be given; an empty list keeps everything.").
 			from(as("log.cleanup.policy")).acts(),
 		def("retention.ms", Long, "604800000", atLeast(-1),
 			"Age in milliseconds of a segment's youngest record at which the delete policy may drop the segment; -1 keeps records whatever their age.").
@@ -52,16 +52,16 @@ func topicCompaction() []Def {
 	return []Def{
 		def("delete.retention.ms", Long, "86400000", atLeast(0),
 			"How long in milliseconds a compacted topic keeps the marker of a deleted key, so that a reader who started from the beginning still sees the deletion.").
-			from(as("log.cleaner.delete.retention.ms")).later(),
+			from(as("log.cleaner.delete.retention.ms")).acts(),
 		def("max.compaction.lag.ms", Long, maxInt64, atLeast(1),
 			"Longest time in milliseconds that a record may stay out of compaction.").
-			from(as("log.cleaner.max.compaction.lag.ms")).later(),
+			from(as("log.cleaner.max.compaction.lag.ms")).acts(),
 		def("min.compaction.lag.ms", Long, "0", atLeast(0),
 			"Shortest time in milliseconds that a record stays as written before compaction may touch it.").
-			from(as("log.cleaner.min.compaction.lag.ms")).later(),
+			from(as("log.cleaner.min.compaction.lag.ms")).acts(),
 		def("min.cleanable.dirty.ratio", Double, "0.5", between(0, 1),
 			"Share of a compacted partition that must be new since the last compaction before the next one begins, unless max.compaction.lag.ms asks for it earlier.").
-			from(as("log.cleaner.min.cleanable.ratio")).later(),
+			from(as("log.cleaner.min.cleanable.ratio")).acts(),
 	}
 }
 

@@ -53,6 +53,7 @@ type cleanState struct {
 	lastQuiet time.Time
 	lastPass  time.Time
 	pace      pace
+	alone     bool // each partition is a unit by itself: for tests
 
 	segmentsMu sync.Mutex // guards segments
 
@@ -126,18 +127,18 @@ func (u *Upkeep) Clean(ctx context.Context) error {
 	})
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(o.Threads)
-	for _, unit := range together(jobs) {
+	for _, unit := range u.clean.units(jobs) {
 		g.Go(func() error { return u.cleanUnit(ctx, unit, &o) })
 	}
 	return g.Wait()
 }
 
-// together puts small jobs in a row into one unit, which shares an object.
-func together(jobs []cleanJob) (units [][]cleanJob) {
+// units puts small jobs in a row into one unit, which shares an object.
+func (c *cleanState) units(jobs []cleanJob) (units [][]cleanJob) {
 	var bytes int64
 	for _, j := range jobs {
 		n := len(units)
-		if n == 0 || bytes+j.bytes > togetherBytes || units[n-1][0].reason != j.reason {
+		if n == 0 || c.alone || bytes+j.bytes > togetherBytes || units[n-1][0].reason != j.reason {
 			units, bytes = append(units, nil), 0
 			n++
 		}

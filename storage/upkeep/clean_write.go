@@ -268,7 +268,8 @@ func (p *pace) wait(ctx context.Context, n int, perSecond float64) error {
 	if p.next.Before(now) {
 		p.next = now
 	}
-	p.next = p.next.Add(time.Duration(float64(n) / perSecond * float64(time.Second)))
+	seconds := min(float64(n)/perSecond, time.Hour.Seconds()) // a wait has a bound
+	p.next = p.next.Add(time.Duration(seconds * float64(time.Second)))
 	pause := p.next.Sub(now) - time.Second
 	p.mu.Unlock()
 	if pause <= 0 {
