@@ -176,6 +176,9 @@ func (n *node) listen(ready func()) func(context.Context) error {
 		}
 		n.serving.Store(true)
 		defer n.serving.Store(false)
+		if !n.cleaning().Enabled {
+			n.logger.Warn("log.cleaner.enable is false: compacted topics grow without end")
+		}
 		n.logger.Info("broker is ready", zap.Int32("node", n.identity.ID), zap.String("cluster", n.stores.start.ClusterID),
 			zap.Int32("start", n.stores.start.Epoch), zap.Any("advertised", n.identity.Advertised))
 		ready()
