@@ -26,6 +26,8 @@ type part struct {
 	// ready says why clients should be sent elsewhere for now. It answers at once and may
 	// be called from any goroutine. nil: there is no such reason.
 	ready func() error
+	// notes are lines about what is not well without being such a reason; nil: none.
+	notes func() []string
 	// loggers are the names under which it logs.
 	loggers []string
 }
@@ -99,6 +101,22 @@ func (r *running) checks() []httpd.Check {
 	for _, p := range r.parts {
 		if p.ready != nil {
 			out = append(out, httpd.Check{Name: p.name, Ready: p.ready})
+		}
+	}
+	return out
+}
+
+// notes are the notes of the parts that were started.
+func (r *running) notes() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []string
+	for _, p := range r.parts {
+		if p.notes == nil {
+			continue
+		}
+		for _, note := range p.notes() {
+			out = append(out, p.name+": "+note)
 		}
 	}
 	return out

@@ -158,7 +158,7 @@ func (n *node) list(ready func()) []part {
 	return []part{
 		{name: "stores", loggers: []string{"catalog", "journal"}},
 		{name: "disk", run: n.disk.run, ready: n.disk.ready},
-		{name: "log", run: n.log.Run, ready: n.log.Ready, loggers: []string{"log"}},
+		{name: "log", run: n.log.Run, ready: n.log.Ready, notes: n.damaged, loggers: []string{"log"}},
 		{name: "upkeep", run: n.keepUp, loggers: []string{"upkeep"}},
 		{name: "housekeeping", run: n.housekeep},
 		{name: "group coordinator", run: n.groups.Run, ready: n.groups.Ready, loggers: []string{"groups"}},
@@ -426,7 +426,29 @@ func (n *node) newHTTP(b *config.Broker) *httpd.Server {
 		Ready: func() []httpd.Check {
 			return append([]httpd.Check{{Name: "broker", Ready: n.started}}, n.parts.checks()...)
 		},
+		Notes: func() []string { return n.parts.notes() },
 	})
+}
+
+// damagedNamed is how many damaged partitions are named at a time.
+const damagedNamed = 20
+
+// damaged names the partitions that cannot be served because of what is stored of them.
+func (n *node) damaged() []string {
+	var out []string
+	damaged := n.log.Damaged()
+	for id, err := range damaged {
+		if len(out) == damagedNamed {
+			out = append(out, fmt.Sprintf("%d more partitions are damaged", len(damaged)-damagedNamed))
+			break
+		}
+		name := id.String()
+		if t := n.catalog.ByID(id.Topic); t != nil {
+			name = fmt.Sprintf("%s-%d", t.Name, id.Partition)
+		}
+		out = append(out, fmt.Sprintf("partition %s is damaged and answers KAFKA_STORAGE_ERROR: %v", name, err))
+	}
+	return out
 }
 
 // started says whether clients can connect, and how far the start is until then.

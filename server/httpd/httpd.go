@@ -29,6 +29,9 @@ type Config struct {
 	Gatherer prometheus.Gatherer
 	// Ready returns the conditions of readiness, which change while the broker starts.
 	Ready func() []Check
+	// Notes returns lines about what is not well without being a reason to send clients
+	// elsewhere; nil: there are none.
+	Notes func() []string
 	// ConnectionsMax bounds connections at a time; others wait. 0: no bound.
 	ConnectionsMax int
 	Logger         *zap.Logger
@@ -75,6 +78,12 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	if s.cfg.Notes == nil {
+		return
+	}
+	for _, note := range s.cfg.Notes() {
+		fmt.Fprintln(w, note)
+	}
 }
 
 // unswallowed ends the process when a handler panics. net/http would keep that to the

@@ -24,6 +24,7 @@ func TestRoutes(t *testing.T) {
 	s := httptest.NewServer(New(Config{
 		Gatherer: reg, Logger: zap.NewNop(),
 		Ready: func() []Check { return []Check{{"broker", func() error { return notReady }}} },
+		Notes: func() []string { return []string{"log: not all is well"} },
 	}).Handler())
 	defer s.Close()
 	get := func(path string) (int, string) {
@@ -45,8 +46,8 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("not ready: %d %q", code, body)
 	}
 	notReady = nil
-	if code, _ := get("/health/ready"); code != 200 {
-		t.Errorf("ready: %d", code)
+	if code, body := get("/health/ready"); code != 200 || body != "ready\nlog: not all is well\n" {
+		t.Errorf("ready: %d %q", code, body)
 	}
 	if code, body := get("/metrics"); code != 200 || !strings.Contains(body, "streamhouse_test_total 1") {
 		t.Errorf("metrics: %d %q", code, body)
