@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,11 +18,11 @@ import (
 // protocol.
 func worlds() []world {
 	return []world{
-		{name: "process, file journal", start: process("file", false), kafka: true},
-		{name: "process, file journal, transactions before KIP-890", start: process("file", false), txn: 1, plain: true, kafka: true},
-		{name: "process, object journal, transaction.version 1", start: process("object", false), level: 1, kafka: true, guest: "java44"},
-		{name: "process, object journal on S3", start: process("object", true)},
-		{name: "process, file journal and S3, transactions before KIP-890", start: process("file", true), txn: 1},
+		{name: "process, file journal", start: process("file", false, stopAtOnce), kafka: true},
+		{name: "process, file journal, transactions before KIP-890", start: process("file", false, stopSoon), txn: 1, plain: true, kafka: true},
+		{name: "process, object journal, transaction.version 1", start: process("object", false, stopAtOnce), level: 1, kafka: true, guest: "java44"},
+		{name: "process, object journal on S3", start: process("object", true, stopSoon)},
+		{name: "process, file journal and S3, transactions before KIP-890", start: process("file", true, stopAtOnce), txn: 1},
 		{name: "machine, file journal", start: inside("file", false)},
 		{name: "machine, object journal on S3, transactions before KIP-890", start: inside("object", true), txn: 1},
 		{name: "machine, file journal and S3", start: inside("file", true)},
@@ -47,11 +48,12 @@ func brokerSettings(kind peers.Kind, advertised string) map[string]string {
 
 // process starts a broker that is a process, behind a link; with S3 there is another
 // link between it and its bucket.
-func process(journal string, s3 bool) func(*testing.T) (string, []Lane) {
+func process(journal string, s3 bool, stopMax time.Duration) func(*testing.T) (string, []Lane) {
 	return func(t *testing.T) (string, []Lane) {
 		clients := connect(t, "")
 		o := peers.Options{Kind: peers.Kind(*broker), Settings: brokerSettings(peers.Kind(*broker), clients.Addr())}
 		if o.Kind == peers.StreamHouse {
+			o.Settings["shutdown.timeout.ms"] = strconv.FormatInt(stopMax.Milliseconds(), 10)
 			o.Journal = journal
 		}
 		lanes := []Lane{Network("clients", clients)}
@@ -64,7 +66,7 @@ func process(journal string, s3 bool) func(*testing.T) (string, []Lane) {
 		}
 		b := peers.Start(t, o)
 		clients.SetUpstream(b.Addr())
-		return clients.Addr(), append(lanes, Process(b))
+		return clients.Addr(), append(lanes, Process(b, stopMax))
 	}
 }
 
