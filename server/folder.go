@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	journalfile "github.com/streamhouse/streamhouse/storage/journal/file"
 )
 
 // Path is the data folder's absolute path. It is the broker's log dir.
@@ -15,14 +17,7 @@ func (d *dataFolder) Path() string { return d.path }
 
 // Space is the size of the volume that holds the folder, and how much of that an
 // unprivileged process may still use, in bytes.
-func (d *dataFolder) Space() (total, usable int64, err error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(d.path, &st); err != nil {
-		return 0, 0, fmt.Errorf("statfs %s: %w", d.path, err)
-	}
-	unit := int64(st.Bsize)
-	return int64(st.Blocks) * unit, int64(st.Bavail) * unit, nil
-}
+func (d *dataFolder) Space() (total, usable int64, err error) { return journalfile.Space(d.path) }
 
 // errKafkas: a folder holds the data of an Apache Kafka.
 var errKafkas = errors.New("the folder is Apache Kafka's")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/streamhouse/streamhouse/storage/buffer"
@@ -29,7 +30,7 @@ type contents struct {
 func (u *Upkeep) openContents(ctx context.Context, info journal.Info) (*contents, error) {
 	src, err := u.cfg.Journal.OpenSource(journal.Ref{Volume: info.ID, Seq: info.FirstSeq})
 	if err != nil {
-		return nil, fmt.Errorf("open journal volume %d: %w", info.ID, err)
+		return nil, fmt.Errorf("open journal volume %d: %w", info.ID, u.lost(info.ID, err))
 	}
 	// The source is the whole volume or one pack of it: what it begins with tells.
 	head := make([]byte, pack.VolumeHeaderSize)
@@ -64,10 +65,24 @@ func (u *Upkeep) spool(ctx context.Context, info journal.Info) (_ *contents, err
 			return nil, err
 		}
 		if err := u.spoolPack(f, info.ID, seq); err != nil {
-			return nil, fmt.Errorf("read pack %d of journal volume %d: %w", seq, info.ID, err)
+			return nil, fmt.Errorf("read pack %d of journal volume %d: %w", seq, info.ID, u.lost(info.ID, err))
 		}
 	}
 	return &contents{info: info, src: f, close: closeFile}, nil
+}
+
+// lost makes it damage that a part of a closed volume is missing while the journal still
+// lists the volume: nobody but upkeep releases one, so it will not come back.
+func (u *Upkeep) lost(volume journal.VolumeID, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, v := range u.cfg.Journal.Volumes() {
+		if v.ID == volume {
+			return fmt.Errorf("%w: a part of it is missing: %w", journal.ErrDamaged, err)
+		}
+	}
+	return err
 }
 
 // spoolPack copies one pack, checked whole: what is in the spool file counts as what the

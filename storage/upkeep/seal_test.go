@@ -8,8 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/streamhouse/streamhouse/storage/journal"
 )
 
 var errStop = errors.New("stopped by the test")
@@ -311,4 +314,21 @@ func TestSealOfMoreProducersThanABlockHolds(t *testing.T) {
 		t.Errorf("%d producers are known: %v", len(known), known)
 	}
 	r.checkAcked()
+}
+
+// TestMissingPackIsNamed: a pack of a closed epoch that is not there any more is damage, not
+// something to be tried again.
+func TestMissingPackIsNamed(t *testing.T) {
+	for _, at := range []int{1, 2} {
+		r := newRig(t, kind{object: true})
+		ctx := context.Background()
+		r.some()
+		r.roll()
+		key := r.objects("journal/")[at]
+		r.must(r.bucket.Delete(ctx, key))
+		err := r.upkeep.Seal(ctx)
+		if !errors.Is(err, journal.ErrDamaged) || !damaged(err) || !strings.Contains(err.Error(), key) {
+			t.Errorf("without %s: %v", key, err)
+		}
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"sync"
 
+	"go.uber.org/zap"
+
 	"github.com/streamhouse/streamhouse/storage/bucket"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	"github.com/streamhouse/streamhouse/storage/segment"
@@ -29,6 +31,9 @@ func (u *Upkeep) store(ctx context.Context, key string, group []journal.Info, pl
 			return size, err
 		}
 		u.metrics.copied.Inc()
+		u.sayCopied.Do(func() {
+			u.logger.Warn("seals copy journal volumes, since their files cannot be linked into the bucket: each byte is written twice", zap.Error(err))
+		})
 	}
 	return u.upload(ctx, key, plan)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,8 +26,8 @@ type sweepState struct {
 // The store forgets first, the bucket's witness follows, and only then objects go. So
 // no registration can revive a key whose object is about to be deleted, and a store
 // that was set back to a time when it needed them is refused at the next start. The
-// intent that is recorded for each dying segment makes a sweep that was interrupted
-// known to the next one.
+// intent that is recorded for each dying object makes a sweep that was interrupted known
+// to the next one.
 func (u *Upkeep) Sweep(ctx context.Context) error {
 	segments, intents, err := u.cfg.Store.Garbage(ctx, u.cfg.Grace.Milliseconds())
 	if err != nil {
@@ -71,11 +73,18 @@ func (u *Upkeep) due(segments []metadata.Segment) []metadata.Segment {
 	return due
 }
 
-// abandoned leaves out intents of uploads that are under way in this process.
+// condemnedPrefix is in front of the key in the intent that says that the object of an
+// abandoned upload is to be deleted. The upload's own intent cannot say it: it goes first,
+// so that nobody registers the key any more.
+const condemnedPrefix = "condemned:"
+
+// abandoned returns the keys of uploads that nobody will register, leaving out those that
+// are under way in this process.
 func (u *Upkeep) abandoned(intents []string) []string {
 	var out []string
 	for _, key := range intents {
-		if !u.uploads.has(key) {
+		key = strings.TrimPrefix(key, condemnedPrefix)
+		if !u.uploads.has(key) && !slices.Contains(out, key) {
 			out = append(out, key)
 		}
 	}
@@ -92,6 +101,14 @@ func (u *Upkeep) forget(ctx context.Context, due []metadata.Segment, keys []stri
 		}
 		if err := u.cfg.Store.Intend(ctx, s.Key); err != nil {
 			return fmt.Errorf("condemn %s: %w", s.Key, err)
+		}
+	}
+	for _, key := range keys {
+		if err := u.cfg.Seam("condemn"); err != nil {
+			return err
+		}
+		if err := u.cfg.Store.Intend(ctx, condemnedPrefix+key); err != nil {
+			return fmt.Errorf("condemn %s: %w", key, err)
 		}
 	}
 	if err := u.cfg.Seam("forget"); err != nil {
@@ -123,17 +140,16 @@ func (u *Upkeep) deleteSegments(ctx context.Context, due []metadata.Segment) err
 	return nil
 }
 
-// deleteAbandoned deletes objects whose intents are forgotten. What could not be
-// deleted gets its intent back, so that a later sweep tries again.
-func (u *Upkeep) deleteAbandoned(ctx context.Context, keys []string) (err error) {
-	for i, key := range keys {
-		if err = u.deleteObjects(ctx, []string{key}); err == nil {
-			continue
+// deleteAbandoned deletes objects whose intents are forgotten, and then what remembered
+// them.
+func (u *Upkeep) deleteAbandoned(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		if err := u.deleteObjects(ctx, []string{key}); err != nil {
+			return err
 		}
-		for _, left := range keys[i:] {
-			err = errors.Join(err, u.cfg.Store.Intend(context.WithoutCancel(ctx), left))
+		if err := u.cfg.Store.Forget(ctx, nil, []string{condemnedPrefix + key}); err != nil {
+			return fmt.Errorf("forget %s: %w", key, err)
 		}
-		return err
 	}
 	return nil
 }

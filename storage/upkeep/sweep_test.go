@@ -68,6 +68,36 @@ func TestSweepDeletesWhatWasNeverRegistered(t *testing.T) {
 	}
 }
 
+// TestSweepKilledAtEachStep: whatever a sweep was about to delete, the next ones do.
+func TestSweepKilledAtEachStep(t *testing.T) {
+	for n := 1; ; n++ {
+		r := newRigOn(t, uploaded, true)
+		ctx := context.Background()
+		for _, key := range []string{"segment/a", "segment/b"} {
+			r.must(r.store.Intend(ctx, key))
+			r.must(r.bucket.Create(ctx, key, bucket.Bytes([]byte("x"))))
+		}
+		r.clock.advance(r.upkeep.cfg.Grace)
+		seam, _, at := stopAt(n)
+		r.seam = seam
+		err := r.upkeep.Sweep(ctx)
+		r.seam = nil
+		if *at == "" {
+			r.must(err)
+			if n < 6 {
+				t.Errorf("only %d steps", n-1)
+			}
+			return
+		}
+		r.openStore(t)
+		r.restart()
+		sweepAll(r)
+		if left := append(r.objects(segmentPrefix), r.intents()...); len(left) != 0 {
+			t.Errorf("killed before %q, step %d: left %v", *at, n, left)
+		}
+	}
+}
+
 // stuckBucket does not delete.
 type stuckBucket struct{ bucket.Bucket }
 

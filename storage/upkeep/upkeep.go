@@ -13,6 +13,7 @@ package upkeep
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -240,6 +241,7 @@ type Upkeep struct {
 	// half of one another. It is a channel because it is held across the store's I/O.
 	registering chan struct{}
 	uploads     uploads
+	sayCopied   sync.Once // that seals copy
 	lift        liftState
 	clean       cleanState
 	sweep       sweepState

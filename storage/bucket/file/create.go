@@ -127,6 +127,9 @@ func (b *Bucket) Adopt(ctx context.Context, key, path string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if b.uncounted {
+		return fmt.Errorf("file bucket: adopt %s: %w: the file system does not count the links of a file, so nobody could tell whose it is", key, errors.ErrUnsupported)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("file bucket: adopt %s: %w", key, err)

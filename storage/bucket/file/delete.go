@@ -49,7 +49,7 @@ func (b *Bucket) remove(key string) error {
 		return err
 	}
 	b.folders.removeEmpty(dir)
-	return shrinkAndRemove(temp)
+	return b.inst.shrinkAndRemove(temp)
 }
 
 func missing(err error) bool {
@@ -58,7 +58,7 @@ func missing(err error) bool {
 
 // shrinkAndRemove removes a file that no reader needs any more. A file with another
 // link lives on there and keeps its bytes.
-func shrinkAndRemove(path string) error {
+func (i *instance) shrinkAndRemove(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func shrinkAndRemove(path string) error {
 	if err != nil {
 		return err
 	}
-	if links(st) == 1 {
+	if i.links(st) == 1 {
 		if err := shrink(f, st.Size()); err != nil {
 			return err
 		}

@@ -31,12 +31,16 @@ type Bucket struct {
 	// shared: another process has the folder open, so what is found here may not be
 	// durable yet.
 	shared bool
+	// uncounted: the file system does not count the names of a file.
+	uncounted bool
 }
 
 // Open makes the folder if it is missing and removes what a process that was killed
 // has left behind. Objects that such a process had linked and not synced are synced
 // first, so everything that is found from now on is durable.
-func Open(root string) (*Bucket, error) {
+func Open(root string) (*Bucket, error) { return openWith(root, links) }
+
+func openWith(root string, links func(os.FileInfo) uint64) (*Bucket, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return nil, fmt.Errorf("file bucket: %w", err)
@@ -48,11 +52,19 @@ func Open(root string) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("file bucket %s: %w", root, mapError(err))
 	}
+	inst.links = links
+	counts, err := inst.countsLinks()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("file bucket %s: link a file: %w", root, mapError(err)), inst.close())
+	}
+	if !counts {
+		inst.links = func(os.FileInfo) uint64 { return 2 }
+	}
 	shared, err := inst.cleanOthers()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("file bucket %s: remove leftovers: %w", root, mapError(err)), inst.close())
 	}
-	return &Bucket{root: root, folders: newFolders(root), inst: inst, shared: shared}, nil
+	return &Bucket{root: root, folders: newFolders(root), inst: inst, shared: shared, uncounted: !counts}, nil
 }
 
 // makeRoot makes the root and the folder of temporary files durable.
@@ -201,5 +213,8 @@ func mapWriteError(err error) error {
 	return err
 }
 
-// hidden says whether a file name is the bucket's own.
-func hidden(name string) bool { return strings.HasPrefix(name, ".") }
+// hidden says whether a name in the folder rel is the bucket's own, or the file system's:
+// no key has such a part, and lost+found is its administrator's to read.
+func hidden(rel, name string) bool {
+	return strings.HasPrefix(name, ".") || rel == "" && name == "lost+found"
+}

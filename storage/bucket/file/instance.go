@@ -23,6 +23,8 @@ type instance struct {
 	dir  string
 	lock *os.File
 	next atomic.Uint64
+	// links returns how many names a file has; two where the file system does not tell.
+	links func(os.FileInfo) uint64
 }
 
 // newInstance makes and locks a folder. A cleaner may catch it between the two and
@@ -41,7 +43,7 @@ func newInstance(root string) (*instance, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &instance{all: all, dir: dir, lock: lock}, nil
+		return &instance{all: all, dir: dir, lock: lock, links: links}, nil
 	}
 	return nil, fmt.Errorf("%s: other processes keep removing new folders", all)
 }
@@ -62,6 +64,23 @@ func lockFolder(dir string) (*os.File, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// countsLinks finds out whether the file system counts the names of a file. One that does
+// not (sshfs, some others over FUSE) says that each has one: then no file may be emptied,
+// since another name may be somebody's.
+func (i *instance) countsLinks() (bool, error) {
+	a, b := i.tempName(), i.tempName()
+	if err := os.WriteFile(a, nil, 0o644); err != nil {
+		return false, err
+	}
+	defer os.Remove(a)
+	if err := os.Link(a, b); err != nil {
+		return false, err
+	}
+	defer os.Remove(b)
+	st, err := os.Stat(b)
+	return err == nil && i.links(st) == 2, err
 }
 
 func (i *instance) tempName() string {
@@ -101,7 +120,7 @@ func (i *instance) cleanOthers() (shared bool, err error) {
 			}
 			shared = shared || !sure
 		}
-		err = removeLeftovers(dir)
+		err = i.removeLeftovers(dir)
 		lock.Close()
 		if err != nil {
 			return shared, err
@@ -111,13 +130,13 @@ func (i *instance) cleanOthers() (shared bool, err error) {
 }
 
 // removeLeftovers removes a folder of temporary files.
-func removeLeftovers(dir string) error {
+func (i *instance) removeLeftovers(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if err := shrinkAndRemove(filepath.Join(dir, e.Name())); err != nil {
+		if err := i.shrinkAndRemove(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}
@@ -126,5 +145,5 @@ func removeLeftovers(dir string) error {
 
 // close removes the folder: a clean end leaves nothing to sync.
 func (i *instance) close() error {
-	return errors.Join(removeLeftovers(i.dir), i.lock.Close())
+	return errors.Join(i.removeLeftovers(i.dir), i.lock.Close())
 }

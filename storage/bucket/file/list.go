@@ -65,7 +65,7 @@ func (l *lister) names(rel string) ([]string, error) {
 	for _, e := range entries {
 		name := rel + e.Name()
 		switch {
-		case hidden(e.Name()):
+		case hidden(rel, e.Name()):
 		case e.IsDir():
 			if l.wantFolder(name + "/") {
 				names = append(names, name+"/")

@@ -73,11 +73,19 @@ func (d osDisk) Sync() error {
 }
 
 func (d osDisk) Free() (int64, error) {
+	_, usable, err := Space(d.dir)
+	return usable, err
+}
+
+// Space is the size of the volume that holds a folder, and how much of that an
+// unprivileged process may still use, in bytes.
+func Space(dir string) (total, usable int64, err error) {
 	var st unix.Statfs_t
-	if err := unix.Statfs(d.dir, &st); err != nil {
-		return 0, fmt.Errorf("statfs %s: %w", d.dir, err)
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, fmt.Errorf("statfs %s: %w", dir, err)
 	}
-	return int64(st.Bavail) * int64(st.Bsize), nil
+	unit := blockSize(&st)
+	return int64(st.Blocks) * unit, int64(st.Bavail) * unit, nil
 }
 
 const (

@@ -105,7 +105,7 @@ func (j *Journal) remove(ctx context.Context, v *volume) error {
 	dead := fileName(uint64(v.id), deadSuffix)
 	f, err := j.disk.Open(v.name())
 	if errors.Is(err, fs.ErrNotExist) { // an earlier attempt came this far
-		if err = j.destroy(ctx, dead); errors.Is(err, fs.ErrNotExist) {
+		if err = j.removeDead(ctx, v, dead); errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
 		return err
@@ -113,12 +113,15 @@ func (j *Journal) remove(ctx context.Context, v *volume) error {
 	if err != nil {
 		return err
 	}
-	_, links, err := f.Stat()
+	size, links, err := f.Stat()
 	f.Close()
 	if err != nil {
 		return err
 	}
-	if links > 1 { // the bucket has adopted it: only the journal's name goes
+	// The bucket has adopted it, so only the journal's name goes. Some file systems say
+	// that every file has one link: what ends behind its last pack has had a footer, and
+	// may have been adopted.
+	if links > 1 || size > v.end() {
 		if err := v.retire(); err != nil {
 			return err
 		}
@@ -134,16 +137,26 @@ func (j *Journal) remove(ctx context.Context, v *volume) error {
 	if err := j.disk.Sync(); err != nil {
 		return err
 	}
+	return j.removeDead(ctx, v, dead)
+}
+
+// removeDead removes the file once nobody reads it, or at once what is read for long: its
+// blocks then stay until its readers are done.
+func (j *Journal) removeDead(ctx context.Context, v *volume, dead string) error {
 	if !v.waitUnread(ctx) {
 		return j.disk.Remove(dead)
 	}
 	return j.destroy(ctx, dead)
 }
 
-// waitUnread retires the volume and reports whether nobody reads it any more.
+// waitUnread retires the volume and reports whether nobody reads it any more. It may be
+// called again: those who read remain known.
 func (v *volume) waitUnread(ctx context.Context) bool {
 	v.open.Lock()
-	h := v.reader
+	if v.reader != nil {
+		v.parting = v.reader
+	}
+	h := v.parting
 	v.open.Unlock()
 	if h == nil {
 		return true

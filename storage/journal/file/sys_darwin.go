@@ -31,3 +31,6 @@ func reserve(fd int, n int64) error {
 	}
 	return err
 }
+
+// blockSize is the unit of a file system's block counts.
+func blockSize(st *unix.Statfs_t) int64 { return int64(st.Bsize) }

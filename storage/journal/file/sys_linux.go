@@ -24,3 +24,12 @@ func reserve(fd int, n int64) error {
 		return err
 	}
 }
+
+// blockSize is the unit of a file system's block counts: the fragment size, which differs
+// from the block size where that is what a transfer should have, as with FUSE.
+func blockSize(st *unix.Statfs_t) int64 {
+	if st.Frsize > 0 {
+		return int64(st.Frsize)
+	}
+	return int64(st.Bsize)
+}

@@ -50,6 +50,8 @@ type volume struct {
 	open sync.Mutex // guards reader, and makes opening it happen once
 	// reader is the file for reading. The volume is one of its holders until retired.
 	reader *handle
+	// parting is the last one that a removal has retired: some may still read it.
+	parting *handle
 }
 
 func newVolume(h pack.VolumeHeader) *volume {
