@@ -25,9 +25,15 @@ import (
 type groupLog struct {
 	mu   sync.Mutex
 	fail error
+	away error // of every partition
 }
 
 func (l *groupLog) Open(context.Context, pack.PartitionID, int32) (coordinator.Partition, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.away != nil {
+		return nil, l.away
+	}
 	return &groupPartition{log: l}, nil
 }
 

@@ -2,6 +2,7 @@ package groups_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -364,6 +365,32 @@ func TestNamedAgain(t *testing.T) {
 					t.Errorf("%T, named %d times: %v", req, n, err)
 				}
 			}
+		}
+	})
+}
+
+// What cannot be loaded is waited for once in a request, not once for each of its keys.
+func TestFindCoordinatorHasOneDeadline(t *testing.T) {
+	withGroups(t, false, func(h *groupHouse) {
+		h.log.mu.Lock()
+		h.log.away = protocol.KafkaStorageError
+		h.log.mu.Unlock()
+		req := kmsg.NewPtrFindCoordinatorRequest()
+		for i := range 50 {
+			req.CoordinatorKeys = append(req.CoordinatorKeys, fmt.Sprint("group", i))
+		}
+		began := time.Now() // simulated time
+		resp := call[*kmsg.FindCoordinatorResponse](h, 4, req)
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("answered after %v", took)
+		}
+		for _, c := range resp.Coordinators {
+			if c.ErrorCode != 0 || c.NodeID != 7 {
+				t.Errorf("%+v: its requests say that it loads", c)
+			}
+		}
+		if len(resp.Coordinators) != 50 {
+			t.Errorf("%d answers", len(resp.Coordinators))
 		}
 	})
 }
