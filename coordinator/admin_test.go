@@ -20,7 +20,7 @@ func TestBounds(t *testing.T) {
 		h.stable("g1", "a")
 		big := joinRequest("b")
 		big.Protocols[0].Metadata = make([]byte, 20_000)
-		if r := h.JoinGroup(t.Context(), "g1", big); r.Code != protocol.CoordinatorNotAvailable {
+		if r := h.JoinGroup(t.Context(), "g1", big); r.Code != protocol.GroupMaxSizeReached {
 			t.Error(r.Code)
 		}
 		h.commit(simple("g2", at("t", 0, 1)))

@@ -38,6 +38,9 @@ func New(opts Options, topics Topics, log Log, reg prometheus.Registerer) *Coord
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.GroupBytesMax == 0 {
+		opts.GroupBytesMax = opts.MemberBytesMax / 4
+	}
 	c := &Coordinator{
 		opts: opts, topics: topics, log: log,
 		loader:     shards.NewLoader(TopicName, opts.Logger),

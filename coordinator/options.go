@@ -20,7 +20,7 @@ type Options struct {
 	// Bounds that Kafka does not have. They are far above sane use.
 	GroupsMax      int   // groups of this broker; more cannot be made
 	MemberBytesMax int64 // what all members say and are assigned, bytes
-	GroupBytesMax  int64 // the same of one group
+	GroupBytesMax  int64 // the same of one group; 0: a quarter of it
 	PendingMax     int64 // records queued or on their way to disk, bytes
 	// WaitMax is how long JoinGroup and SyncGroup wait at most. The client starts
 	// over; it keeps its place in the group until its session ends.
@@ -47,7 +47,6 @@ func DefaultOptions() Options {
 		BatchMax:       1048588,
 		GroupsMax:      1_000_000,
 		MemberBytesMax: 256 << 20,
-		GroupBytesMax:  32 << 20,
 		PendingMax:     64 << 20,
 		WaitMax:        time.Hour,
 		Logger:         zap.NewNop(),
