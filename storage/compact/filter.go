@@ -2,6 +2,7 @@ package compact
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/pack"
@@ -23,6 +24,11 @@ type Rules struct {
 	Last int64
 	// Now and DeleteRetention (delete.retention.ms) are in ms.
 	Now, DeleteRetention int64
+}
+
+// horizon is the delete horizon that a run sets.
+func (r *Rules) horizon() int64 {
+	return r.Now + min(r.DeleteRetention, math.MaxInt64-r.Now)
 }
 
 // Count says what a rewrite did.
@@ -87,7 +93,7 @@ func (f *Filter) marker(dst []byte, b *record.Batch) ([]byte, error) {
 		f.horizon(horizon, has)
 		return b.Bytes, nil
 	case !has:
-		horizon = f.rules.Now + f.rules.DeleteRetention
+		horizon = f.rules.horizon()
 		f.horizon(horizon, true)
 		out, _, err := record.Rewrite(dst[:0], b.Bytes, horizon, func(*record.Record) bool { return true })
 		return out, err
@@ -133,7 +139,7 @@ func (f *Filter) data(dst []byte, b *record.Batch, void bool) ([]byte, error) {
 	f.Count.Records += int64(kept + dropped)
 	f.Count.RecordsKept += int64(kept)
 	if tombstones > 0 && !has {
-		set = f.rules.Now + f.rules.DeleteRetention
+		set = f.rules.horizon()
 	}
 	switch {
 	case kept == 0 && !f.stays(h):

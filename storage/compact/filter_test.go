@@ -3,6 +3,7 @@ package compact
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -398,5 +399,29 @@ func (l *testLog) checkQuiet() {
 		if marker && !data {
 			l.t.Fatalf("the marker at %d has outlived its transaction", x.end)
 		}
+	}
+}
+
+// The longest retention is one, not a horizon in the past.
+func TestFilterKeepsTombstonesForEver(t *testing.T) {
+	b := record.NewBuilder()
+	b.Append(1, []byte("k"), nil)
+	h, err := record.ParseHeader(b.Batch())
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := record.Batch{Header: h, Bytes: b.Batch()}
+	for range 3 {
+		f := NewFilter(Rules{
+			Latest: func([]byte) (int64, bool) { return 0, false }, Last: 10, Now: 1_000_000, DeleteRetention: math.MaxInt64,
+		})
+		out, err := f.Batch(nil, &batch)
+		if err != nil || out == nil {
+			t.Fatalf("the tombstone is gone: %v", err)
+		}
+		if batch.Header, err = record.ParseHeader(out); err != nil || batch.Header.Records != 1 || f.Count.Horizon != math.MaxInt64 {
+			t.Fatalf("%+v, horizon %d, %v", batch.Header, f.Count.Horizon, err)
+		}
+		batch.Bytes = out
 	}
 }

@@ -81,7 +81,7 @@ func (l *Log) Replaced(id pack.PartitionID, from, to int64, slices []metadata.Sl
 	for _, s := range slices {
 		l.verified.trust(s.Segment)
 	}
-	p := l.parts.loaded(id)
+	p := l.parts.known(id) // one that is loading may have read what was there before
 	if p == nil {
 		return
 	}

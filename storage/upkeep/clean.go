@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/compact"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
@@ -39,6 +40,8 @@ const (
 	// every quietRoll.
 	lagRoll   = 5 * time.Second
 	quietRoll = 30 * time.Second
+	// damagedPause is for how long a partition is left alone that the log cannot load.
+	damagedPause = time.Minute
 	// togetherBytes is how much small partitions share an object.
 	togetherBytes = 64 << 20
 )
@@ -74,7 +77,8 @@ type cleanPart struct {
 	horizon   int64 // ms; earliest delete horizon, 0: none
 	lastRun   time.Time
 	took      time.Duration
-	uncleanOf error // why the partition is left as it is until the restart
+	until     time.Time // the log cannot load the partition: not looked at before
+	uncleanOf error     // why the partition is left as it is until the restart
 }
 
 // step says that at a time the partition had come to an end.
@@ -184,6 +188,9 @@ func (u *Upkeep) cleanable(ctx context.Context) (jobs []cleanJob, err error) {
 			}
 			s := u.standing(id, p, policy, now)
 			dirtyBytes += s.Cleanable + s.Held + s.Open
+			if now.Before(p.until) {
+				continue
+			}
 			if p.uncleanOf != nil {
 				unclean++
 				continue
@@ -396,6 +403,10 @@ func (u *Upkeep) cleanUnit(ctx context.Context, unit []cleanJob, o *Cleaning) er
 			return ctx.Err()
 		case errors.Is(err, metadata.ErrConflict):
 			u.logger.Debug("slices changed while they were compacted, they are done again", zap.Stringer("partition", j.id), zap.Error(err))
+		case errors.Is(err, protocol.UnknownTopicOrPartition): // deleted meanwhile
+		case errors.Is(err, protocol.KafkaStorageError):
+			u.metrics.skipped.Inc() // the log has named it
+			j.part.until = u.cfg.Now().Add(damagedPause)
 		case uncleanable(err):
 			j.part.uncleanOf = err
 			u.logger.Error("the partition cannot be compacted and is left as it is until the restart",

@@ -51,8 +51,12 @@ type cleaning struct {
 func (u *Upkeep) cleanOne(ctx context.Context, j *cleanJob, w *cleanWriter, o *Cleaning) error {
 	began := u.cfg.Now()
 	c := &cleaning{u: u, id: j.id, w: w}
-	if err := c.plan(ctx, &j.topic, began); err != nil || len(c.slices) == 0 {
+	if err := c.plan(ctx, &j.topic, began); err != nil {
 		return err
+	}
+	u.clean.noteParts(j.id) // whatever comes of it, the next pass looks anew
+	if c.clean == len(c.slices) && (j.reason != compact.Horizon || c.clean == 0) {
+		return nil // retention was quicker
 	}
 	if err := c.keys(ctx, o.DedupeBytes/int64(o.Threads)); err != nil {
 		return err
