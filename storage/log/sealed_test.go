@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -79,7 +80,7 @@ func TestBacklog(t *testing.T) {
 	j := newScriptedJournal(1)
 	j.volumes[0] = journal.Info{ID: 1, FirstSeq: 1, Closed: true, Bytes: 200_000}
 	j.volumes = append(j.volumes, journal.Info{ID: 2, FirstSeq: 1})
-	r := newRigWith(t, j, func(c *Config) { c.UnsealedMax = 100_000 })
+	r := newRigWith(t, j, func(c *Config) { c.UnsealedMax, c.RollAge = 100_000, 24*time.Hour }) // no look in between
 	p := r.partition(0)
 	waitFor(t, func() bool { return errors.Is((<-r.send(p, batch(-1, 0, 1, 10))).Err, protocol.KafkaStorageError) })
 	j.mu.Lock()
