@@ -154,6 +154,9 @@ func (q *produceParser) parse() error {
 func (q *produceParser) topic() {
 	f := &q.f
 	topic, at, refusal := q.resolve()
+	if f.Err != nil {
+		return
+	}
 	rules := record.Rules{}
 	if topic != nil {
 		rules = topic.Config.Rules(q.request.Version, q.now)
