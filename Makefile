@@ -83,7 +83,7 @@ compat: ## ask Apache Kafka anew and fail where a recorded answer is stale; then
 	go test -count=1 -timeout 10m ./tests/compat
 
 .PHONY: bench
-bench: ## measure against Apache Kafka; BENCH='-only NAME -rounds 1' for a part
+bench: ## measure against Apache Kafka; BENCH='-only NAME -rounds 1' for a part, '-against BINARY' for an older binary of ours
 	go run ./tests/bench $(BENCH)
 
 .PHONY: fuzz

@@ -1,5 +1,6 @@
 // Command bench measures the broker against Apache Kafka on the same machine with the
-// same client, and prints ratios.
+// same client, and prints ratios. With -against it takes turns with an older binary of ours
+// instead, and says what has become worse.
 //
 // Each case starts a broker on an empty folder, warms it up, measures a window, stops it
 // and deletes its data; ours and Kafka take turns within a case, so that both meet the
@@ -34,7 +35,8 @@ import (
 type settings struct {
 	only     *regexp.Regexp
 	rounds   int
-	brokers  []peers.Kind
+	sides    []side
+	judge    bool // say what is worse than the other side
 	dir      string
 	warmup   time.Duration
 	window   time.Duration
@@ -74,6 +76,7 @@ func parse(args []string) (s settings, list bool, err error) {
 	flags.BoolVar(&list, "list", false, "list the cases and exit")
 	flags.IntVar(&s.rounds, "rounds", 3, "rounds of which the median is taken")
 	ours := flags.Bool("ours-only", false, "leave Apache Kafka out")
+	against := flags.String("against", "", "an older binary of ours to take turns with, in place of Apache Kafka; rounds are 7 then unless they are given")
 	flags.StringVar(&s.dir, "dir", os.TempDir(), "folder for the brokers' data; must be on a disk, not in memory")
 	flags.DurationVar(&s.warmup, "warmup", 4*time.Second, "load before the measured window")
 	flags.DurationVar(&s.window, "window", 8*time.Second, "measured window")
@@ -88,9 +91,16 @@ func parse(args []string) (s settings, list bool, err error) {
 		return s, false, fmt.Errorf("-only: %w", err)
 	}
 	s.maxBytes = *maxMiB << 20
-	s.brokers = []peers.Kind{peers.StreamHouse, peers.Kafka}
-	if *ours {
-		s.brokers = s.brokers[:1]
+	s.sides, s.judge = sidesOf(*ours, *against), *against != ""
+	if s.judge {
+		given := false
+		flags.Visit(func(f *flag.Flag) { given = given || f.Name == "rounds" })
+		if !given {
+			s.rounds = 7
+		}
+		if _, err := os.Stat(*against); err != nil {
+			return s, false, fmt.Errorf("-against: %w", err)
+		}
 	}
 	return s, list, nil
 }
@@ -101,26 +111,29 @@ func (s settings) run(ctx context.Context) error {
 		return fmt.Errorf("no case matches %q; -list shows them", s.only)
 	}
 	fmt.Printf("# %s rounds=%d window=%v; medians; user and sys are CPU seconds of the broker per GiB\n\n",
-		strings.Join(kindNames(s.brokers), " against "), s.rounds, s.window)
-	table := newTable(s.brokers)
+		strings.Join(names(s.sides), " against "), s.rounds, s.window)
+	table := newTable(s.sides, s.judge)
 	for _, c := range selected {
-		results := map[peers.Kind][]result{}
+		results := map[string][]result{}
 		for round := range s.rounds {
-			for _, kind := range s.brokers {
-				r, err := s.once(ctx, c, kind)
+			for _, side := range turn(s.sides, round) {
+				r, err := s.once(ctx, c, side)
 				if err != nil {
-					return fmt.Errorf("%s, %s, round %d: %w", c.name, kind, round+1, err)
+					return fmt.Errorf("%s, %s, round %d: %w", c.name, side.name, round+1, err)
 				}
-				results[kind] = append(results[kind], r)
+				results[side.name] = append(results[side.name], r)
 			}
 		}
 		table.add(c.name, results)
+	}
+	if s.judge {
+		fmt.Printf("\n%s\n", verdict(table.exceeded))
 	}
 	return nil
 }
 
 // once runs a case against a broker of its own, and leaves the machine as it was.
-func (s settings) once(ctx context.Context, c benchCase, kind peers.Kind) (result, error) {
+func (s settings) once(ctx context.Context, c benchCase, side side) (result, error) {
 	dir, err := os.MkdirTemp(s.dir, "streamhouse-bench-")
 	if err != nil {
 		return nil, err
@@ -130,8 +143,8 @@ func (s settings) once(ctx context.Context, c benchCase, kind peers.Kind) (resul
 		unix.Sync()           // deletes and late writes must not run into the next window
 		time.Sleep(500 * time.Millisecond)
 	}()
-	o := peers.Options{Kind: kind, Dir: filepath.Join(dir, "broker"), HeapMiB: 1024}
-	if kind == peers.StreamHouse {
+	o := peers.Options{Kind: side.kind, Binary: side.binary, Dir: filepath.Join(dir, "broker"), HeapMiB: 1024}
+	if side.kind == peers.StreamHouse {
 		o.Journal = s.journal
 	} else if s.flush {
 		o.Settings = map[string]string{"log.flush.interval.messages": "1"}
@@ -162,10 +175,10 @@ func (s settings) once(ctx context.Context, c benchCase, kind peers.Kind) (resul
 	return m.result, err
 }
 
-func kindNames(kinds []peers.Kind) []string {
+func names(sides []side) []string {
 	var names []string
-	for _, k := range kinds {
-		names = append(names, string(k))
+	for _, s := range sides {
+		names = append(names, s.name)
 	}
 	return names
 }

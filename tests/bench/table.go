@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/streamhouse/streamhouse/tests/peers"
 )
 
 // result is what one run of a case measured, by metric.
@@ -34,36 +32,42 @@ var metrics = []metric{throughput, rate, transactions, userCPU, systemCPU, p50, 
 
 // table prints a case as soon as it is measured.
 type table struct {
-	brokers []peers.Kind
+	sides    []side
+	judge    bool
+	exceeded []string // what is worse than is allowed
 }
 
-func newTable(brokers []peers.Kind) table {
+func newTable(sides []side, judge bool) *table {
 	head := []string{fmt.Sprintf("%-24s", "case"), fmt.Sprintf("%-20s", "figure")}
-	for _, kind := range brokers {
-		head = append(head, fmt.Sprintf("%12s", kind))
+	for _, s := range sides {
+		head = append(head, fmt.Sprintf("%12s", s.name))
 	}
-	if len(brokers) == 2 {
+	if len(sides) == 2 {
 		head = append(head, fmt.Sprintf("%8s", "ratio"))
 	}
 	fmt.Println("| " + strings.Join(head, " | ") + " |")
 	fmt.Println("|" + strings.Repeat("---|", len(head)))
-	return table{brokers}
+	return &table{sides: sides, judge: judge}
 }
 
-func (t table) add(name string, results map[peers.Kind][]result) {
+func (t *table) add(name string, results map[string][]result) {
 	for _, m := range metrics {
-		if _, ok := results[t.brokers[0]][0][m]; !ok {
+		if _, ok := results[t.sides[0].name][0][m]; !ok {
 			continue
 		}
 		row := []string{fmt.Sprintf("%-24s", name), fmt.Sprintf("%-20s", m)}
 		var medians []float64
-		for _, kind := range t.brokers {
-			v := median(results[kind], m)
+		for _, s := range t.sides {
+			v := median(results[s.name], m)
 			medians = append(medians, v)
 			row = append(row, fmt.Sprintf("%12s", figure(v)))
 		}
 		if len(medians) == 2 {
-			row = append(row, fmt.Sprintf("%8.2f", medians[0]/medians[1]))
+			row = append(row, fmt.Sprintf("%8.3f", medians[0]/medians[1]))
+			if by, exceeds := worse(m, medians[0], medians[1]); t.judge && exceeds {
+				row[len(row)-1] += " !"
+				t.exceeded = append(t.exceeded, fmt.Sprintf("%s, %s: by %.1f%%", name, m, 100*by))
+			}
 		}
 		fmt.Println("| " + strings.Join(row, " | ") + " |")
 	}

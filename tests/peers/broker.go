@@ -33,6 +33,7 @@ type Options struct {
 	Journal string   // file or object; the broker's default if empty
 	Bucket  string   // URL; the broker's default if empty
 	Race    bool     // build with the race detector
+	Binary  string   // instead of one that is built from this tree
 	Env     []string // in addition to the test's own
 	DataDir string   // instead of a folder in Dir
 }

@@ -14,9 +14,12 @@ import (
 
 // configureStreamHouse builds our broker and writes its settings file.
 func (b *Broker) configureStreamHouse(ctx context.Context) error {
-	binary, err := Build(ctx, b.options.Race)
-	if err != nil {
-		return err
+	binary := b.options.Binary
+	if binary == "" {
+		var err error
+		if binary, err = Build(ctx, b.options.Race); err != nil {
+			return err
+		}
 	}
 	args := []string{"server", "--data", b.Data(), "--listen", b.Addr(),
 		"--http", fmt.Sprintf("%s:%d", b.host, b.http)}
