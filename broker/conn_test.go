@@ -18,6 +18,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/api/apitest"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 )
@@ -428,7 +429,7 @@ func TestListeners(t *testing.T) {
 	b := apitest.Start(t, apitest.Options{Config: func(c *broker.Config) {
 		c.Listeners = append(c.Listeners, broker.Listener{Name: "OUTSIDE", Address: "127.0.0.1:0"})
 	}})
-	b.Node.Advertised["OUTSIDE"] = api.Endpoint{Host: "outside.example", Port: 1234}
+	b.Self.Listeners["OUTSIDE"] = leaders.Endpoint{Host: "outside.example", Port: 1234}
 	for i, want := range []string{"127.0.0.1", "outside.example"} {
 		c := apitest.Dial(t, b.Server.Addr(i).String())
 		r := c.Call(metadata()).(*kmsg.MetadataResponse)

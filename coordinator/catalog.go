@@ -6,6 +6,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 )
 
 // OptionsFrom returns the settings that are in force, for Logger to be added. They are
@@ -24,20 +25,20 @@ func OptionsFrom(b *config.Broker) Options {
 	return o
 }
 
-// CatalogTopics is the Topics of this broker. startEpoch is the broker's start, which
-// leader epochs are counted from.
-func CatalogTopics(c *catalog.Catalog, startEpoch int32) Topics {
-	return catalogTopics{c, startEpoch}
+// CatalogTopics is the Topics of this broker.
+func CatalogTopics(c *catalog.Catalog, l leaders.Leaders) Topics {
+	return catalogTopics{c, l}
 }
 
 type catalogTopics struct {
-	catalog    *catalog.Catalog
-	startEpoch int32
+	catalog *catalog.Catalog
+	leaders leaders.Leaders
 }
 
 func (c catalogTopics) topic(t *catalog.Topic) Topic {
+	// One broker leads all partitions of a topic, in one epoch.
 	return Topic{
-		ID: t.ID, Name: t.Name, Partitions: t.Partitions, LeaderEpoch: t.LeaderEpoch(c.startEpoch),
+		ID: t.ID, Name: t.Name, Partitions: t.Partitions, LeaderEpoch: c.leaders.View().Of(t, 0).Epoch,
 		BatchMax: int(t.Config.MaxMessageBytes),
 	}
 }

@@ -34,7 +34,7 @@ type broker struct {
 // everyTopic leads every topic with one epoch.
 type everyTopic int32
 
-func (e everyTopic) LeaderEpoch(pack.TopicID) (int32, bool) { return int32(e), true }
+func (e everyTopic) LeaderEpoch(pack.PartitionID) (int32, bool) { return int32(e), true }
 
 func startBroker(t *testing.T, dir string, epoch int32) *broker {
 	t.Helper()

@@ -84,7 +84,7 @@ func (l *life) load(topic string) (*log.Partition, error) {
 	if known == nil {
 		l.t.Fatalf("no topic %s", topic)
 	}
-	return l.log.Partition(l.t.Context(), pack.PartitionID{Topic: known.ID}, known.LeaderEpoch(l.stores.start.Epoch))
+	return l.log.Partition(l.t.Context(), pack.PartitionID{Topic: known.ID}, l.leaders.View().Of(known, 0).Epoch)
 }
 
 // A bucket that is away at the start: the broker serves what the journal holds, refuses

@@ -93,7 +93,7 @@ func (l *life) partition(topic string) *log.Partition {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	p, err := l.log.Partition(l.t.Context(), pack.PartitionID{Topic: made.ID}, made.LeaderEpoch(l.stores.start.Epoch))
+	p, err := l.log.Partition(l.t.Context(), pack.PartitionID{Topic: made.ID}, l.leaders.View().Of(made, 0).Epoch)
 	if err != nil {
 		l.t.Fatal(err)
 	}

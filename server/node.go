@@ -20,6 +20,7 @@ import (
 	"github.com/streamhouse/streamhouse/coordinator/transactions"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/metadata/features"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/metadata/producerid"
 	"github.com/streamhouse/streamhouse/server/httpd"
 	"github.com/streamhouse/streamhouse/server/logging"
@@ -51,6 +52,7 @@ type node struct {
 	upkeep       upkeep.Config
 	debts        *upkeep.Debts // of internal topics
 	identity     *api.Node
+	leaders      leaders.Leaders
 	network      *broker.Server
 	http         *httpd.Server
 	disk         *diskWatch
@@ -110,22 +112,22 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 	storage := api.OverLog(n.log)
 	routes.Fill(t, &routes.Handlers{
 		Produce: &produce.Handler{
-			Topics: n.catalog, Log: storage, Transactions: n.transactions, Verifies: n.verifies, Node: n.identity, Now: n.now,
+			Topics: n.catalog, Log: storage, Transactions: n.transactions, Verifies: n.verifies, Leaders: n.leaders, Now: n.now,
 			MaxBatchBytes: b.Int("max.decompressed.batch.bytes"), Logger: n.logger.Named("api"),
 		},
 		Fetch: &fetch.Handlers{
-			Topics: n.catalog, Log: storage, Node: n.identity, Now: n.now,
+			Topics: n.catalog, Log: storage, Leaders: n.leaders, Now: n.now,
 			Sessions:  fetch.NewSessions(int(b.Int("max.incremental.fetch.session.cache.slots")), n.memory.Of(memory.Reads)),
 			MaxBytes:  int(b.Int("fetch.max.bytes")),
 			MaxMemory: shareOf(n.memory, b, "request.memory.bytes", memory.Records),
 		},
 		Groups: &groups.Handlers{
 			Coordinator: n.groups, Transactions: n.transactions, Verifies: n.verifies, TransactionIDs: n.transactions,
-			Topics: n.catalog, Node: n.identity, NewUUID: newUUID,
+			Topics: n.catalog, Leaders: n.leaders, NewUUID: newUUID,
 		},
 		Transactional: &transactional.Handlers{Coordinator: n.transactions, Topics: n.catalog, ProducerIDs: n.producers},
 		Admin: &admin.Handlers{
-			Node: n.identity, Routes: t, Catalog: n.catalog, Log: storage,
+			Node: n.identity, Leaders: n.leaders, Routes: t, Catalog: n.catalog, Log: storage,
 			Features: n.features, Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
 		},
 	})

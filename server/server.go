@@ -21,6 +21,7 @@ import (
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/metadata/features"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/metadata/producerid"
 	"github.com/streamhouse/streamhouse/server/httpd"
 	"github.com/streamhouse/streamhouse/server/logging"
@@ -180,7 +181,7 @@ func (n *node) listen(ready func()) func(context.Context) error {
 			n.logger.Warn("log.cleaner.enable is false: compacted topics grow without end")
 		}
 		n.logger.Info("broker is ready", zap.Int32("node", n.identity.ID), zap.String("cluster", n.stores.start.ClusterID),
-			zap.Int32("start", n.stores.start.Epoch), zap.Any("advertised", n.identity.Advertised))
+			zap.Int32("start", n.stores.start.Epoch), zap.Any("advertised", n.settings.Advertised()))
 		ready()
 		return n.network.Run(ctx)
 	}
@@ -194,6 +195,9 @@ func (n *node) assemble(ctx context.Context) error {
 		Store: n.stores.meta, StartEpoch: n.stores.start.Epoch, Broker: b, Brokers: 1, Log: n.logger.Named("catalog"),
 	})
 	if err != nil {
+		return err
+	}
+	if n.leaders, err = n.newLeaders(b); err != nil {
 		return err
 	}
 	n.disk = newDiskWatch(n.stores.folder, b)
@@ -230,7 +234,7 @@ func (n *node) assemble(ctx context.Context) error {
 
 // coordinators makes those of groups and transactions.
 func (n *node) coordinators(ctx context.Context, b *config.Broker) (err error) {
-	topics := coordinator.CatalogTopics(n.catalog, n.stores.start.Epoch)
+	topics := coordinator.CatalogTopics(n.catalog, n.leaders)
 	opts := coordinator.OptionsFrom(b)
 	opts.Logger, opts.Now = n.logger.Named("groups"), n.now
 	opts.MemberBytesMax, opts.PendingMax = n.memory.Of(memory.Members), n.memory.Of(memory.Pending)
@@ -250,7 +254,7 @@ func (n *node) coordinators(ctx context.Context, b *config.Broker) (err error) {
 func (n *node) openLog(ctx context.Context, b *config.Broker) (*log.Log, error) {
 	cfg := log.Config{
 		Journal: n.stores.journal, Store: n.stores.meta, OpenObject: n.stores.openObject, Segments: n.stores.index,
-		Topics: leaderEpochs{n.catalog, n.stores.start.Epoch}, Logger: n.logger.Named("log"), Registry: n.registry, Now: n.now,
+		Topics: n.epochs(), Logger: n.logger.Named("log"), Registry: n.registry, Now: n.now,
 		Deleted: n.stores.meta.Deleted, Replayed: n.progress.replayed,
 		PackBytes: int(b.Int("journal.pack.bytes")), VolumeBytes: b.Int("journal.volume.bytes"),
 		RollAge:     time.Duration(b.Int("seal.max.age.ms")) * time.Millisecond,
@@ -291,7 +295,7 @@ func (n *node) upkeepConfig(b *config.Broker) (upkeep.Config, error) {
 	if err != nil {
 		return upkeep.Config{}, err
 	}
-	epochs := leaderEpochs{n.catalog, n.stores.start.Epoch}
+	epochs := n.epochs()
 	return upkeep.Config{
 		Journal: n.stores.journal, Bucket: n.stores.bucket, Store: n.stores.meta,
 		Log: upkeep.LogOf(n.log, epochs), Topics: upkeepTopics{n.catalog}, Index: n.stores.index,
@@ -347,38 +351,28 @@ func (n *node) removeStaleUploads(ctx context.Context) {
 	}
 }
 
+// epochs answers the log and upkeep.
+func (n *node) epochs() leaders.Epochs { return leaders.Epochs{Leaders: n.leaders, Topics: n.catalog} }
+
 func (n *node) newIdentity(b *config.Broker) (*api.Node, error) {
-	id := &api.Node{
-		ID: b.NodeID, ClusterID: n.stores.start.ClusterID, StartEpoch: n.stores.start.Epoch,
-		Advertised: make(map[string]api.Endpoint),
-	}
+	return &api.Node{ID: b.NodeID, ClusterID: n.stores.start.ClusterID}, nil
+}
+
+func (n *node) newLeaders(b *config.Broker) (leaders.Leaders, error) {
+	self := &leaders.Node{ID: b.NodeID, Listeners: make(map[string]leaders.Endpoint)}
 	if rack := b.String("broker.rack"); rack != "" {
-		id.Rack = &rack
+		self.Rack = &rack
 	}
 	for name, a := range n.settings.Advertised() {
-		id.Advertised[name] = api.Endpoint{Host: a.Host, Port: a.Port}
+		self.Listeners[name] = leaders.Endpoint{Host: a.Host, Port: a.Port}
 	}
-	if len(id.Advertised) == 0 {
+	if len(self.Listeners) == 0 {
 		return nil, errors.New("advertised.listeners: none")
 	}
-	return id, nil
+	return leaders.NewSingle(self, n.stores.start.Epoch), nil
 }
 
 func newUUID() string { return uuid.NewString() }
-
-// leaderEpochs answers the log from the catalog.
-type leaderEpochs struct {
-	catalog *catalog.Catalog
-	start   int32
-}
-
-func (e leaderEpochs) LeaderEpoch(id metadata.TopicID) (int32, bool) {
-	t := e.catalog.ByID(id)
-	if t == nil {
-		return 0, false
-	}
-	return t.LeaderEpoch(e.start), true
-}
 
 // cleaning is what log.cleaner.* say now.
 func (n *node) cleaning() upkeep.Cleaning {

@@ -34,6 +34,8 @@ type ConnInfo struct {
 	// until then.
 	SoftwareName    string
 	SoftwareVersion string
+	// Rights says what its client may do; nil: everything.
+	Rights Rights
 }
 
 // Request is one decoded request.

@@ -1,6 +1,9 @@
 package api
 
-import "github.com/streamhouse/streamhouse/broker/wire"
+import (
+	"github.com/streamhouse/streamhouse/broker/wire"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
+)
 
 // TagLeader appends a LeaderIdAndEpoch as the tagged field tag, the only one of its
 // structure (KIP-951).
@@ -14,16 +17,19 @@ func TagLeader(e *wire.Encoder, tag uint64, id, epoch int32) {
 }
 
 // TagEndpoints appends NodeEndpoints as the tagged field tag, the only one of its
-// structure: this broker as clients of a listener see it (KIP-951).
-func TagEndpoints(e *wire.Encoder, tag uint64, node *Node, listener string) {
-	at := node.Endpoint(listener)
+// structure: the brokers as clients of a listener see them (KIP-951).
+func TagEndpoints(e *wire.Encoder, tag uint64, v leaders.View, listener string) {
+	nodes := v.Nodes()
 	body := wire.Encoder{Flexible: true}
-	body.Array(1)
-	body.Int32(node.ID)
-	body.String(at.Host)
-	body.Int32(at.Port)
-	body.Nullable(node.Rack)
-	body.NoTags()
+	body.Array(len(nodes))
+	for _, node := range nodes {
+		at := node.Endpoint(listener)
+		body.Int32(node.ID)
+		body.String(at.Host)
+		body.Int32(at.Port)
+		body.Nullable(node.Rack)
+		body.NoTags()
+	}
 	e.Uvarint(1)
 	e.Uvarint(tag)
 	e.Uvarint(uint64(len(body.B)))

@@ -18,10 +18,6 @@ type Topic struct {
 	Internal bool         // belongs to the broker's coordinators
 }
 
-// LeaderEpoch returns the leader epoch of the topic's partitions in the tenure that
-// began with the broker's given start.
-func (t *Topic) LeaderEpoch(startEpoch int32) int32 { return startEpoch - t.BirthEpoch }
-
 // shards splits the maps of a snapshot, so that a change copies a small part.
 const shards = 256
 

@@ -192,7 +192,7 @@ func (s *store) SetLogStart(_ context.Context, id pack.PartitionID, offset int64
 
 type topics struct{}
 
-func (topics) LeaderEpoch(pack.TopicID) (int32, bool) { return 3, true }
+func (topics) LeaderEpoch(pack.PartitionID) (int32, bool) { return 3, true }
 
 // rig is a log over a scripted journal.
 type rig struct {

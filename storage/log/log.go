@@ -23,9 +23,9 @@ const loadTimeout = 30 * time.Second
 
 // Topics says which topics exist.
 type Topics interface {
-	// LeaderEpoch returns the epoch with which this process leads the topic's
-	// partitions; false if there is no such topic.
-	LeaderEpoch(id pack.TopicID) (int32, bool)
+	// LeaderEpoch returns the epoch with which this process leads a partition; false if
+	// there is no such topic.
+	LeaderEpoch(id pack.PartitionID) (int32, bool)
 }
 
 // Config is what a Log is made of. Sizes are in bytes.
@@ -176,7 +176,7 @@ func (l *Log) replay(ctx context.Context) error {
 		for id, ext := range index.Extents(ref.Pos) {
 			entries := index.Entries[first : first+int(ext.IndexCount)]
 			first += len(entries)
-			epoch, exists := l.cfg.Topics.LeaderEpoch(id.Topic)
+			epoch, exists := l.cfg.Topics.LeaderEpoch(id)
 			if !exists {
 				if err := l.checkDeleted(ctx, id.Topic); err != nil {
 					return fmt.Errorf("volume %d, pack %d: %w", ref.Volume, ref.Seq, err)

@@ -27,7 +27,7 @@ var id = pack.PartitionID{Topic: pack.TopicID{15: 1}}
 
 type topics struct{}
 
-func (topics) LeaderEpoch(pack.TopicID) (int32, bool) { return 1, true }
+func (topics) LeaderEpoch(pack.PartitionID) (int32, bool) { return 1, true }
 
 // rig is a log over a real journal. It can be stopped and started again.
 type rig struct {

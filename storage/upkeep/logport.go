@@ -24,7 +24,7 @@ type brokerLog struct {
 // LiftEnd asks the partition, loading it if need be: its open transactions are in its
 // sealed state.
 func (l brokerLog) LiftEnd(ctx context.Context, id pack.PartitionID) (int64, error) {
-	epoch, exists := l.epochs.LeaderEpoch(id.Topic)
+	epoch, exists := l.epochs.LeaderEpoch(id)
 	if !exists {
 		return 0, protocol.UnknownTopicOrPartition
 	}
@@ -37,7 +37,7 @@ func (l brokerLog) LiftEnd(ctx context.Context, id pack.PartitionID) (int64, err
 
 // Decided asks the partition, loading it if need be.
 func (l brokerLog) Decided(ctx context.Context, id pack.PartitionID) (int64, []pack.Aborted, error) {
-	epoch, exists := l.epochs.LeaderEpoch(id.Topic)
+	epoch, exists := l.epochs.LeaderEpoch(id)
 	if !exists {
 		return 0, nil, protocol.UnknownTopicOrPartition
 	}
@@ -52,7 +52,7 @@ func (l brokerLog) Decided(ctx context.Context, id pack.PartitionID) (int64, []p
 
 // ReadBatches reads through the log as a fetch would.
 func (l brokerLog) ReadBatches(ctx context.Context, id pack.PartitionID, offset int64, bytesMax int) ([]byte, error) {
-	epoch, exists := l.epochs.LeaderEpoch(id.Topic)
+	epoch, exists := l.epochs.LeaderEpoch(id)
 	if !exists {
 		return nil, protocol.UnknownTopicOrPartition
 	}

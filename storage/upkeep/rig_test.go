@@ -99,13 +99,13 @@ func (x *topics) List() []Topic {
 }
 
 func (x *topics) Exists(id metadata.TopicID) bool {
-	_, ok := x.LeaderEpoch(id)
+	_, ok := x.LeaderEpoch(pack.PartitionID{Topic: id})
 	return ok
 }
 
-func (x *topics) LeaderEpoch(id pack.TopicID) (int32, bool) {
+func (x *topics) LeaderEpoch(id pack.PartitionID) (int32, bool) {
 	for _, t := range x.List() {
-		if t.ID == id {
+		if t.ID == id.Topic {
 			return x.epoch, true
 		}
 	}

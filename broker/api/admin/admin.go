@@ -11,6 +11,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/metadata/features"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -18,6 +19,7 @@ import (
 // method per key, each in a file of its own.
 type Handlers struct {
 	Node     *api.Node
+	Leaders  leaders.Leaders
 	Routes   *api.Routes
 	Catalog  *catalog.Catalog
 	Log      api.Log

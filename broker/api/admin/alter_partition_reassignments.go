@@ -30,7 +30,7 @@ func (c *Handlers) AlterPartitionReassignments(_ context.Context, r *api.Request
 	}
 	for i := range req.Topics {
 		want := &req.Topics[i]
-		t := c.Catalog.ByName(want.Topic)
+		t, _ := api.Find(c.Catalog, api.Named(want.Topic))
 		out := kmsg.NewAlterPartitionAssignmentsResponseTopic()
 		out.Topic, out.Partitions = want.Topic, []kmsg.AlterPartitionAssignmentsResponseTopicPartition{}
 		for j := range want.Partitions {
@@ -52,7 +52,7 @@ func (c *Handlers) reassign(name string, t *api.Topic, want *kmsg.AlterPartition
 	switch {
 	case t == nil:
 		return protocol.Errorf(protocol.UnknownTopicOrPartition, "Unable to find a topic named %s.", name)
-	case want.Partition < 0 || want.Partition >= t.Partitions:
+	case !api.HasPartition(t, want.Partition):
 		return protocol.Errorf(protocol.UnknownTopicOrPartition, "Unable to find partition %s:%d.", name, want.Partition)
 	case want.Replicas == nil:
 		return protocol.NoReassignmentInProgress
@@ -60,11 +60,12 @@ func (c *Handlers) reassign(name string, t *api.Topic, want *kmsg.AlterPartition
 		return protocol.Errorf(protocol.InvalidReplicaAssignment, "The manual partition assignment includes an empty replica list.")
 	}
 	replicas := slices.Sorted(slices.Values(want.Replicas))
+	view := c.Leaders.View()
 	for i, id := range replicas {
 		switch {
 		case i > 0 && id == replicas[i-1]:
 			return protocol.Errorf(protocol.InvalidReplicaAssignment, "The manual partition assignment includes the broker %d more than once.", id)
-		case id != c.Node.ID:
+		case view.Node(id) == nil:
 			return protocol.Errorf(protocol.InvalidReplicaAssignment, "The manual partition assignment includes broker %d, but no such broker is registered.", id)
 		}
 	}

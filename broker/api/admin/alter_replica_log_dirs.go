@@ -66,8 +66,9 @@ func (c *Handlers) moveReplica(dir, topic string, index int32) protocol.Code {
 	if dir != c.Dir.Path() {
 		return protocol.LogDirNotFound
 	}
-	if t := c.Catalog.ByName(topic); t == nil || index < 0 || index >= t.Partitions {
+	t, code := api.Find(c.Catalog, api.Named(topic))
+	if code == protocol.None && !api.HasPartition(t, index) {
 		return protocol.UnknownTopicOrPartition
 	}
-	return protocol.None
+	return code
 }

@@ -26,7 +26,7 @@ func (c *Handlers) DeleteRecords(ctx context.Context, r *api.Request) (kmsg.Resp
 		for j := range want.Partitions {
 			o := kmsg.NewDeleteRecordsResponseTopicPartition()
 			o.Partition = want.Partitions[j].Partition
-			start, err := c.deleteRecords(ctx, c.Catalog.ByName(want.Topic), &want.Partitions[j])
+			start, err := c.deleteRecords(ctx, r, want.Topic, &want.Partitions[j])
 			if err != nil {
 				start = -1
 			}
@@ -69,10 +69,11 @@ func lastOfEach(topics []kmsg.DeleteRecordsRequestTopic) []kmsg.DeleteRecordsReq
 	return out
 }
 
-func (c *Handlers) deleteRecords(ctx context.Context, t *api.Topic, want *kmsg.DeleteRecordsRequestTopicPartition) (int64, error) {
+func (c *Handlers) deleteRecords(ctx context.Context, r *api.Request, topic string, want *kmsg.DeleteRecordsRequestTopicPartition) (int64, error) {
+	t, code := r.TopicPartition(c.Catalog, api.Named(topic), want.Partition, kmsg.ACLOperationDelete)
 	switch {
-	case t == nil, want.Partition < 0, want.Partition >= t.Partitions:
-		return -1, protocol.UnknownTopicOrPartition
+	case code != protocol.None:
+		return -1, code
 	case t.Internal:
 		return -1, protocol.InvalidTopicException
 	case !t.Config.Delete:
@@ -80,7 +81,7 @@ func (c *Handlers) deleteRecords(ctx context.Context, t *api.Topic, want *kmsg.D
 	case want.Offset < -1:
 		return -1, protocol.OffsetOutOfRange
 	}
-	p, err := api.FindPartition(ctx, c.Log, c.Node, t, want.Partition, -1)
+	p, err := api.Open(ctx, c.Log, c.Leaders.View(), t, want.Partition, -1)
 	if err != nil {
 		return -1, err
 	}

@@ -41,7 +41,7 @@ func (c *Handlers) DeleteTopics(ctx context.Context, r *api.Request) (kmsg.Respo
 		again, first := repeated[deleteKeyOf(want)]
 		switch {
 		case deleteKeyOf(want) == deleteKey{}, want.Topic != nil && want.TopicID != noTopicID:
-			err = c.deleteTopic(ctx, want, nil, &out)
+			err = c.deleteTopic(ctx, r, want, nil, &out)
 		case again:
 			err = protocol.Errorf(protocol.InvalidRequest, "Duplicate topic %s.", deleteKeyOf(want).kind())
 			delete(repeated, deleteKeyOf(want))
@@ -52,7 +52,7 @@ func (c *Handlers) DeleteTopics(ctx context.Context, r *api.Request) (kmsg.Respo
 		case want.Topic == nil && both[want.TopicID]:
 			continue // answered beside its name
 		default:
-			err = c.deleteTopic(ctx, want, both, &out)
+			err = c.deleteTopic(ctx, r, want, both, &out)
 		}
 		if r.Version < 3 && api.CodeOf(err) == protocol.TopicDeletionDisabled {
 			err = protocol.InvalidRequest
@@ -76,7 +76,7 @@ func (c *Handlers) namedTwice(topics []kmsg.DeleteTopicsRequestTopic) map[[16]by
 		if topics[i].Topic == nil || topics[i].TopicID != noTopicID {
 			continue
 		}
-		if t := c.Catalog.ByName(*topics[i].Topic); t != nil && ids[t.ID] {
+		if t, _ := api.Find(c.Catalog, api.Named(*topics[i].Topic)); t != nil && ids[t.ID] {
 			both[t.ID] = true
 		}
 	}
@@ -105,22 +105,28 @@ func deleteKeyOf(t *kmsg.DeleteTopicsRequestTopic) deleteKey {
 	return k
 }
 
-func (c *Handlers) deleteTopic(ctx context.Context, want *kmsg.DeleteTopicsRequestTopic, both map[[16]byte]bool, out *kmsg.DeleteTopicsResponseTopic) error {
+func (c *Handlers) deleteTopic(ctx context.Context, r *api.Request, want *kmsg.DeleteTopicsRequestTopic, both map[[16]byte]bool, out *kmsg.DeleteTopicsResponseTopic) error {
 	named, identified := want.Topic != nil, want.TopicID != noTopicID
-	var t *api.Topic
+	var ref api.Ref
 	switch {
 	case named && identified:
 		return protocol.Errorf(protocol.InvalidRequest, "You may not specify both topic name and topic id.")
 	case identified:
-		if t = c.Catalog.ByID(want.TopicID); t == nil {
-			return protocol.Errorf(protocol.UnknownTopicID, "This server does not host this topic ID.")
-		}
+		ref = api.Identified(want.TopicID)
 	case named:
-		if t = c.Catalog.ByName(*want.Topic); t == nil {
-			return protocol.Errorf(protocol.UnknownTopicOrPartition, "This server does not host this topic-partition.")
-		}
+		ref = api.Named(*want.Topic)
 	default:
 		return protocol.Errorf(protocol.InvalidRequest, "Neither topic name nor id were specified.")
+	}
+	t, code := r.Topic(c.Catalog, ref, kmsg.ACLOperationDelete)
+	switch code {
+	case protocol.None:
+	case protocol.UnknownTopicID:
+		return protocol.Errorf(code, "This server does not host this topic ID.")
+	case protocol.UnknownTopicOrPartition:
+		return errNoPartition
+	default:
+		return code
 	}
 	out.Topic, out.TopicID = &t.Name, t.ID
 	if both[t.ID] {

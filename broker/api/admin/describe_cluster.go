@@ -23,7 +23,9 @@ const (
 func (c *Handlers) DescribeCluster(_ context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.DescribeClusterRequest)
 	resp := kmsg.NewPtrDescribeClusterResponse()
-	resp.EndpointType, resp.ClusterID, resp.ControllerID = endpointBrokers, c.Node.ClusterID, c.Node.ID
+	view := c.Leaders.View()
+	resp.EndpointType, resp.ClusterID = endpointBrokers, c.Node.ClusterID
+	resp.ControllerID, _ = view.Controller()
 	resp.Brokers = []kmsg.DescribeClusterResponseBroker{}
 	if r.Version >= 1 && req.EndpointType != endpointBrokers {
 		err := protocol.Errorf(protocol.UnsupportedEndpointType, "Unsupported endpoint type %d", req.EndpointType)
@@ -35,11 +37,12 @@ func (c *Handlers) DescribeCluster(_ context.Context, r *api.Request) (kmsg.Resp
 		return resp, nil
 	}
 	if req.IncludeClusterAuthorizedOperations {
-		resp.ClusterAuthorizedOperations = api.ClusterOperations
+		resp.ClusterAuthorizedOperations = r.ClusterOperations()
 	}
-	at := c.Node.Endpoint(r.Conn.Listener)
-	b := kmsg.NewDescribeClusterResponseBroker()
-	b.NodeID, b.Host, b.Port, b.Rack = c.Node.ID, at.Host, at.Port, c.Node.Rack
-	resp.Brokers = append(resp.Brokers, b)
+	for _, n := range view.Nodes() {
+		at, b := n.Endpoint(r.Conn.Listener), kmsg.NewDescribeClusterResponseBroker()
+		b.NodeID, b.Host, b.Port, b.Rack = n.ID, at.Host, at.Port, n.Rack
+		resp.Brokers = append(resp.Brokers, b)
+	}
 	return resp, nil
 }

@@ -64,7 +64,7 @@ func (c *Handlers) fillLogDir(ctx context.Context, dir *kmsg.DescribeLogDirsResp
 	}
 	wanted, order := mergePartitions(asked)
 	for _, name := range order {
-		if t := snapshot.ByName(name); t != nil {
+		if t, _ := api.Find(snapshot, api.Named(name)); t != nil {
 			if err := c.addLogDirTopic(ctx, dir, t, wanted[name]); err != nil {
 				return err
 			}
@@ -101,7 +101,7 @@ func (c *Handlers) addLogDirTopic(ctx context.Context, dir *kmsg.DescribeLogDirs
 	out := kmsg.NewDescribeLogDirsResponseDirTopic()
 	out.Topic = t.Name
 	for _, index := range slices.Compact(partitions) {
-		if index < 0 || index >= t.Partitions {
+		if !api.HasPartition(t, index) {
 			continue
 		}
 		size, err := c.Log.Size(ctx, pack.PartitionID{Topic: t.ID, Partition: index})

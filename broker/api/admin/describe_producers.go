@@ -21,7 +21,6 @@ func (c *Handlers) DescribeProducers(ctx context.Context, r *api.Request) (kmsg.
 	var repeats api.Repeats[producersKey]
 	for i := range req.Topics {
 		want := &req.Topics[i]
-		t := c.Catalog.ByName(want.Topic)
 		out := kmsg.NewDescribeProducersResponseTopic()
 		out.Topic, out.Partitions = want.Topic, []kmsg.DescribeProducersResponseTopicPartition{}
 		for _, index := range want.Partitions {
@@ -30,7 +29,7 @@ func (c *Handlers) DescribeProducers(ctx context.Context, r *api.Request) (kmsg.
 			}
 			p := kmsg.NewDescribeProducersResponseTopicPartition()
 			p.Partition, p.ActiveProducers = index, []kmsg.DescribeProducersResponseTopicPartitionActiveProducer{}
-			producers, err := c.producers(ctx, want.Topic, t, index)
+			producers, err := c.producers(ctx, r, want.Topic, index)
 			c.refuse(&p.ErrorCode, &p.ErrorMessage, err)
 			if err := r.Bill.Add(r.Waits(ctx), 128+128*len(producers)); err != nil {
 				return nil, err
@@ -49,14 +48,19 @@ type producersKey struct {
 	partition int32
 }
 
-func (c *Handlers) producers(ctx context.Context, name string, t *api.Topic, index int32) ([]kmsg.DescribeProducersResponseTopicPartitionActiveProducer, error) {
+func (c *Handlers) producers(ctx context.Context, r *api.Request, name string, index int32) ([]kmsg.DescribeProducersResponseTopicPartitionActiveProducer, error) {
 	if err := catalog.CheckName(name); err != nil {
 		return nil, err
 	}
-	if t == nil {
+	t, code := r.Topic(c.Catalog, api.Named(name), kmsg.ACLOperationRead)
+	switch code {
+	case protocol.None:
+	case protocol.UnknownTopicOrPartition:
 		return nil, errNoPartition
+	default:
+		return nil, code
 	}
-	p, err := api.FindPartition(ctx, c.Log, c.Node, t, index, -1)
+	p, err := api.Open(ctx, c.Log, c.Leaders.View(), t, index, -1)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 )
 
 // DescribeQuorum (key 55), versions 0 to 2.
@@ -32,7 +33,9 @@ func (c *Handlers) DescribeQuorum(_ context.Context, r *api.Request) (kmsg.Respo
 	known := len(req.Topics) == 1 && req.Topics[0].Topic == metadataTopic &&
 		len(req.Topics[0].Partitions) == 1 && req.Topics[0].Partitions[0].Partition == 0
 	if known {
-		resp.Nodes = append(resp.Nodes, c.quorumNode())
+		for _, n := range c.Leaders.View().Nodes() {
+			resp.Nodes = append(resp.Nodes, quorumNode(n))
+		}
 	}
 	for i := range req.Topics {
 		out := kmsg.NewDescribeQuorumResponseTopic()
@@ -54,20 +57,22 @@ func (c *Handlers) DescribeQuorum(_ context.Context, r *api.Request) (kmsg.Respo
 }
 
 func (c *Handlers) fillQuorum(p *kmsg.DescribeQuorumResponseTopicPartition) {
-	p.LeaderID, p.LeaderEpoch = c.Node.ID, c.Node.StartEpoch
-	voter := kmsg.NewDescribeQuorumResponseTopicPartitionReplicaState()
-	voter.ReplicaID = c.Node.ID
-	now := c.Now().UnixMilli()
-	voter.LastFetchTimestamp, voter.LastCaughtUpTimestamp = now, now
-	p.CurrentVoters = []kmsg.DescribeQuorumResponseTopicPartitionReplicaState{voter}
+	view, now := c.Leaders.View(), c.Now().UnixMilli()
+	p.LeaderID, p.LeaderEpoch = view.Controller()
+	for _, n := range view.Nodes() {
+		voter := kmsg.NewDescribeQuorumResponseTopicPartitionReplicaState()
+		voter.ReplicaID = n.ID
+		voter.LastFetchTimestamp, voter.LastCaughtUpTimestamp = now, now
+		p.CurrentVoters = append(p.CurrentVoters, voter)
+	}
 	p.Observers = []kmsg.DescribeQuorumResponseTopicPartitionReplicaState{}
 }
 
-func (c *Handlers) quorumNode() kmsg.DescribeQuorumResponseNode {
+func quorumNode(node *leaders.Node) kmsg.DescribeQuorumResponseNode {
 	n := kmsg.NewDescribeQuorumResponseNode()
-	n.NodeID = c.Node.ID
-	for _, name := range slices.Sorted(maps.Keys(c.Node.Advertised)) {
-		at := c.Node.Endpoint(name)
+	n.NodeID = node.ID
+	for _, name := range slices.Sorted(maps.Keys(node.Listeners)) {
+		at := node.Endpoint(name)
 		l := kmsg.NewDescribeQuorumResponseNodeListener()
 		l.Name, l.Host, l.Port = name, at.Host, uint16(at.Port)
 		n.Listeners = append(n.Listeners, l)

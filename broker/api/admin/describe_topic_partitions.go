@@ -44,15 +44,15 @@ func (c *Handlers) DescribeTopicPartitions(_ context.Context, r *api.Request) (k
 			resp.NextCursor = nextCursor(name, 0)
 			return resp, nil
 		}
-		t := c.Catalog.ByName(name)
+		t, code := r.Topic(c.Catalog, api.Named(name), kmsg.ACLOperationDescribe)
 		if t == nil && !all {
-			resp.Topics = append(resp.Topics, undescribed(name))
+			resp.Topics = append(resp.Topics, undescribed(r, name, code))
 		}
 		if t == nil {
 			continue
 		}
 		to := min(t.Partitions, max(from, min(from, t.Partitions)+room))
-		resp.Topics = append(resp.Topics, c.describeTopic(t, from, to))
+		resp.Topics = append(resp.Topics, c.describeTopic(r, t, from, to))
 		if to < t.Partitions {
 			resp.NextCursor = nextCursor(name, to)
 			return resp, nil
@@ -103,26 +103,26 @@ func refusedTopic(name string) kmsg.DescribeTopicPartitionsResponseTopic {
 	return out
 }
 
-func undescribed(name string) kmsg.DescribeTopicPartitionsResponseTopic {
+func undescribed(r *api.Request, name string, code protocol.Code) kmsg.DescribeTopicPartitionsResponseTopic {
 	out := kmsg.NewDescribeTopicPartitionsResponseTopic()
 	out.Topic, out.Partitions = &name, []kmsg.DescribeTopicPartitionsResponseTopicPartition{}
 	out.IsInternal = catalog.IsInternal(name)
-	out.AuthorizedOperations = api.TopicOperations
-	out.ErrorCode = int16(protocol.UnknownTopicOrPartition)
-	if catalog.CheckName(name) != nil {
+	out.AuthorizedOperations = r.TopicOperations(name)
+	out.ErrorCode = int16(code)
+	if code == protocol.UnknownTopicOrPartition && catalog.CheckName(name) != nil {
 		out.ErrorCode = int16(protocol.InvalidTopicException)
 	}
 	return out
 }
 
-func (c *Handlers) describeTopic(t *api.Topic, from, to int32) kmsg.DescribeTopicPartitionsResponseTopic {
-	out := undescribed(t.Name)
-	out.ErrorCode, out.TopicID, out.IsInternal = 0, t.ID, t.Internal
-	epoch, self, nobody := c.Node.LeaderEpoch(t), []int32{c.Node.ID}, []int32{}
+func (c *Handlers) describeTopic(r *api.Request, t *api.Topic, from, to int32) kmsg.DescribeTopicPartitionsResponseTopic {
+	out := undescribed(r, t.Name, protocol.None)
+	out.TopicID, out.IsInternal = t.ID, t.Internal
+	view, nobody := c.Leaders.View(), []int32{}
 	for i := from; i < to; i++ {
-		p := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
-		p.Partition, p.LeaderID, p.LeaderEpoch = i, c.Node.ID, epoch
-		p.Replicas, p.ISR = self, self
+		p, of := kmsg.NewDescribeTopicPartitionsResponseTopicPartition(), view.Of(t, i)
+		p.Partition, p.LeaderID, p.LeaderEpoch = i, of.Node, of.Epoch
+		p.Replicas, p.ISR = of.Replicas, of.Replicas
 		p.EligibleLeaderReplicas, p.LastKnownELR, p.OfflineReplicas = nobody, nobody, nobody
 		out.Partitions = append(out.Partitions, p)
 	}

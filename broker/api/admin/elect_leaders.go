@@ -45,7 +45,7 @@ func (c *Handlers) ElectLeaders(_ context.Context, r *api.Request) (kmsg.Respons
 	}
 	for i := range req.Topics {
 		want := &req.Topics[i]
-		t := c.Catalog.ByName(want.Topic)
+		t, _ := api.Find(c.Catalog, api.Named(want.Topic))
 		out := electTopic(want.Topic)
 		for _, index := range want.Partitions {
 			p := kmsg.NewElectLeadersResponseTopicPartition()
@@ -72,7 +72,7 @@ func elect(name string, t *api.Topic, index int32) error {
 	switch {
 	case t == nil:
 		return protocol.Errorf(protocol.UnknownTopicOrPartition, "No such topic as %s", name)
-	case index < 0 || index >= t.Partitions:
+	case !api.HasPartition(t, index):
 		return protocol.Errorf(protocol.UnknownTopicOrPartition, "No such partition as %s-%d", name, index)
 	}
 	return protocol.Errorf(protocol.ElectionNotNeeded, "Leader election not needed for topic partition.")

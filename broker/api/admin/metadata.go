@@ -8,6 +8,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -36,22 +37,27 @@ const maxAutoCreate = 256
 func (c *Handlers) Metadata(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.MetadataRequest)
 	resp := kmsg.NewPtrMetadataResponse()
-	at := c.Node.Endpoint(r.Conn.Listener)
-	b := kmsg.NewMetadataResponseBroker()
-	b.NodeID, b.Host, b.Port, b.Rack = c.Node.ID, at.Host, at.Port, c.Node.Rack
-	resp.Brokers = append(resp.Brokers, b)
-	resp.ClusterID, resp.ControllerID = &c.Node.ClusterID, c.Node.ID
+	view := c.Leaders.View()
+	for _, n := range view.Nodes() {
+		at, b := n.Endpoint(r.Conn.Listener), kmsg.NewMetadataResponseBroker()
+		b.NodeID, b.Host, b.Port, b.Rack = n.ID, at.Host, at.Port, n.Rack
+		resp.Brokers = append(resp.Brokers, b)
+	}
+	resp.ClusterID = &c.Node.ClusterID
+	resp.ControllerID, _ = view.Controller()
 	if req.IncludeClusterAuthorizedOperations && r.Version >= 8 && r.Version <= 10 {
-		resp.AuthorizedOperations = api.ClusterOperations
+		resp.AuthorizedOperations = r.ClusterOperations()
 	}
 	if refused := refuseMetadata(r.Version, req); refused != nil {
 		return refused, nil
 	}
-	m := &metadataAnswer{Handlers: c, ctx: ctx, request: r, body: req}
+	m := &metadataAnswer{Handlers: c, ctx: ctx, request: r, body: req, view: view}
 	resp.Topics = []kmsg.MetadataResponseTopic{}
 	if req.Topics == nil || (r.Version == 0 && len(req.Topics) == 0) {
 		for _, t := range c.Catalog.Snapshot().Topics() {
-			resp.Topics = append(resp.Topics, m.topic(t))
+			if r.May(kmsg.ACLResourceTypeTopic, kmsg.ACLOperationDescribe, t.Name) {
+				resp.Topics = append(resp.Topics, m.topic(t))
+			}
 		}
 		return resp, nil
 	}
@@ -78,6 +84,7 @@ type metadataAnswer struct {
 	ctx     context.Context
 	request *api.Request
 	body    *kmsg.MetadataRequest
+	view    leaders.View
 	made    int
 }
 
@@ -97,19 +104,24 @@ func (m *metadataAnswer) byID() bool {
 // named answers one entry of the request.
 func (m *metadataAnswer) named(want *kmsg.MetadataRequestTopic) kmsg.MetadataResponseTopic {
 	if want.TopicID != noTopicID && m.request.Version >= 12 {
-		if t := m.Catalog.ByID(want.TopicID); t != nil {
+		t, code := m.request.Topic(m.Catalog, api.Identified(want.TopicID), kmsg.ACLOperationDescribe)
+		if t != nil {
 			return m.topic(t)
 		}
-		out := noTopic(nil, protocol.UnknownTopicID)
+		out := noTopic(nil, code)
 		out.TopicID = want.TopicID
 		return out
 	}
-	if t := m.Catalog.ByName(*want.Topic); t != nil {
+	t, code := m.request.Topic(m.Catalog, api.Named(*want.Topic), kmsg.ACLOperationDescribe)
+	if t != nil {
 		return m.topic(t)
+	}
+	if code != protocol.UnknownTopicOrPartition {
+		return noTopic(want.Topic, code)
 	}
 	out := m.missing(want.Topic)
 	if m.body.IncludeTopicAuthorizedOperations && m.request.Version >= 8 {
-		out.AuthorizedOperations = api.TopicOperations // by name, whether it is there or not
+		out.AuthorizedOperations = m.request.TopicOperations(*want.Topic) // by name, whether it is there or not
 	}
 	return out
 }
@@ -184,14 +196,14 @@ func (m *metadataAnswer) topic(t *api.Topic) kmsg.MetadataResponseTopic {
 	out := noTopic(&t.Name, protocol.None)
 	out.TopicID, out.IsInternal = t.ID, t.Internal
 	if m.body.IncludeTopicAuthorizedOperations && m.request.Version >= 8 {
-		out.AuthorizedOperations = api.TopicOperations
+		out.AuthorizedOperations = m.request.TopicOperations(t.Name)
 	}
-	epoch, self, nobody := m.Node.LeaderEpoch(t), []int32{m.Node.ID}, []int32{}
+	nobody := []int32{}
 	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, t.Partitions)
 	for i := range out.Partitions {
-		p := kmsg.NewMetadataResponseTopicPartition()
-		p.Partition, p.Leader, p.LeaderEpoch = int32(i), m.Node.ID, epoch
-		p.Replicas, p.ISR, p.OfflineReplicas = self, self, nobody
+		p, of := kmsg.NewMetadataResponseTopicPartition(), m.view.Of(t, int32(i))
+		p.Partition, p.Leader, p.LeaderEpoch = int32(i), of.Node, of.Epoch
+		p.Replicas, p.ISR, p.OfflineReplicas = of.Replicas, of.Replicas, nobody
 		out.Partitions[i] = p
 	}
 	return out

@@ -130,7 +130,7 @@ func TestDescribeQuorum(t *testing.T) {
 			t.Errorf("%+v", voter)
 		}
 		if version >= 2 {
-			at := b.Node.Advertised["PLAINTEXT"]
+			at := b.Self.Listeners["PLAINTEXT"]
 			if n := got.Nodes; len(n) != 1 || n[0].NodeID != 1 || len(n[0].Listeners) != 1 || int32(n[0].Listeners[0].Port) != at.Port || n[0].Listeners[0].Host != at.Host {
 				t.Errorf("%+v", n)
 			}

@@ -22,6 +22,7 @@ import (
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/metadata/features"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/metadata/mem"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/pack"
@@ -35,6 +36,8 @@ type Broker struct {
 	Catalog  *catalog.Catalog
 	Features *features.Levels
 	Node     *api.Node
+	Self     *leaders.Node // as clients see it
+	Leaders  *Leaders
 	Routes   *api.Routes
 	Sessions *fetch.Sessions
 	Registry *prometheus.Registry
@@ -63,6 +66,17 @@ type Options struct {
 	// answered NOT_COORDINATOR.
 	Coordinator *Coordinator
 }
+
+// Leaders are a broker on its own, which may be started anew.
+type Leaders struct {
+	now atomic.Pointer[leaders.Single]
+}
+
+// View implements leaders.Leaders.
+func (l *Leaders) View() leaders.View { return l.now.Load() }
+
+// Set replaces the view.
+func (l *Leaders) Set(s *leaders.Single) { l.now.Store(s) }
 
 // producerIDs counts.
 type producerIDs struct{ last atomic.Int64 }
@@ -128,12 +142,14 @@ func Start(t testing.TB, o Options) *Broker {
 	}
 	b := &Broker{
 		t: t, Log: NewLog(), Catalog: cat, Features: levels, Registry: prometheus.NewRegistry(), Routes: &api.Routes{},
-		Node:     &api.Node{ID: 1, ClusterID: "abcdefghijklmnopqrstuv", StartEpoch: 1, Advertised: map[string]api.Endpoint{}},
+		Node: &api.Node{ID: 1, ClusterID: "abcdefghijklmnopqrstuv"},
+		Self: &leaders.Node{ID: 1, Listeners: map[string]leaders.Endpoint{}}, Leaders: &Leaders{},
 		Sessions: fetch.NewSessions(max(o.Slots, 1), cmp.Or(o.Reads, 64<<20)),
 	}
 	if err := cat.Listen(ctx, catalog.Listener{Deleted: func(t *catalog.Topic) { b.Log.DropTopic(t.ID) }}); err != nil {
 		t.Fatal(err)
 	}
+	b.Leaders.Set(leaders.NewSingle(b.Self, 1))
 	b.routes(&o)
 	cfg := broker.DefaultConfig()
 	cfg.Listeners = []broker.Listener{{Name: "PLAINTEXT", Address: "127.0.0.1:0"}}
@@ -149,7 +165,7 @@ func Start(t testing.TB, o Options) *Broker {
 	}
 	addr := b.Server.Addr(0).(*net.TCPAddr)
 	b.Addr = addr.String()
-	b.Node.Advertised["PLAINTEXT"] = api.Endpoint{Host: "127.0.0.1", Port: int32(addr.Port)}
+	b.Self.Listeners["PLAINTEXT"] = leaders.Endpoint{Host: "127.0.0.1", Port: int32(addr.Port)}
 	run, stop := context.WithCancel(ctx)
 	b.stop, b.done = stop, make(chan error, 1)
 	go func() { b.done <- b.Server.Run(run) }()
@@ -169,20 +185,20 @@ func (b *Broker) routes(o *Options) {
 		o.Coordinator = &Coordinator{Transactions: Transactions{Code: protocol.NotCoordinator}}
 	}
 	fetches := &fetch.Handlers{
-		Topics: b.Catalog, Log: storage, Node: b.Node, Sessions: b.Sessions,
+		Topics: b.Catalog, Log: storage, Leaders: b.Leaders, Sessions: b.Sessions,
 		MaxBytes: 55 << 20, MaxMemory: 64 << 20, Now: time.Now,
 	}
 	b.Routes.OnLeave(fetches.Left)
 	all := routes.Table(&routes.Handlers{
 		Fetch: fetches,
 		Produce: &produce.Handler{
-			Topics: b.Catalog, Log: storage, Node: b.Node, Now: time.Now,
+			Topics: b.Catalog, Log: storage, Leaders: b.Leaders, Now: time.Now,
 			Transactions: o.Transactions, Verifies: func() bool { return !o.Unverified },
 			MaxBatchBytes: o.MaxBatch, Logger: o.Logger,
 		},
 		Transactional: &transactional.Handlers{Coordinator: o.Coordinator, Topics: b.Catalog, ProducerIDs: &producerIDs{}},
 		Admin: &admin.Handlers{
-			Node: b.Node, Routes: b.Routes, Catalog: b.Catalog, Log: storage, Features: b.Features,
+			Node: b.Node, Leaders: b.Leaders, Routes: b.Routes, Catalog: b.Catalog, Log: storage, Features: b.Features,
 			Dir: logDir{}, Loggers: &loggers{levels: map[string]string{"root": "INFO"}}, Now: time.Now, Logger: zap.NewNop(),
 		},
 	})

@@ -162,7 +162,7 @@ func (f *fetchRun) encode(frame *wire.Frame, shown []*fetchPart, session int32) 
 		e.NoTags()
 	}
 	if moved {
-		api.TagEndpoints(&e, 0, f.Node, f.request.Conn.Listener)
+		api.TagEndpoints(&e, 0, f.view, f.request.Conn.Listener)
 	} else {
 		e.NoTags()
 	}
@@ -214,11 +214,11 @@ func (f *fetchRun) partition(e *wire.Encoder, frame *wire.Frame, p *fetchPart) {
 	}
 	switch {
 	case p.moved(version):
-		epoch := int32(-1)
-		if p.topic != nil {
-			epoch = f.Node.LeaderEpoch(p.topic)
+		leader := f.view.Of(p.topic, p.partition)
+		if p.log == nil {
+			leader.Epoch = -1 // it could not be opened: a hint that no client believes
 		}
-		api.TagLeader(e, 1, f.Node.ID, epoch)
+		api.TagLeader(e, 1, leader.Node, leader.Epoch)
 	case p.diverging:
 		e.Uvarint(1)
 		e.Uvarint(0)

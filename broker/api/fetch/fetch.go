@@ -11,6 +11,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/wire"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -38,7 +39,7 @@ import (
 type Handlers struct {
 	Topics   api.Directory
 	Log      api.Log
-	Node     *api.Node
+	Leaders  leaders.Leaders
 	Sessions *Sessions
 	MaxBytes int // fetch.max.bytes
 	// MaxMemory is how much record data in memory answers may hold that clients have
@@ -82,7 +83,7 @@ func (h *Handlers) Fetch(ctx context.Context, r *api.Request) (*wire.Frame, prot
 	}
 	defer fc.end()
 	f := &fetchRun{
-		Handlers: h, set: fc.set, request: r,
+		Handlers: h, set: fc.set, request: r, view: h.Leaders.View(),
 		committed: req.IsolationLevel == 1, follower: follows(req),
 		maxBytes: min(int(req.MaxBytes), h.limit()),
 	}
@@ -133,6 +134,7 @@ type fetchRun struct {
 	*Handlers
 	set       *fetchSet
 	request   *api.Request
+	view      leaders.View // of when the request came
 	committed bool
 	follower  bool
 	maxBytes  int // negative ones are refused where there is something to read

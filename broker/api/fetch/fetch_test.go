@@ -10,6 +10,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/broker/api/apitest"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/pack"
@@ -164,7 +165,7 @@ func TestFetchLimits(t *testing.T) {
 // TestFetchErrors: what a partition can be refused for.
 func TestFetchErrors(t *testing.T) {
 	b := apitest.Start(t, apitest.Options{})
-	b.Node.StartEpoch = 3 // two leaders were before this one
+	b.Leaders.Set(leaders.NewSingle(b.Self, 3)) // two leaders were before this one
 	topic := b.Topic("t", 1, nil)
 	for range 3 {
 		b.Produce(topic, 0, apitest.Batch(1, 10))

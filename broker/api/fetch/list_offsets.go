@@ -49,7 +49,7 @@ func (h *Handlers) ListOffsets(ctx context.Context, r *api.Request) (kmsg.Respon
 	topics := offsetTopics(req.Topics)
 	for i := range topics {
 		want := &topics[i]
-		topic := h.Topics.ByName(want.Topic)
+		topic, unknown := r.Topic(h.Topics, api.Named(want.Topic), kmsg.ACLOperationDescribe)
 		repeated := api.Twice(want.Partitions, func(p *kmsg.ListOffsetsRequestTopicPartition) int32 { return p.Partition })
 		out := kmsg.NewListOffsetsResponseTopic()
 		out.Topic = want.Topic
@@ -69,6 +69,8 @@ func (h *Handlers) ListOffsets(ctx context.Context, r *api.Request) (kmsg.Respon
 			switch {
 			case again:
 				delete(repeated, p.Partition)
+			case isolated(req.IsolationLevel) && unknown != protocol.None:
+				err = unknown
 			case isolated(req.IsolationLevel):
 				err = h.offsetFor(ctx, r.Version, topic, p, req.IsolationLevel == 1, &o)
 			}
@@ -100,7 +102,7 @@ func offsetTopics(topics []kmsg.ListOffsetsRequestTopic) []kmsg.ListOffsetsReque
 
 // offsetFor answers for one partition.
 func (h *Handlers) offsetFor(ctx context.Context, version int16, t *api.Topic, want *kmsg.ListOffsetsRequestTopicPartition, committed bool, out *kmsg.ListOffsetsResponseTopicPartition) error {
-	p, err := api.FindPartition(ctx, h.Log, h.Node, t, want.Partition, want.CurrentLeaderEpoch)
+	p, err := api.Open(ctx, h.Log, h.Leaders.View(), t, want.Partition, want.CurrentLeaderEpoch)
 	if err != nil {
 		return err
 	}

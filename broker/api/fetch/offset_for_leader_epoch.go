@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/protocol"
 )
 
 // OffsetForLeaderEpoch (key 23), versions 2 to 4.
@@ -20,9 +21,10 @@ func (h *Handlers) OffsetForLeaderEpoch(ctx context.Context, r *api.Request) (km
 	req := r.Body.(*kmsg.OffsetForLeaderEpochRequest)
 	resp := kmsg.NewPtrOffsetForLeaderEpochResponse()
 	resp.Topics = []kmsg.OffsetForLeaderEpochResponseTopic{}
+	view := h.Leaders.View()
 	for i := range req.Topics {
 		want := &req.Topics[i]
-		topic := h.Topics.ByName(want.Topic)
+		topic, unknown := r.Topic(h.Topics, api.Named(want.Topic), kmsg.ACLOperationDescribe)
 		out := kmsg.NewOffsetForLeaderEpochResponseTopic()
 		out.Topic = want.Topic
 		out.Partitions = make([]kmsg.OffsetForLeaderEpochResponseTopicPartition, len(want.Partitions))
@@ -30,12 +32,16 @@ func (h *Handlers) OffsetForLeaderEpoch(ctx context.Context, r *api.Request) (km
 			w := &want.Partitions[j]
 			o := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
 			o.Partition = w.Partition
-			p, err := api.FindPartition(ctx, h.Log, h.Node, topic, w.Partition, w.CurrentLeaderEpoch)
-			if err == nil {
-				o.LeaderEpoch, o.EndOffset = p.EpochEnd(w.LeaderEpoch)
-			}
-			o.ErrorCode = int16(api.CodeOf(err))
 			out.Partitions[j] = o
+			if unknown != protocol.None {
+				out.Partitions[j].ErrorCode = int16(unknown)
+				continue
+			}
+			p, err := api.Open(ctx, h.Log, view, topic, w.Partition, w.CurrentLeaderEpoch)
+			if err == nil {
+				out.Partitions[j].LeaderEpoch, out.Partitions[j].EndOffset = p.EpochEnd(w.LeaderEpoch)
+			}
+			out.Partitions[j].ErrorCode = int16(api.CodeOf(err))
 		}
 		resp.Topics = append(resp.Topics, out)
 	}

@@ -3,8 +3,9 @@ package fetch
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/streamhouse/streamhouse/broker/api"
-	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/log"
 	"github.com/streamhouse/streamhouse/storage/pack"
@@ -40,7 +41,7 @@ func (f *fetchRun) look(ctx context.Context, p *fetchPart) {
 		f.urgent = f.urgent || !p.unknown
 		return
 	}
-	if p.code = api.CheckEpoch(p.leaderEpoch, f.Node.LeaderEpoch(p.topic)); p.code != protocol.None {
+	if p.code = api.CheckEpoch(p.leaderEpoch, f.view.Of(p.topic, p.partition).Epoch); p.code != protocol.None {
 		f.urgent = true
 		return
 	}
@@ -62,27 +63,26 @@ func (f *fetchRun) look(ctx context.Context, p *fetchPart) {
 // is not any more is an error that the client must know at once; one that never was
 // only shows in the answer.
 func (f *fetchRun) find(ctx context.Context, p *fetchPart) protocol.Code {
-	unknown := protocol.UnknownTopicOrPartition
-	var topic *catalog.Topic
+	ref := api.Named(p.name)
 	if f.request.Version >= 13 {
-		topic, unknown = f.Topics.ByID(p.id), protocol.UnknownTopicID
-	} else {
-		topic = f.Topics.ByName(p.name)
+		ref = api.Identified(p.id)
 	}
+	topic, code := f.request.Topic(f.Topics, ref, kmsg.ACLOperationRead)
 	if topic == nil {
 		f.lose(p)
-		return unknown
+		return code
 	}
 	if p.log != nil && p.topic.ID == topic.ID {
 		p.topic = topic
 		return protocol.None
 	}
-	if p.partition < 0 || p.partition >= topic.Partitions {
+	if !api.HasPartition(topic, p.partition) {
 		f.lose(p)
 		return protocol.UnknownTopicOrPartition
 	}
-	l, err := f.Log.Partition(ctx, pack.PartitionID{Topic: topic.ID, Partition: p.partition}, f.Node.LeaderEpoch(topic))
+	l, err := f.Log.Partition(ctx, pack.PartitionID{Topic: topic.ID, Partition: p.partition}, f.view.Of(topic, p.partition).Epoch)
 	if err != nil {
+		p.topic = topic
 		return api.CodeOf(err)
 	}
 	f.set.found(p, topic, l)

@@ -14,6 +14,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api/fetch"
 	"github.com/streamhouse/streamhouse/broker/api/routes"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -230,7 +231,7 @@ func TestSessionSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cache := fetch.NewSessions(2, 1<<20)
 		log, topics := apitest.NewLog(), directory{}
-		h := &fetch.Handlers{Topics: topics, Log: log, Node: &api.Node{}, Sessions: cache, MaxBytes: 1 << 20, MaxMemory: 1 << 20, Now: time.Now}
+		h := &fetch.Handlers{Topics: topics, Log: log, Leaders: leaders.NewSingle(&leaders.Node{}, 0), Sessions: cache, MaxBytes: 1 << 20, MaxMemory: 1 << 20, Now: time.Now}
 		ask := func(session, epoch int32, partitions int32) int32 {
 			req := kmsg.NewPtrFetchRequest()
 			req.Version, req.SessionID, req.SessionEpoch = 12, session, epoch
@@ -324,7 +325,7 @@ func fetchTen(session, epoch, from, n int32) *kmsg.FetchRequest {
 func TestSessionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := apitest.NewLog()
-		h := &fetch.Handlers{Topics: directory{}, Log: log, Node: &api.Node{}, Sessions: fetch.NewSessions(10, 100<<10), MaxBytes: 1 << 20, MaxMemory: 1 << 20, Now: time.Now}
+		h := &fetch.Handlers{Topics: directory{}, Log: log, Leaders: leaders.NewSingle(&leaders.Node{}, 0), Sessions: fetch.NewSessions(10, 100<<10), MaxBytes: 1 << 20, MaxMemory: 1 << 20, Now: time.Now}
 		table := &api.Routes{}
 		routes.Fill(table, &routes.Handlers{Fetch: h})
 		conn := &api.ConnInfo{ID: 7}

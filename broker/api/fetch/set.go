@@ -29,7 +29,7 @@ type fetchPart struct {
 	leaderEpoch int32 // -1: unchecked
 	lastEpoch   int32 // -1: none
 
-	// topic and log are nil until the partition is found.
+	// topic and log are nil until the partition is found; log alone if it cannot be opened.
 	topic *catalog.Topic
 	log   api.Partition
 

@@ -32,7 +32,7 @@ func (g *Handlers) DescribeGroups(ctx context.Context, r *api.Request) (kmsg.Res
 		}
 		e := g.describeGroup(r.Version, id)
 		if e.ErrorCode == 0 && r.Version >= 3 && req.IncludeAuthorizedOperations {
-			e.AuthorizedOperations = api.GroupOperations
+			e.AuthorizedOperations = r.GroupOperations(id)
 		}
 		if err := r.Bill.Add(r.Waits(ctx), describedMemory(&e)); err != nil {
 			return nil, err

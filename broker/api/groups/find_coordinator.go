@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -32,6 +33,9 @@ const (
 
 // findWait is how long a request waits for what it names to be loaded, all keys together.
 const findWait = 3 * time.Second
+
+// kindOf are the kinds of keys that have a coordinator.
+var kindOf = map[int8]leaders.Kind{coordinatorGroup: leaders.Group, coordinatorTransaction: leaders.Transaction}
 
 // FindCoordinator answers which broker coordinates groups and transactions.
 func (g *Handlers) FindCoordinator(ctx context.Context, r *api.Request) (kmsg.Response, error) {
@@ -70,8 +74,10 @@ func (g *Handlers) coordinatorOf(ctx context.Context, r *api.Request, kind int8,
 	code, message := g.findCoordinator(ctx, r, kind, key)
 	c.ErrorCode, c.ErrorMessage = int16(code), &message
 	if code == protocol.None {
-		e := g.Node.Endpoint(r.Conn.Listener)
-		c.NodeID, c.Host, c.Port = g.Node.ID, e.Host, e.Port
+		view := g.Leaders.View()
+		n := view.Node(view.Coordinator(kindOf[kind], key))
+		e := n.Endpoint(r.Conn.Listener)
+		c.NodeID, c.Host, c.Port = n.ID, e.Host, e.Port
 	}
 	return c
 }
@@ -84,12 +90,18 @@ const malformedRequest = "This most likely occurs because of a request being mal
 func (g *Handlers) findCoordinator(ctx context.Context, r *api.Request, kind int8, key string) (protocol.Code, string) {
 	switch kind {
 	case coordinatorGroup:
+		if code := r.Group(key, kmsg.ACLOperationDescribe); code != protocol.None {
+			return code, ""
+		}
 		code := g.Coordinator.Find(ctx, key)
 		if code == protocol.None {
 			return code, ""
 		}
 		return code, "The group coordinator is not available."
 	case coordinatorTransaction:
+		if !r.May(kmsg.ACLResourceTypeTransactionalId, kmsg.ACLOperationDescribe, key) {
+			return protocol.TransactionalIDAuthorizationFailed, ""
+		}
 		code := g.TransactionIDs.Find(ctx, key)
 		if code == protocol.None {
 			return code, ""

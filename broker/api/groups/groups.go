@@ -7,6 +7,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/coordinator"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -19,7 +20,7 @@ type Handlers struct {
 	// TransactionIDs finds the coordinator of a transactional id.
 	TransactionIDs api.TransactionFinder
 	Topics         api.Directory
-	Node           *api.Node
+	Leaders        leaders.Leaders
 	// NewUUID makes a random UUID in text form; member ids end in one.
 	NewUUID func() string
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api/routes"
 	"github.com/streamhouse/streamhouse/coordinator"
 	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/log"
@@ -150,7 +151,7 @@ func withGroups(t *testing.T, found bool, test func(h *groupHouse)) {
 		n := 0
 		test(&groupHouse{t: t, log: l, Handlers: &groups.Handlers{
 			Coordinator: c, Topics: groupDirectory{}, Transactions: &joins{}, Verifies: func() bool { return true }, TransactionIDs: transactionIDs{},
-			Node:    &api.Node{ID: 7, Advertised: map[string]api.Endpoint{"PLAINTEXT": {Host: "broker.example", Port: 9093}, "OTHER": {Host: "other.example", Port: 1}}},
+			Leaders: leaders.NewSingle(&leaders.Node{ID: 7, Listeners: map[string]leaders.Endpoint{"PLAINTEXT": {Host: "broker.example", Port: 9093}, "OTHER": {Host: "other.example", Port: 1}}}, 1),
 			NewUUID: func() string { n++; return fmt.Sprint("uuid", n) },
 		}})
 	})

@@ -41,7 +41,7 @@ func (g *Handlers) OffsetCommit(ctx context.Context, r *api.Request) (kmsg.Respo
 	}
 	resp := kmsg.NewPtrOffsetCommitResponse()
 	resp.Topics = make([]kmsg.OffsetCommitResponseTopic, 0, len(req.Topics))
-	existing := g.commitTopics(r.Version, req, resp, commit)
+	existing := g.commitTopics(r, req, resp, commit)
 	if len(existing) == 0 {
 		return resp, nil
 	}
@@ -56,14 +56,14 @@ func (g *Handlers) OffsetCommit(ctx context.Context, r *api.Request) (kmsg.Respo
 // commitTopics fills the answer with what is known without the group, and the commit
 // with what is left. It returns the partitions of the answer that exist.
 func (g *Handlers) commitTopics(
-	version int16, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, commit *coordinator.Commit,
+	r *api.Request, req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, commit *coordinator.Commit,
 ) (existing []*kmsg.OffsetCommitResponseTopicPartition) {
 	for i := range req.Topics {
 		t := &req.Topics[i]
 		if len(t.Partitions) == 0 {
 			continue // as in Kafka, not even named in the answer
 		}
-		topic, unknown := g.topic(version >= 10, t.Topic, t.TopicID)
+		topic, code := r.Topic(g.Topics, reference(r.Version >= 10, t.Topic, t.TopicID), kmsg.ACLOperationRead)
 		out := kmsg.NewOffsetCommitResponseTopic()
 		out.Topic, out.TopicID = t.Topic, t.TopicID
 		out.Partitions = make([]kmsg.OffsetCommitResponseTopicPartition, len(t.Partitions))
@@ -71,8 +71,7 @@ func (g *Handlers) commitTopics(
 			in, p := &t.Partitions[j], &out.Partitions[j]
 			p.Default()
 			p.Partition = in.Partition
-			if !api.HasPartition(topic, in.Partition) {
-				p.ErrorCode = int16(unknown)
+			if p.ErrorCode = int16(inTopic(topic, code, in.Partition)); p.ErrorCode != 0 {
 				continue
 			}
 			existing = append(existing, p)
@@ -83,16 +82,20 @@ func (g *Handlers) commitTopics(
 	return existing
 }
 
-// topic finds a topic by id or by name, and says what its partitions get if they do
-// not exist.
-func (g *Handlers) topic(byID bool, name string, id [16]byte) (*api.Topic, protocol.Code) {
-	if !byID {
-		return g.Topics.ByName(name), protocol.UnknownTopicOrPartition
+// inTopic is the code of a partition of a topic that was looked for.
+func inTopic(topic *api.Topic, code protocol.Code, partition int32) protocol.Code {
+	if code == protocol.None && !api.HasPartition(topic, partition) {
+		return protocol.UnknownTopicOrPartition
 	}
-	if t := g.Topics.ByID(id); t != nil {
-		return t, protocol.UnknownTopicOrPartition
+	return code
+}
+
+// reference names a topic by id or by name.
+func reference(byID bool, name string, id [16]byte) api.Ref {
+	if byID {
+		return api.Identified(id)
 	}
-	return nil, protocol.UnknownTopicID
+	return api.Named(name)
 }
 
 func (g *Handlers) commitPartition(t *api.Topic, in *kmsg.OffsetCommitRequestTopicPartition, commit *coordinator.Commit) protocol.Code {

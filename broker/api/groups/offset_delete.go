@@ -26,7 +26,7 @@ func (g *Handlers) OffsetDelete(ctx context.Context, r *api.Request) (kmsg.Respo
 	topics := oncePerTopic(req.Topics)
 	for i := range topics {
 		in := &topics[i]
-		topic := g.Topics.ByName(in.Topic)
+		topic, code := r.Topic(g.Topics, api.Named(in.Topic), kmsg.ACLOperationRead)
 		out := kmsg.NewOffsetDeleteResponseTopic()
 		out.Topic = in.Topic
 		out.Partitions = make([]kmsg.OffsetDeleteResponseTopicPartition, len(in.Partitions))
@@ -34,8 +34,7 @@ func (g *Handlers) OffsetDelete(ctx context.Context, r *api.Request) (kmsg.Respo
 			p := &out.Partitions[j]
 			p.Default()
 			p.Partition = in.Partitions[j].Partition
-			if !api.HasPartition(topic, p.Partition) {
-				p.ErrorCode = int16(protocol.UnknownTopicOrPartition)
+			if p.ErrorCode = int16(inTopic(topic, code, p.Partition)); p.ErrorCode != 0 {
 				continue
 			}
 			list = append(list, group.TopicPartition{Topic: in.Topic, Partition: p.Partition})

@@ -31,7 +31,7 @@ func (g *Handlers) TxnOffsetCommit(ctx context.Context, r *api.Request) (kmsg.Re
 	commit := g.txnCommit(r.Version, req)
 	resp := kmsg.NewPtrTxnOffsetCommitResponse()
 	resp.Topics = make([]kmsg.TxnOffsetCommitResponseTopic, 0, len(req.Topics))
-	existing := g.txnCommitTopics(r.Version, req, resp, commit)
+	existing := g.txnCommitTopics(r, req, resp, commit)
 	if len(existing) == 0 {
 		return resp, nil
 	}
@@ -74,14 +74,14 @@ func (g *Handlers) txnCommit(version int16, req *kmsg.TxnOffsetCommitRequest) *c
 // txnCommitTopics fills the answer with what is known without the group, and the
 // commit with what is left. It returns the partitions of the answer that exist.
 func (g *Handlers) txnCommitTopics(
-	version int16, req *kmsg.TxnOffsetCommitRequest, resp *kmsg.TxnOffsetCommitResponse, commit *coordinator.Commit,
+	r *api.Request, req *kmsg.TxnOffsetCommitRequest, resp *kmsg.TxnOffsetCommitResponse, commit *coordinator.Commit,
 ) (existing []*kmsg.TxnOffsetCommitResponseTopicPartition) {
 	for i := range req.Topics {
 		t := &req.Topics[i]
 		if len(t.Partitions) == 0 {
 			continue // as in Kafka, not even named in the answer
 		}
-		topic, unknown := g.topic(version >= 6, t.Topic, t.TopicID)
+		topic, code := r.Topic(g.Topics, reference(r.Version >= 6, t.Topic, t.TopicID), kmsg.ACLOperationRead)
 		out := kmsg.NewTxnOffsetCommitResponseTopic()
 		out.Topic, out.TopicID = t.Topic, t.TopicID
 		out.Partitions = make([]kmsg.TxnOffsetCommitResponseTopicPartition, len(t.Partitions))
@@ -89,8 +89,7 @@ func (g *Handlers) txnCommitTopics(
 			in, p := &t.Partitions[j], &out.Partitions[j]
 			p.Default()
 			p.Partition = in.Partition
-			if !api.HasPartition(topic, in.Partition) {
-				p.ErrorCode = int16(unknown)
+			if p.ErrorCode = int16(inTopic(topic, code, in.Partition)); p.ErrorCode != 0 {
 				continue
 			}
 			existing = append(existing, p)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/wire"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/log"
@@ -24,7 +26,7 @@ const ticketSlots = 256
 // writer Frame.
 type produceAnswer struct {
 	request *api.Request
-	node    *api.Node
+	view    leaders.View // of when the request came
 	out     *wire.Outbox
 	slot    wire.Slot
 	start   time.Time
@@ -43,6 +45,7 @@ type produceAnswer struct {
 type answerTopic struct {
 	name  string
 	id    pack.TopicID
+	topic *catalog.Topic // nil: there is none
 	parts int
 }
 
@@ -150,7 +153,7 @@ func (a *produceAnswer) encode(e *wire.Encoder) {
 		}
 		e.Array(t.parts)
 		for j := range parts[:t.parts] {
-			moved = a.partition(e, &parts[j]) || moved
+			moved = a.partition(e, t, &parts[j]) || moved
 		}
 		parts = parts[t.parts:]
 		e.NoTags()
@@ -158,7 +161,7 @@ func (a *produceAnswer) encode(e *wire.Encoder) {
 	e.Int32(0) // throttle
 	switch {
 	case version >= 10 && moved:
-		api.TagEndpoints(e, 0, a.node, a.request.Conn.Listener)
+		api.TagEndpoints(e, 0, a.view, a.request.Conn.Listener)
 	default:
 		e.NoTags()
 	}
@@ -166,7 +169,7 @@ func (a *produceAnswer) encode(e *wire.Encoder) {
 
 // partition encodes one partition, and says whether the client has to look for
 // another leader.
-func (a *produceAnswer) partition(e *wire.Encoder, p *answerPart) (moved bool) {
+func (a *produceAnswer) partition(e *wire.Encoder, t *answerTopic, p *answerPart) (moved bool) {
 	version, r := a.request.Version, p.result()
 	code := api.CodeOf(r.Err)
 	e.Int32(p.partition)
@@ -180,7 +183,7 @@ func (a *produceAnswer) partition(e *wire.Encoder, p *answerPart) (moved bool) {
 		recordErrors(e, r.Err)
 	}
 	if version >= 10 && code == protocol.NotLeaderOrFollower {
-		api.TagLeader(e, 0, a.node.ID, -1)
+		api.TagLeader(e, 0, a.view.Of(t.topic, p.partition).Node, -1)
 		return true
 	}
 	e.NoTags()

@@ -18,6 +18,7 @@ import (
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/buffer"
@@ -72,7 +73,7 @@ type taken struct {
 func streamed(t *testing.T, version int16, body []byte, piece int, d everyTopic, now time.Time) ([]taken, *apitest.Log, error) {
 	t.Helper()
 	log := apitest.NewLog()
-	p := &produce.Handler{Topics: d, Log: log, Node: &api.Node{}, Now: func() time.Time { return now }, Transactions: &apitest.Transactions{Code: protocol.InvalidProducerIDMapping}, Verifies: func() bool { return true }}
+	p := &produce.Handler{Topics: d, Log: log, Leaders: leaders.NewSingle(&leaders.Node{}, 0), Now: func() time.Time { return now }, Transactions: &apitest.Transactions{Code: protocol.InvalidProducerIDMapping}, Verifies: func() bool { return true }}
 	out := wire.NewOutbox()
 	ctx := context.Background()
 	s := p.Open(out, &api.ConnInfo{})

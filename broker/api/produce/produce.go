@@ -7,12 +7,14 @@ import (
 	"context"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/wire"
 	"github.com/streamhouse/streamhouse/coordinator/txn"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/buffer"
@@ -46,7 +48,7 @@ type Handler struct {
 	Log          api.Log
 	Transactions api.Transactions
 	Verifies     func() bool
-	Node         *api.Node
+	Leaders      leaders.Leaders
 	Now          func() time.Time
 	// MaxBatchBytes is max.decompressed.batch.bytes.
 	MaxBatchBytes int64
@@ -80,12 +82,13 @@ const noTimeout = time.Second
 // settles when the last batch is durable. It waits for bytes and, as long as the
 // request's timeout allows, for room in the log; not for durability. An error closes the connection.
 func (s *Stream) Serve(ctx context.Context, r *api.Request, in *wire.Input, start time.Time, meter api.Meter) error {
+	view := s.Leaders.View()
 	q := &produceParser{
 		Stream: s, request: r,
 		f:   wire.Fields{In: in, Flexible: r.Version >= 9},
 		now: s.Now().UnixMilli(),
 		answer: &produceAnswer{
-			request: r, node: s.Node, out: s.out, start: start, meter: meter,
+			request: r, view: view, out: s.out, start: start, meter: meter,
 		},
 	}
 	q.ctx.Context = ctx
@@ -182,22 +185,23 @@ func (q *produceParser) topic() {
 
 // resolve reads which topic is meant and finds it, or says why not.
 func (q *produceParser) resolve() (*catalog.Topic, answerTopic, error) {
-	var topic *catalog.Topic
 	var at answerTopic
-	unknown := protocol.UnknownTopicOrPartition
+	var ref api.Ref
 	if q.request.Version >= 13 {
-		at.id, unknown = q.f.UUID(), protocol.UnknownTopicID
-		topic = q.Topics.ByID(at.id)
+		at.id = q.f.UUID()
+		ref = api.Identified(at.id)
 	} else {
-		name := string(q.f.String())
-		if topic = q.Topics.ByName(name); topic != nil {
-			name = topic.Name // one string for all requests
-		}
-		at.name = name
+		at.name = string(q.f.String())
+		ref = api.Named(at.name)
 	}
+	topic, code := q.request.Topic(q.Topics, ref, kmsg.ACLOperationWrite)
+	if topic != nil && at.name != "" {
+		at.name = topic.Name // one string for all requests
+	}
+	at.topic = topic
 	switch {
 	case topic == nil: // before what is wrong with the whole request, as in Kafka
-		return nil, at, unknown
+		return nil, at, code
 	case q.refusal != nil:
 		return topic, at, q.refusal
 	case topic.Internal && q.request.ClientID != adminClient:
@@ -222,7 +226,7 @@ func (q *produceParser) partition(topic *catalog.Topic, rules *record.Rules, ref
 		q.joinAll() // nobody waits for a slow client
 	}
 	end := f.In.Left() - max(length, 0)
-	if topic != nil && (index < 0 || index >= topic.Partitions) {
+	if topic != nil && !api.HasPartition(topic, index) {
 		refusal = protocol.UnknownTopicOrPartition
 	}
 	rules.Partition = index
@@ -296,7 +300,7 @@ func (q *produceParser) handle(topic *catalog.Topic, index int32) (api.Partition
 			return p, nil
 		}
 	}
-	return q.Log.Partition(&q.ctx, pack.PartitionID{Topic: topic.ID, Partition: index}, q.Node.LeaderEpoch(topic))
+	return q.Log.Partition(&q.ctx, pack.PartitionID{Topic: topic.ID, Partition: index}, q.answer.view.Of(topic, index).Epoch)
 }
 
 // head looks at a batch's header, to refuse what can be refused before it is read,

@@ -43,7 +43,7 @@ func (x *Handlers) AddPartitionsToTxn(ctx context.Context, r *api.Request) (kmsg
 	resp.Transactions = []kmsg.AddPartitionsToTxnResponseTransaction{}
 	if r.Version < addsBatched {
 		t := &addToTxn{req.TransactionalID, transactions.Producer{ID: req.ProducerID, Epoch: req.ProducerEpoch}, false, req.Topics}
-		resp.Topics = x.addPartitions(ctx, r.Version, t)
+		resp.Topics = x.addPartitions(ctx, r, t)
 		return resp, nil
 	}
 	for i := range req.Transactions {
@@ -53,7 +53,7 @@ func (x *Handlers) AddPartitionsToTxn(ctx context.Context, r *api.Request) (kmsg
 		out := kmsg.NewAddPartitionsToTxnResponseTransaction()
 		out.TransactionalID = in.TransactionalID
 		out.Topics = []kmsg.AddPartitionsToTxnResponseTransactionTopic{}
-		for _, topic := range x.addPartitions(ctx, r.Version, t) {
+		for _, topic := range x.addPartitions(ctx, r, t) {
 			added := kmsg.AddPartitionsToTxnResponseTransactionTopic{Topic: topic.Topic}
 			for _, p := range topic.Partitions {
 				added.Partitions = append(added.Partitions, kmsg.AddPartitionsToTxnResponseTransactionTopicPartition(p))
@@ -87,13 +87,13 @@ func onceEach(topics []kmsg.AddPartitionsToTxnRequestTransactionTopic) (out []km
 }
 
 // addPartitions answers for one transaction.
-func (x *Handlers) addPartitions(ctx context.Context, version int16, t *addToTxn) []kmsg.AddPartitionsToTxnResponseTopic {
+func (x *Handlers) addPartitions(ctx context.Context, r *api.Request, t *addToTxn) []kmsg.AddPartitionsToTxnResponseTopic {
 	var parts []txn.TopicPartition
 	var codes []protocol.Code
 	refused := false
 	for i := range t.topics {
 		for _, p := range t.topics[i].Partitions {
-			code := x.addable(version, t.topics[i].Topic, p)
+			code := x.addable(r, t.topics[i].Topic, p)
 			refused = refused || code != protocol.None
 			parts = append(parts, txn.TopicPartition{Topic: t.topics[i].Topic, Partition: p})
 			codes = append(codes, code)
@@ -110,10 +110,10 @@ func (x *Handlers) addPartitions(ctx context.Context, version int16, t *addToTxn
 		codes = x.Coordinator.Verify(ctx, t.id, t.producer, parts)
 	default:
 		protocolVersion := txn.Version0
-		if version >= addsBatched {
+		if r.Version >= addsBatched {
 			protocolVersion = txn.Version2
 		}
-		code := txn.RequestCode(x.Coordinator.AddPartitions(ctx, t.id, t.producer, protocolVersion, parts), version)
+		code := txn.RequestCode(x.Coordinator.AddPartitions(ctx, t.id, t.producer, protocolVersion, parts), r.Version)
 		for i := range codes {
 			codes[i] = code
 		}
@@ -123,14 +123,19 @@ func (x *Handlers) addPartitions(ctx context.Context, version int16, t *addToTxn
 
 // addable says whether a client may add a partition to its transaction. Brokers add
 // those of internal topics, too.
-func (x *Handlers) addable(version int16, topic string, partition int32) protocol.Code {
+func (x *Handlers) addable(r *api.Request, topic string, partition int32) protocol.Code {
 	switch {
-	case version < addsBatched && catalog.IsInternal(topic):
+	case r.Version < addsBatched && catalog.IsInternal(topic):
 		return protocol.TopicAuthorizationFailed
-	case !api.HasPartition(x.Topics.ByName(topic), partition):
+	case r.Version < addsBatched:
+		_, code := r.TopicPartition(x.Topics, api.Named(topic), partition, kmsg.ACLOperationWrite)
+		return code
+	}
+	t, code := api.Find(x.Topics, api.Named(topic)) // a broker's right is the cluster's
+	if code == protocol.None && !api.HasPartition(t, partition) {
 		return protocol.UnknownTopicOrPartition
 	}
-	return protocol.None
+	return code
 }
 
 // addAnswer gives the partitions of the request their codes, in order.
