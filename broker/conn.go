@@ -80,9 +80,6 @@ func (c *conn) run() {
 	writer.Wait()
 	late.Stop()
 	c.close(err)
-	if c.produce != nil {
-		c.produce.Close()
-	}
 	c.srv.routes.Left(&c.info)
 	c.in.Close()
 	open.Dec()

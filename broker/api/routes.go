@@ -59,8 +59,6 @@ type Stream interface {
 	// Serve reads one request from in, and pushes its answer, which may settle later.
 	// An error closes the connection.
 	Serve(ctx context.Context, r *Request, in *wire.Input, start time.Time, meter Meter) error
-	// Close ends it. What is in flight takes its course.
-	Close()
 }
 
 // Routes is the table of what this broker answers: what is not in it does not exist

@@ -24,21 +24,12 @@ type Partition interface {
 	// TransactionGuard and Unverified are for transactional batches; see log.Partition.
 	TransactionGuard(producerID int64, epoch int16) (open bool, g log.Guard, err error)
 	Unverified(producerID int64, epoch int16, sequence int32)
-}
-
-// Appender is one connection's way into the log; see log.Appender.
-type Appender interface {
-	Append(ctx context.Context, t *log.Ticket, slot int, p Partition, b log.Batch)
-	Close()
-}
-
-// Watcher tells which partitions advanced; see log.Watcher.
-type Watcher interface {
-	Add(p Partition, tag int)
-	Remove(tag int)
-	Wake() <-chan struct{}
-	Drain(tags []int) []int
-	Close()
+	// Append, Read, OffsetForTime and DeleteRecords are those of log.Log and its Appender.
+	Append(ctx context.Context, t *log.Ticket, slot int, b log.Batch)
+	Read(ctx context.Context, req log.ReadRequest) (log.ReadResult, error)
+	OffsetForTime(ctx context.Context, timestamp int64, committed bool) (record.TimestampOffset, bool, error)
+	DeleteRecords(ctx context.Context, offset int64) (logStart int64, err error)
+	log.Watched
 }
 
 // Log is storage/log as handlers use it; errors are protocol codes. Tests put one
@@ -47,12 +38,6 @@ type Log interface {
 	Partition(ctx context.Context, id pack.PartitionID, leaderEpoch int32) (Partition, error)
 	// Handles finds many partitions of a topic; nil if none is loaded.
 	Handles(topic pack.TopicID) Handles
-	NewAppender() Appender
-	NewWatcher() Watcher
-	Read(ctx context.Context, p Partition, req log.ReadRequest) (log.ReadResult, error)
-	OffsetForTime(ctx context.Context, p Partition, timestamp int64, committed bool) (record.TimestampOffset, bool, error)
-	DeleteRecords(ctx context.Context, p Partition, offset int64) (logStart int64, err error)
-	DropTopic(id pack.TopicID)
 	// Size is how many bytes a partition's batches take as they are stored.
 	Size(ctx context.Context, id pack.PartitionID) (int64, error)
 }
@@ -89,33 +74,6 @@ func (r realHandles) Loaded(partition int32) (Partition, bool) {
 	return p, p != nil
 }
 
-func (r realLog) NewAppender() Appender { return realAppender{r.l.NewAppender()} }
-func (r realLog) NewWatcher() Watcher   { return realWatcher{r.l.NewWatcher()} }
-
-func (r realLog) Read(ctx context.Context, p Partition, req log.ReadRequest) (log.ReadResult, error) {
-	return r.l.Read(ctx, p.(*log.Partition), req)
-}
-
-func (r realLog) OffsetForTime(ctx context.Context, p Partition, timestamp int64, committed bool) (record.TimestampOffset, bool, error) {
-	return r.l.OffsetForTime(ctx, p.(*log.Partition), timestamp, committed)
-}
-
-func (r realLog) DeleteRecords(ctx context.Context, p Partition, offset int64) (int64, error) {
-	return r.l.DeleteRecords(ctx, p.(*log.Partition), offset)
-}
-
-func (r realLog) DropTopic(id pack.TopicID) { r.l.DropTopic(id) }
-
 func (r realLog) Size(ctx context.Context, id pack.PartitionID) (int64, error) {
 	return r.l.Size(ctx, id)
 }
-
-type realAppender struct{ *log.Appender }
-
-func (a realAppender) Append(ctx context.Context, t *log.Ticket, slot int, p Partition, b log.Batch) {
-	a.Appender.Append(ctx, t, slot, p.(*log.Partition), b)
-}
-
-type realWatcher struct{ *log.Watcher }
-
-func (w realWatcher) Add(p Partition, tag int) { w.Watcher.Add(p.(*log.Partition), tag) }

@@ -54,6 +54,25 @@ type Pace struct {
 // Input reads frames. It hands out record batches as views of the chunks that the
 // socket was read into (Take), and everything else as short-lived views (Peek) or
 // as memory of its own (Rest). It belongs to the connection's reader.
+//
+//	          Next                     Peek, Skip, Take, Rest
+//	+-------+ waits   +--------------+ each waits for the bytes that it needs
+//	|between|-------->| in a frame   |-------------------------------------.
+//	|frames | length  | left > 0     |                                     |
+//	+-------+         +--------------+                                     v
+//	    ^   End: what is left is skipped, what was   +-------------------------------+
+//	    '-- taken is given back -------------------- | consumed (left == 0)          |
+//	                                                 | Free: given back before End,  |
+//	                                                 | by a request that waits       |
+//	                                                 +-------------------------------+
+//
+// An error of any of them is the end of the connection. What it reads into:
+//
+//	buf         when                            charged to the budget
+//	small       between frames, small fields    nothing
+//	chunk       from the first Take on, while   its size, in the lane that held says;
+//	            anything of it is not consumed  batches keep it by holds of their own
+//	Rest's own  large requests, read in place   taken, until Free or End
 type Input struct {
 	ctx   context.Context // the connection's
 	conn  Conn

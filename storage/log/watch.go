@@ -8,31 +8,41 @@ type Watcher struct {
 	wake chan struct{}
 
 	mu    sync.Mutex
-	parts map[int]*Partition
+	parts map[int]Watched
 	dirty map[int]struct{}
 }
 
+// Watched is what a Watcher can watch; a Partition is.
+type Watched interface {
+	// Watch has w told (Mark) under tag when it advances, until Unwatch.
+	Watch(w *Watcher, tag int)
+	Unwatch(w *Watcher, tag int)
+}
+
+// NewWatcher is the function of the same name.
+func (l *Log) NewWatcher() *Watcher { return NewWatcher() }
+
 // NewWatcher makes a watcher of nothing.
-func (l *Log) NewWatcher() *Watcher {
+func NewWatcher() *Watcher {
 	return &Watcher{
 		wake:  make(chan struct{}, 1),
-		parts: make(map[int]*Partition),
+		parts: make(map[int]Watched),
 		dirty: make(map[int]struct{}),
 	}
 }
 
 // Add watches p under tag, replacing what was there. The tag starts dirty, so that
 // nothing that happened before Add is missed.
-func (w *Watcher) Add(p *Partition, tag int) {
+func (w *Watcher) Add(p Watched, tag int) {
 	w.mu.Lock()
 	old := w.parts[tag]
 	w.parts[tag] = p
 	w.mu.Unlock()
 	if old != nil {
-		old.unwatch(w, tag)
+		old.Unwatch(w, tag)
 	}
-	p.watch(w, tag)
-	w.mark(tag)
+	p.Watch(w, tag)
+	w.Mark(tag)
 }
 
 // Remove stops watching tag.
@@ -43,7 +53,7 @@ func (w *Watcher) Remove(tag int) {
 	delete(w.dirty, tag)
 	w.mu.Unlock()
 	if p != nil {
-		p.unwatch(w, tag)
+		p.Unwatch(w, tag)
 	}
 }
 
@@ -66,15 +76,16 @@ func (w *Watcher) Drain(tags []int) []int {
 func (w *Watcher) Close() {
 	w.mu.Lock()
 	parts := w.parts
-	w.parts = make(map[int]*Partition)
+	w.parts = make(map[int]Watched)
 	clear(w.dirty)
 	w.mu.Unlock()
 	for tag, p := range parts {
-		p.unwatch(w, tag)
+		p.Unwatch(w, tag)
 	}
 }
 
-func (w *Watcher) mark(tag int) {
+// Mark makes a tag dirty.
+func (w *Watcher) Mark(tag int) {
 	w.mu.Lock()
 	w.dirty[tag] = struct{}{}
 	w.mu.Unlock()
@@ -89,13 +100,15 @@ type watch struct {
 	tag int
 }
 
-func (p *Partition) watch(w *Watcher, tag int) {
+// Watch implements Watched.
+func (p *Partition) Watch(w *Watcher, tag int) {
 	p.mu.Lock()
 	p.watches = append(p.watches, watch{w, tag})
 	p.mu.Unlock()
 }
 
-func (p *Partition) unwatch(w *Watcher, tag int) {
+// Unwatch implements Watched.
+func (p *Partition) Unwatch(w *Watcher, tag int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, x := range p.watches {
@@ -113,6 +126,6 @@ func (p *Partition) advanced() {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for _, x := range p.watches {
-		x.w.mark(x.tag)
+		x.w.Mark(x.tag)
 	}
 }

@@ -85,5 +85,5 @@ func (c *Handlers) deleteRecords(ctx context.Context, r *api.Request, topic stri
 	if err != nil {
 		return -1, err
 	}
-	return c.Log.DeleteRecords(ctx, p, want.Offset)
+	return p.DeleteRecords(ctx, want.Offset)
 }

@@ -29,7 +29,6 @@ type Log struct {
 	refuse  error
 	lost    error
 	fenced  error
-	watches []*watcher
 	epoch   int32              // of partitions made from now on, if larger
 	order   []pack.PartitionID // of all appends
 }
@@ -48,6 +47,13 @@ type Partition struct {
 	start   int64
 	stable  int64         // last stable offset, if that is not high
 	aborted []log.Aborted // told of every read_committed read
+	watches []watch
+}
+
+// watch is a watcher and what it calls the partition.
+type watch struct {
+	w   *log.Watcher
+	tag int
 }
 
 type stored struct {
@@ -160,16 +166,9 @@ func (l *Log) Partition(_ context.Context, id pack.PartitionID, epoch int32) (ap
 // Handles implements api.Log: handlers have to ask for each partition.
 func (l *Log) Handles(pack.TopicID) api.Handles { return nil }
 
-// NewAppender implements api.Log.
-func (l *Log) NewAppender() api.Appender { return appender{l} }
-
-type appender struct{ l *Log }
-
-func (appender) Close() {}
-
-// Append implements api.Appender.
-func (a appender) Append(ctx context.Context, t *log.Ticket, slot int, ap api.Partition, b log.Batch) {
-	l, p := a.l, ap.(*Partition)
+// Append implements api.Partition.
+func (p *Partition) Append(ctx context.Context, t *log.Ticket, slot int, b log.Batch) {
+	l := p.log
 	defer b.Buf.Release()
 	if l.Discard {
 		t.Finish(slot, log.Result{LogAppendTime: -1})
@@ -224,9 +223,9 @@ func (a appender) Append(ctx context.Context, t *log.Ticket, slot int, ap api.Pa
 	durable()
 }
 
-// Read implements api.Log.
-func (l *Log) Read(_ context.Context, ap api.Partition, req log.ReadRequest) (log.ReadResult, error) {
-	p := ap.(*Partition)
+// Read implements api.Partition.
+func (p *Partition) Read(_ context.Context, req log.ReadRequest) (log.ReadResult, error) {
+	l := p.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	res := log.ReadResult{Bounds: p.bounds()}
@@ -251,9 +250,9 @@ func (l *Log) Read(_ context.Context, ap api.Partition, req log.ReadRequest) (lo
 	return res, nil
 }
 
-// OffsetForTime implements api.Log.
-func (l *Log) OffsetForTime(_ context.Context, ap api.Partition, timestamp int64, _ bool) (record.TimestampOffset, bool, error) {
-	p := ap.(*Partition)
+// OffsetForTime implements api.Partition.
+func (p *Partition) OffsetForTime(_ context.Context, timestamp int64, _ bool) (record.TimestampOffset, bool, error) {
+	l := p.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	best, found := record.TimestampOffset{Timestamp: -1}, false
@@ -273,9 +272,9 @@ func (l *Log) OffsetForTime(_ context.Context, ap api.Partition, timestamp int64
 	return best, found, nil
 }
 
-// DeleteRecords implements api.Log.
-func (l *Log) DeleteRecords(_ context.Context, ap api.Partition, offset int64) (int64, error) {
-	p := ap.(*Partition)
+// DeleteRecords implements api.Partition.
+func (p *Partition) DeleteRecords(_ context.Context, offset int64) (int64, error) {
+	l := p.log
 	l.mu.Lock()
 	if offset == -1 {
 		offset = p.high
@@ -291,7 +290,7 @@ func (l *Log) DeleteRecords(_ context.Context, ap api.Partition, offset int64) (
 	return start, nil
 }
 
-// DropTopic implements api.Log.
+// DropTopic ends the partitions of a topic.
 func (l *Log) DropTopic(id pack.TopicID) {
 	l.mu.Lock()
 	var gone []*Partition
@@ -397,89 +396,39 @@ func (l *Log) Size(_ context.Context, id pack.PartitionID) (int64, error) {
 	return sum, nil
 }
 
-// watcher implements api.Watcher.
-type watcher struct {
-	log   *Log
-	wake  chan struct{}
-	mu    sync.Mutex
-	parts map[int]*Partition
-	dirty map[int]bool
+// Watch implements log.Watched.
+func (p *Partition) Watch(w *log.Watcher, tag int) {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	p.watches = append(p.watches, watch{w, tag})
 }
 
-// NewWatcher implements api.Log.
-func (l *Log) NewWatcher() api.Watcher {
-	w := &watcher{log: l, wake: make(chan struct{}, 1), parts: map[int]*Partition{}, dirty: map[int]bool{}}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.watches = append(l.watches, w)
-	return w
+// Unwatch implements log.Watched.
+func (p *Partition) Unwatch(w *log.Watcher, tag int) {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	p.watches = slices.DeleteFunc(p.watches, func(x watch) bool { return x == watch{w, tag} })
 }
 
-// Watchers is how many watchers are open.
+// Watchers is how many watchers watch a partition.
 func (l *Log) Watchers() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.watches)
+	all := map[*log.Watcher]bool{}
+	for _, p := range l.parts {
+		for _, x := range p.watches {
+			all[x.w] = true
+		}
+	}
+	return len(all)
 }
 
 func (l *Log) advanced(p *Partition) {
 	l.mu.Lock()
-	watches := append([]*watcher(nil), l.watches...)
+	watches := slices.Clone(p.watches)
 	l.mu.Unlock()
-	for _, w := range watches {
-		w.mu.Lock()
-		for tag, x := range w.parts {
-			if x == p {
-				w.dirty[tag] = true
-			}
-		}
-		w.mu.Unlock()
-		w.signal()
-	}
-}
-
-func (w *watcher) signal() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (w *watcher) Add(p api.Partition, tag int) {
-	w.mu.Lock()
-	w.parts[tag] = p.(*Partition)
-	w.dirty[tag] = true
-	w.mu.Unlock()
-	w.signal()
-}
-
-func (w *watcher) Remove(tag int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.parts, tag)
-	delete(w.dirty, tag)
-}
-
-func (w *watcher) Wake() <-chan struct{} { return w.wake }
-
-func (w *watcher) Drain(tags []int) []int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for tag := range w.dirty {
-		tags = append(tags, tag)
-	}
-	clear(w.dirty)
-	return tags
-}
-
-func (w *watcher) Close() {
-	w.log.mu.Lock()
-	defer w.log.mu.Unlock()
-	for i, x := range w.log.watches {
-		if x == w {
-			w.log.watches = append(w.log.watches[:i:i], w.log.watches[i+1:]...)
-			return
-		}
+	for _, x := range watches {
+		x.w.Mark(x.tag)
 	}
 }
 

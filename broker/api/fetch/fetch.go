@@ -153,7 +153,7 @@ type fetchRun struct {
 func (f *fetchRun) gather(ctx context.Context, maxWait time.Duration, watch bool) {
 	deadline := time.Now().Add(maxWait)
 	if watch {
-		f.set.watch(f.Log)
+		f.set.watch()
 	}
 	for {
 		f.set.wakeDirty()
@@ -162,7 +162,7 @@ func (f *fetchRun) gather(ctx context.Context, maxWait time.Duration, watch bool
 			return
 		}
 		if !f.set.watching() {
-			f.set.watch(f.Log)
+			f.set.watch()
 			f.set.heatAll()
 			continue // what came before the watch is seen now
 		}

@@ -122,7 +122,7 @@ func (h *Handlers) offsetFor(ctx context.Context, version int16, t *api.Topic, w
 		out.Offset, out.LeaderEpoch = bounds.LogStart, p.EpochAt(bounds.LogStart)
 	case timeLatestTiered, timeEarliestPending:
 	default:
-		found, ok, err := h.Log.OffsetForTime(ctx, p, want.Timestamp, committed)
+		found, ok, err := p.OffsetForTime(ctx, want.Timestamp, committed)
 		if err != nil || !ok {
 			return err
 		}

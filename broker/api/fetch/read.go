@@ -135,7 +135,7 @@ func (f *fetchRun) fetch(ctx context.Context, p *fetchPart) {
 		f.none(p) // has records, but others came first
 		return
 	}
-	read, err := f.Log.Read(ctx, p.log, log.ReadRequest{
+	read, err := p.log.Read(ctx, log.ReadRequest{
 		Offset: p.offset, MaxBytes: room, AtLeastOne: f.bytes == 0, Committed: f.committed,
 	})
 	if err != nil {

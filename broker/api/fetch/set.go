@@ -68,13 +68,28 @@ var neverTold = log.Bounds{LogStart: -1, HighWatermark: -1, LastStable: -1}
 // fetchSet is the partitions of a session, or of one request. Hot ones may have
 // something for the client; all others were at their end when last looked at and
 // have not advanced since, so a request costs what is hot and not what is there.
+//
+// The states of a partition, and what moves it:
+//
+//	                put                         look: at its end
+//	(not there) ----------> hot, not found  .----------------------> cool
+//	      ^                  |   ^          |                         |
+//	      |             find |   | lost     |     wakeDirty, or named |
+//	      | forget           v   |          |      by a request (put) |
+//	      '----------------- hot, found ----'<------------------------'
+//
+// Hot ones are looked at by each pass, in the order of hot; those that an answer had
+// records of go to its end (rotate). A partition that is not found stays hot: only a look
+// can find it. The watcher, once there is one, has each partition that is found; what
+// advanced before it was there is found by a pass over all (heatAll). Who takes one out
+// (forget) leaves it in hot as gone, until the next cool.
 type fetchSet struct {
 	byKey map[fetchKey]*fetchPart
 	order []*fetchPart // by tag; nil where one was forgotten
 	free  []int        // tags to use again
 	hot   []*fetchPart // in the order in which they are served
 
-	watcher api.Watcher
+	watcher *log.Watcher
 	dirty   []int // scratch
 }
 
@@ -136,11 +151,11 @@ func (s *fetchSet) forget(key fetchKey) {
 func (s *fetchSet) watching() bool { return s.watcher != nil }
 
 // watch begins to watch all partitions that were found, and those found later.
-func (s *fetchSet) watch(l api.Log) {
+func (s *fetchSet) watch() {
 	if s.watcher != nil {
 		return
 	}
-	s.watcher = l.NewWatcher()
+	s.watcher = log.NewWatcher()
 	for _, p := range s.order {
 		if p != nil && p.log != nil {
 			s.watcher.Add(p.log, p.tag)

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamhouse/streamhouse/broker/api"
+	"github.com/streamhouse/streamhouse/protocol"
 )
 
 // DeleteGroups removes groups without members, with their offsets.
@@ -27,12 +28,22 @@ func (g *Handlers) DeleteGroups(ctx context.Context, r *api.Request) (kmsg.Respo
 			ids = append(ids, id)
 		}
 	}
-	codes := g.Coordinator.DeleteGroups(ctx, ids)
+	allowed := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if r.Group(id, kmsg.ACLOperationDelete) == protocol.None {
+			allowed = append(allowed, id)
+		}
+	}
+	codes := g.Coordinator.DeleteGroups(ctx, allowed)
 	resp := kmsg.NewPtrDeleteGroupsResponse()
 	resp.Groups = make([]kmsg.DeleteGroupsResponseGroup, 0, len(ids))
-	for i, id := range ids {
+	for _, id := range ids {
 		e := kmsg.NewDeleteGroupsResponseGroup()
-		e.Group, e.ErrorCode = id, int16(codes[i]) // Kafka has a message for GROUP_DELETION_FAILED only
+		e.Group, e.ErrorCode = id, int16(protocol.GroupAuthorizationFailed)
+		if len(allowed) > 0 && allowed[0] == id {
+			e.ErrorCode = int16(codes[0]) // Kafka has a message for GROUP_DELETION_FAILED only
+			allowed, codes = allowed[1:], codes[1:]
+		}
 		resp.Groups = append(resp.Groups, e)
 	}
 	return resp, nil

@@ -30,7 +30,7 @@ func (g *Handlers) DescribeGroups(ctx context.Context, r *api.Request) (kmsg.Res
 		if err := repeats.Name(id); err != nil {
 			return nil, err
 		}
-		e := g.describeGroup(r.Version, id)
+		e := g.describeGroup(r, id)
 		if e.ErrorCode == 0 && r.Version >= 3 && req.IncludeAuthorizedOperations {
 			e.AuthorizedOperations = r.GroupOperations(id)
 		}
@@ -53,15 +53,19 @@ func describedMemory(e *kmsg.DescribeGroupsResponseGroup) int {
 	return n
 }
 
-func (g *Handlers) describeGroup(version int16, id string) kmsg.DescribeGroupsResponseGroup {
+func (g *Handlers) describeGroup(r *api.Request, id string) kmsg.DescribeGroupsResponseGroup {
 	e := kmsg.NewDescribeGroupsResponseGroup()
 	e.Group, e.Members = id, []kmsg.DescribeGroupsResponseGroupMember{}
+	if code := r.Group(id, kmsg.ACLOperationDescribe); code != protocol.None {
+		e.ErrorCode = int16(code)
+		return e
+	}
 	d, code := g.Coordinator.DescribeGroup(id)
 	switch code {
 	case protocol.None:
 	case protocol.GroupIDNotFound:
 		e.State = group.Dead.String()
-		if version >= 6 {
+		if r.Version >= 6 {
 			e.ErrorCode, e.ErrorMessage = int16(code), groupMessage(id, code)
 		}
 		return e

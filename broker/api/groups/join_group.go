@@ -29,9 +29,12 @@ import (
 // JoinGroup answers once the group has formed a generation, or with an error.
 func (g *Handlers) JoinGroup(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.JoinGroupRequest)
-	join := g.joinRequest(r, req)
-	r.Free() // the coordinator counts what it keeps
-	reply := g.Coordinator.JoinGroup(r.Waits(ctx), req.Group, join)
+	reply := group.JoinReply{Code: r.Group(req.Group, kmsg.ACLOperationRead), MemberID: req.MemberID, Generation: -1}
+	if reply.Code == protocol.None {
+		join := g.joinRequest(r, req)
+		r.Free() // the coordinator counts what it keeps
+		reply = g.Coordinator.JoinGroup(r.Waits(ctx), req.Group, join)
+	}
 
 	resp := kmsg.NewPtrJoinGroupResponse()
 	resp.ErrorCode, resp.Generation = int16(reply.Code), reply.Generation

@@ -24,6 +24,11 @@ import (
 // LeaveGroup removes members from a group.
 func (g *Handlers) LeaveGroup(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.LeaveGroupRequest)
+	if code := r.Group(req.Group, kmsg.ACLOperationRead); code != protocol.None {
+		resp := kmsg.NewPtrLeaveGroupResponse()
+		resp.ErrorCode, resp.Members = int16(code), []kmsg.LeaveGroupResponseMember{}
+		return resp, nil
+	}
 	leavers := []group.Leaver{{MemberID: req.MemberID}}
 	if r.Version >= 3 {
 		leavers = make([]group.Leaver, 0, len(req.Members))

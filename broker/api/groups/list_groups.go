@@ -15,6 +15,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/coordinator"
+	"github.com/streamhouse/streamhouse/protocol"
 )
 
 // ListGroups lists the groups of this broker.
@@ -25,6 +26,9 @@ func (g *Handlers) ListGroups(_ context.Context, r *api.Request) (kmsg.Response,
 	resp.ErrorCode = int16(code)
 	resp.Groups = make([]kmsg.ListGroupsResponseGroup, 0, len(list))
 	for i := range list {
+		if r.Group(list[i].ID, kmsg.ACLOperationDescribe) != protocol.None {
+			continue
+		}
 		e := kmsg.NewListGroupsResponseGroup()
 		e.Group, e.ProtocolType = list[i].ID, list[i].ProtocolType
 		e.GroupState, e.GroupType = list[i].State.String(), list[i].Type

@@ -45,7 +45,11 @@ func (g *Handlers) OffsetCommit(ctx context.Context, r *api.Request) (kmsg.Respo
 	if len(existing) == 0 {
 		return resp, nil
 	}
-	if code := g.Coordinator.CommitOffsets(ctx, commit); code != protocol.None {
+	code := r.Group(req.Group, kmsg.ACLOperationRead)
+	if code == protocol.None {
+		code = g.Coordinator.CommitOffsets(ctx, commit)
+	}
+	if code != protocol.None {
 		for _, p := range existing {
 			p.ErrorCode = int16(code)
 		}

@@ -42,7 +42,11 @@ func (g *Handlers) OffsetDelete(ctx context.Context, r *api.Request) (kmsg.Respo
 		}
 		resp.Topics = append(resp.Topics, out)
 	}
-	codes, all := g.Coordinator.DeleteOffsets(ctx, req.Group, list)
+	var codes []protocol.Code
+	all := r.Group(req.Group, kmsg.ACLOperationDelete)
+	if all == protocol.None {
+		codes, all = g.Coordinator.DeleteOffsets(ctx, req.Group, list)
+	}
 	if all != protocol.None {
 		resp.ErrorCode, resp.Topics = int16(all), []kmsg.OffsetDeleteResponseTopic{}
 		return resp, nil

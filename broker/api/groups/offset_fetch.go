@@ -38,7 +38,7 @@ func (g *Handlers) OffsetFetch(ctx context.Context, r *api.Request) (kmsg.Respon
 			if err := repeats.Name(req.Groups[i].Group); err != nil {
 				return nil, err
 			}
-			out := g.fetchGroup(r.Version, req.RequireStable, &req.Groups[i])
+			out := g.fetchGroup(r, req.RequireStable, &req.Groups[i])
 			if err := r.Bill.Add(r.Waits(ctx), offsetsMemory(&out)); err != nil {
 				return nil, err
 			}
@@ -46,7 +46,7 @@ func (g *Handlers) OffsetFetch(ctx context.Context, r *api.Request) (kmsg.Respon
 		}
 		return resp, nil
 	}
-	one := g.fetchGroup(r.Version, req.RequireStable, singleGroup(req))
+	one := g.fetchGroup(r, req.RequireStable, singleGroup(req))
 	if err := r.Bill.Add(r.Waits(ctx), offsetsMemory(&one)); err != nil {
 		return nil, err
 	}
@@ -127,10 +127,14 @@ func noOffset(partition int32, code protocol.Code) kmsg.OffsetFetchResponseGroup
 }
 
 // fetchGroup answers for one group.
-func (g *Handlers) fetchGroup(version int16, stable bool, req *kmsg.OffsetFetchRequestGroup) kmsg.OffsetFetchResponseGroup {
+func (g *Handlers) fetchGroup(r *api.Request, stable bool, req *kmsg.OffsetFetchRequestGroup) kmsg.OffsetFetchResponseGroup {
 	out := kmsg.NewOffsetFetchResponseGroup()
 	out.Group, out.Topics = req.Group, []kmsg.OffsetFetchResponseGroupTopic{}
-	byID := version >= 10
+	byID := r.Version >= 10
+	if code := r.Group(req.Group, kmsg.ACLOperationDescribe); code != protocol.None {
+		out.ErrorCode = int16(code)
+		return out
+	}
 	// index says where in the answer a topic that was looked up goes.
 	var wanted []coordinator.FetchTopic
 	var index []int
@@ -140,15 +144,15 @@ func (g *Handlers) fetchGroup(version int16, stable bool, req *kmsg.OffsetFetchR
 		topic.Topic, topic.TopicID = t.Topic, t.TopicID
 		topic.Partitions = make([]kmsg.OffsetFetchResponseGroupTopicPartition, 0, len(t.Partitions))
 		want := coordinator.FetchTopic{Topic: t.Topic, Partitions: t.Partitions}
-		if byID {
-			found := g.Topics.ByID(t.TopicID)
-			if found == nil {
-				for _, p := range t.Partitions {
-					topic.Partitions = append(topic.Partitions, noOffset(p, protocol.UnknownTopicID))
-				}
-				out.Topics = append(out.Topics, topic)
-				continue
+		found, code := r.Topic(g.Topics, reference(byID, t.Topic, t.TopicID), kmsg.ACLOperationDescribe)
+		if code != protocol.None && (byID || code != protocol.UnknownTopicOrPartition) { // offsets outlive a name
+			for _, p := range t.Partitions {
+				topic.Partitions = append(topic.Partitions, noOffset(p, code))
 			}
+			out.Topics = append(out.Topics, topic)
+			continue
+		}
+		if byID {
 			want.Topic, want.TopicID = found.Name, found.ID
 		}
 		wanted, index = append(wanted, want), append(index, len(out.Topics))
@@ -160,7 +164,7 @@ func (g *Handlers) fetchGroup(version int16, stable bool, req *kmsg.OffsetFetchR
 		return out
 	}
 	if req.Topics == nil {
-		out.Topics = g.allTopics(byID, stable, fetched)
+		out.Topics = g.allTopics(r, stable, fetched)
 		return out
 	}
 	for i := range fetched {
@@ -171,16 +175,16 @@ func (g *Handlers) fetchGroup(version int16, stable bool, req *kmsg.OffsetFetchR
 
 // allTopics is the answer to a request for all topics. Those that do not exist any
 // more have no id and are left out where ids are asked for.
-func (g *Handlers) allTopics(byID, stable bool, fetched []coordinator.FetchedTopic) []kmsg.OffsetFetchResponseGroupTopic {
+func (g *Handlers) allTopics(r *api.Request, stable bool, fetched []coordinator.FetchedTopic) []kmsg.OffsetFetchResponseGroupTopic {
 	topics := make([]kmsg.OffsetFetchResponseGroupTopic, 0, len(fetched))
 	for i := range fetched {
 		t := kmsg.NewOffsetFetchResponseGroupTopic()
 		t.Topic = fetched[i].Topic
-		if byID {
-			found := g.Topics.ByName(t.Topic)
-			if found == nil {
-				continue
-			}
+		found, code := r.Topic(g.Topics, api.Named(t.Topic), kmsg.ACLOperationDescribe)
+		switch {
+		case code == protocol.TopicAuthorizationFailed, found == nil && r.Version >= 10:
+			continue
+		case found != nil && r.Version >= 10:
 			t.TopicID = found.ID
 		}
 		fillTopic(&t, stable, &fetched[i])

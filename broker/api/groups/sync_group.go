@@ -29,6 +29,10 @@ func (g *Handlers) SyncGroup(ctx context.Context, r *api.Request) (kmsg.Response
 		resp.ErrorCode = int16(protocol.InconsistentGroupProtocol)
 		return resp, nil
 	}
+	if code := r.Group(req.Group, kmsg.ACLOperationRead); code != protocol.None {
+		resp.ErrorCode = int16(code)
+		return resp, nil
+	}
 	s := &group.SyncRequest{
 		MemberID: req.MemberID, InstanceID: req.InstanceID, Generation: req.Generation,
 		ProtocolType: req.ProtocolType, Protocol: req.Protocol,

@@ -37,6 +37,9 @@ func (g *Handlers) TxnOffsetCommit(ctx context.Context, r *api.Request) (kmsg.Re
 	}
 	code := protocol.InvalidGroupID
 	if req.Group != "" {
+		code = r.Group(req.Group, kmsg.ACLOperationRead)
+	}
+	if code == protocol.None {
 		code = g.Coordinator.CommitOffsets(ctx, commit)
 	}
 	if code != protocol.None {

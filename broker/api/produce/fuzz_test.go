@@ -77,7 +77,6 @@ func streamed(t *testing.T, version int16, body []byte, piece int, d everyTopic,
 	out := wire.NewOutbox()
 	ctx := context.Background()
 	s := p.Open(out, &api.ConnInfo{})
-	defer s.Close()
 	data := append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
 	in := wire.NewInput(ctx, &pieces{data, piece}, wire.NewBudget(1<<30, 1<<30).Open(), wire.Pace{}, nil)
 	defer in.Close()

@@ -62,17 +62,13 @@ type Stream struct {
 	*Handler
 	out  *wire.Outbox
 	conn *api.ConnInfo
-	app  api.Appender
 	seen seenPartitions
 }
 
 // Open begins Produce on a connection whose answers go to out.
 func (p *Handler) Open(out *wire.Outbox, conn *api.ConnInfo) api.Stream {
-	return &Stream{Handler: p, out: out, conn: conn, app: p.Log.NewAppender()}
+	return &Stream{Handler: p, out: out, conn: conn}
 }
-
-// Close ends it. Batches in flight take their course.
-func (s *Stream) Close() { s.app.Close() }
 
 // noTimeout is what a timeout of zero or less becomes: Kafka with one replica never
 // waits, so such requests succeed there.
@@ -289,7 +285,7 @@ func (q *produceParser) append(topic *catalog.Topic, index int32, rules *record.
 			return nil
 		}
 	}
-	q.app.Append(&q.ctx, ticket, slot, p, batch)
+	p.Append(&q.ctx, ticket, slot, batch)
 	return nil
 }
 

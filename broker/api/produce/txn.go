@@ -62,7 +62,7 @@ func (q *produceParser) join(list []joining) {
 	for i := range list {
 		j := &list[i]
 		if codes[i] == protocol.None {
-			q.app.Append(&q.ctx, j.ticket, j.slot, j.partition, j.batch)
+			j.partition.Append(&q.ctx, j.ticket, j.slot, j.batch)
 			continue
 		}
 		h := &j.batch.Header
