@@ -167,7 +167,10 @@ func (q *produceParser) topic() {
 		least = 6
 	}
 	if n := len(q.answer.topics); n == 0 || q.answer.topics[n-1].name != at.name || q.answer.topics[n-1].id != at.id {
-		if f.Err = q.request.Bill.Add(&q.ctx, topicMemory+len(at.name)); f.Err != nil {
+		if f.Err == nil {
+			f.Err = q.request.Bill.Add(&q.ctx, topicMemory+len(at.name))
+		}
+		if f.Err != nil {
 			return
 		}
 		q.answer.topics = append(q.answer.topics, at)

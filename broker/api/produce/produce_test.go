@@ -349,3 +349,19 @@ func TestProduceBuffers(t *testing.T) {
 		t.Fatalf("%d bytes of buffers are kept", buffer.InUse()-before)
 	}
 }
+
+// TestProduceNullName: a name that is null is no name, and ends the connection as any frame
+// that cannot be read.
+func TestProduceNullName(t *testing.T) {
+	c := apitest.Start(t, apitest.Options{}).Dial()
+	frame := c.Frame(apitest.ProduceTo(8, "name", pack.TopicID{}, map[int32][]byte{0: apitest.Batch(1, 10)}))
+	null := bytes.Replace(frame, []byte("\x00\x04name"), []byte{0xff, 0xff}, 1)
+	if len(null) != len(frame)-4 {
+		t.Fatal("the request has no name to take out")
+	}
+	binary.BigEndian.PutUint32(null, uint32(len(null)-4))
+	if _, err := c.Conn.Write(null); err != nil {
+		t.Fatal(err)
+	}
+	c.Closed()
+}
