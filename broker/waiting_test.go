@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -103,5 +104,38 @@ func TestAppendNoticesLeave(t *testing.T) {
 	_ = c.Conn.Close()
 	if !apitest.Until(func() bool { return b.Server.Connections() == 0 && b.Log.Queued() == 0 }) {
 		t.Errorf("%d connections, %d appends", b.Server.Connections(), b.Log.Queued())
+	}
+}
+
+// TestSlowUploadsMakeWay: who sends a large request little by little, though not too
+// slowly for one that is in nobody's way, is cut when others wait for the memory.
+func TestSlowUploadsMakeWay(t *testing.T) {
+	b := apitest.Start(t, apitest.Options{Config: func(c *broker.Config) {
+		smallBudget(c)
+		c.FirstFrame, c.Frame = 4*time.Second, 4*time.Second
+	}})
+	topic := b.Topic("t", 1, nil)
+	head := binary.BigEndian.AppendUint32(nil, 15<<20)
+	head = append(head, 0, 3, 0, 9, 0, 0, 0, 1, 0, 1, 'x', 0) // Metadata
+	for range 4 {                                             // they fill what large requests may have, and one has more
+		conn := raw(t, b)
+		go func() {
+			_, err := conn.Write(append(head, make([]byte, 3<<20)...))
+			for part := make([]byte, 1<<10); err == nil; time.Sleep(100 * time.Millisecond) {
+				_, err = conn.Write(part)
+			}
+		}()
+	}
+	if !apitest.Until(func() bool { return requestMemory(t, b) > 12<<20 }) {
+		t.Fatalf("uploads hold %.1f MiB", requestMemory(t, b)/(1<<20))
+	}
+	// It may be cut itself while it waits behind some of them; then it comes again.
+	if !apitest.Until(func() bool {
+		c, req := b.Dial(), produceReq(topic, 0, batch(1, 900_000))
+		_, _ = c.Conn.Write(c.Frame(req))
+		resp, _, err := c.Receive(req)
+		return err == nil && api.FirstError(resp) == 0
+	}) {
+		t.Error("a large request is not served beside slow uploads")
 	}
 }

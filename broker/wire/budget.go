@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -45,6 +46,7 @@ type lane struct {
 	free    int64
 	overdue *Account // who may overdraw now; nil if nobody does
 	waiters []*waiter
+	wanted  atomic.Int32 // len(waiters), for those who look without the lock
 }
 
 type waiter struct {
@@ -105,6 +107,7 @@ func (a *Account) Take(ctx context.Context, l Lane, n int64) error {
 	b.mu.Lock()
 	w := &waiter{acct: a, n: n, since: time.Now(), ready: make(chan struct{})}
 	b.waiters = append(b.waiters, w)
+	b.wanted.Add(1)
 	b.grant()
 	b.mu.Unlock()
 	select {
@@ -160,6 +163,16 @@ func (a *Account) give(l Lane, n int64) {
 	}
 }
 
+// Wanted says whether somebody waits for what the account holds.
+func (a *Account) Wanted() bool {
+	for _, l := range []Lane{Small, Large} {
+		if a.held[l] > 0 && a.budget.lanes[l].wanted.Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // GiveAll returns everything the account holds.
 func (a *Account) GiveAll() {
 	for l := range lanes {
@@ -180,6 +193,7 @@ func (b *lane) grant() {
 		}
 		b.free -= w.n
 		b.waiters = b.waiters[1:]
+		b.wanted.Add(-1)
 		close(w.ready)
 	}
 }
@@ -188,6 +202,7 @@ func (b *lane) forget(w *waiter) {
 	for i, x := range b.waiters {
 		if x == w {
 			b.waiters = append(b.waiters[:i:i], b.waiters[i+1:]...)
+			b.wanted.Add(-1)
 			return
 		}
 	}

@@ -30,6 +30,11 @@ const (
 	// lookahead is how far a read goes past what is needed now: it saves system
 	// calls, and bounds what is copied when a batch does not fit its chunk.
 	lookahead = 64 << 10
+	// wantedHaste and wantedRate are how much less time a frame has, and how much faster it
+	// must come, while others wait for the memory that it holds: else a few who send little
+	// by little keep out all who would be done in no time.
+	wantedHaste = 8
+	wantedRate  = 32
 	// smallChunk is the smallest chunk.
 	smallChunk = 512
 )
@@ -93,8 +98,13 @@ type Input struct {
 	arrived  int64 // bytes read since the frame began
 	waited   time.Duration
 	idleTill time.Time
-	frames   uint64
-	bytes    func(n int) // counts what is read; may be nil
+	// hurry: others have wanted the memory that the frame holds, since so much of it had
+	// been waited for and had arrived.
+	hurry        bool
+	hurryWaited  time.Duration
+	hurryArrived int64
+	frames       uint64
+	bytes        func(n int) // counts what is read; may be nil
 
 	small [smallSize]byte
 }
@@ -111,7 +121,7 @@ func NewInput(ctx context.Context, conn Conn, acct *Account, pace Pace, count fu
 // error is io.EOF when the client left between frames; with ErrFrameLength the length is
 // the one that was declared.
 func (in *Input) Next(limit int) (int, error) {
-	in.left, in.total, in.arrived, in.waited = 4, 4, int64(in.w-in.r), 0
+	in.left, in.total, in.arrived, in.waited, in.hurry = 4, 4, int64(in.w-in.r), 0, false
 	if in.w == in.r {
 		in.shrink()
 		if err := in.idle(); err != nil {
@@ -449,6 +459,19 @@ func (in *Input) allowance() time.Duration {
 	if in.pace.MinRate > 0 {
 		allowed += time.Duration(in.arrived) * time.Second / time.Duration(in.pace.MinRate)
 	}
+	switch wanted := in.acct.Wanted(); {
+	case !wanted:
+		in.hurry = false
+	case !in.hurry:
+		in.hurry, in.hurryWaited, in.hurryArrived = true, in.waited, in.arrived
+		fallthrough
+	default:
+		haste := in.hurryWaited + in.pace.Frame/wantedHaste
+		if in.pace.MinRate > 0 {
+			haste += time.Duration(in.arrived-in.hurryArrived) * time.Second / time.Duration(in.pace.MinRate*wantedRate)
+		}
+		allowed = min(allowed, haste)
+	}
 	return max(allowed-in.waited, 0)
 }
 
@@ -469,13 +492,13 @@ func (in *Input) tryTake(n int) (Lane, bool) {
 	return in.lane, in.acct.TryTake(in.lane, int64(n))
 }
 
-// wait takes n bytes and returns of what. It waits for them for as long as a frame may
-// take.
+// wait takes n bytes and returns of what. It waits for them for twice as long as a frame
+// may take: those who hold them are done or cut by then.
 func (in *Input) wait(ctx context.Context, n int) (Lane, error) {
 	if l, ok := in.tryTake(n); ok {
 		return l, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, max(in.pace.Frame, time.Second))
+	ctx, cancel := context.WithTimeout(ctx, max(2*in.pace.Frame, time.Second))
 	defer cancel()
 	if err := in.acct.Take(ctx, in.lane, int64(n)); err != nil {
 		return in.lane, fmt.Errorf("waiting for %d bytes of request memory: %w", n, err)
