@@ -162,6 +162,7 @@ func (n *node) list(ready func()) []part {
 		{name: "log", run: n.log.Run, ready: n.log.Ready, notes: n.damaged, loggers: []string{"log"}},
 		{name: "upkeep", run: n.keepUp, loggers: []string{"upkeep"}},
 		{name: "housekeeping", run: n.housekeep},
+		{name: "memory", run: memory.GiveBack},
 		{name: "group coordinator", run: n.groups.Run, ready: n.groups.Ready, loggers: []string{"groups"}},
 		{name: "transaction coordinator", run: n.transactions.Run, ready: n.transactions.Ready, loggers: []string{"transactions"}},
 		{name: "listeners", run: n.listen(ready), ready: n.network.Ready, loggers: []string{"api", "broker"}},

@@ -73,3 +73,31 @@ func TestLimit(t *testing.T) {
 	files["/sys/fs/cgroup/memory/x/memory.limit_in_bytes"] = "2147483648\n"
 	check("version 1", math.MaxInt64, 2<<30, "control group")
 }
+
+// TestGiveBack: what a burst left is given back once the heap is idle, and not again and
+// again.
+func TestGiveBack(t *testing.T) {
+	const mib = 1 << 20
+	var w watch
+	w.done(usage{50 * mib, 3})
+	for i, c := range []struct {
+		now  usage
+		want bool
+	}{
+		{usage{60 * mib, 3}, false},  // little
+		{usage{300 * mib, 9}, false}, // at work
+		{usage{300 * mib, 9}, true},
+		{usage{300 * mib, 10}, false},
+	} {
+		if got := w.due(c.now); got != c.want {
+			t.Errorf("look %d: %v", i, got)
+		}
+	}
+	w.done(usage{200 * mib, 11}) // so much is in use
+	if w.due(usage{201 * mib, 11}) || !w.due(usage{233 * mib, 11}) {
+		t.Error("after it was given back")
+	}
+	if u := read(); u.resident == 0 {
+		t.Error("nothing is measured")
+	}
+}

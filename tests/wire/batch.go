@@ -67,3 +67,16 @@ func ProduceRequest(topic string, timeoutMillis int32, batches map[int32][]byte)
 	req.Topics = append(req.Topics, t)
 	return req
 }
+
+// Compressed encodes a batch of n records that are compressed already, by the codec of that
+// number in the attributes.
+func Compressed(codec int16, n int32, records []byte) []byte {
+	b := IdempotentBatch(0, -1, -1, -1, nil)[:headerBytes]
+	b = append(b, records...)
+	binary.BigEndian.PutUint16(b[21:], uint16(codec))
+	binary.BigEndian.PutUint32(b[23:], uint32(n-1))
+	binary.BigEndian.PutUint32(b[57:], uint32(n))
+	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], castagnoli))
+	return b
+}
