@@ -49,6 +49,7 @@ type Sender struct {
 	slowAt  int64     // taken, then
 
 	views net.Buffers // the array behind what WriteTo consumes
+	rest  net.Buffers // what it has not consumed
 	bytes int
 	reads []*buffer.Buf
 }
@@ -132,12 +133,12 @@ func (s *Sender) add(b []byte) error {
 }
 
 func (s *Sender) flush() error {
-	rest := s.views
-	for len(rest) > 0 {
+	s.rest = s.views
+	for len(s.rest) > 0 {
 		if err := s.deadline(); err != nil {
 			return err
 		}
-		n, err := s.write(&rest)
+		n, err := s.write()
 		s.wrote(n)
 		if err != nil && !s.goesOn(err) {
 			return err
@@ -147,14 +148,14 @@ func (s *Sender) flush() error {
 	return nil
 }
 
-// write hands views to the system, and takes off what it took of them.
-func (s *Sender) write(views *net.Buffers) (int64, error) {
-	if len(*views) > 1 {
-		return views.WriteTo(s.conn)
+// write hands the rest to the system, and takes off what it took.
+func (s *Sender) write() (int64, error) {
+	if len(s.rest) > 1 {
+		return s.rest.WriteTo(s.conn)
 	}
-	n, err := s.conn.Write((*views)[0])
-	if (*views)[0] = (*views)[0][n:]; err == nil {
-		*views = nil
+	n, err := s.conn.Write(s.rest[0])
+	if s.rest[0] = s.rest[0][n:]; err == nil {
+		s.rest = nil
 	}
 	return int64(n), err
 }
