@@ -43,7 +43,8 @@ A setting of the broker comes from, strongest first: a flag of ` + "`streamhouse
 Those marked *live* can also be changed while the broker runs, for all brokers or for one (` + "`kafka-configs --entity-type brokers`" + `); that goes
 before all others. ` + "`--print-config`" + ` shows what is in force and where it comes from. An unknown name or a bad value stops the start, and all
 faults are reported at once. Variables are treated more gently, since others write some of them: one without a value counts as
-not given, those that Kubernetes makes of a Service called streamhouse are passed by, and an unknown one that is not near a setting's name is a warning.
+not given, those that Kubernetes makes of a Service called streamhouse and those of the command line (` + "`STREAMHOUSE_CLI_*`" + `) are passed by, and an unknown
+one that is not near a setting's name is a warning.
 
 Kafka's names mean here what they mean in Kafka. Kafka settings that change nothing here are accepted and shown, so that
 existing files and scripts go on working: they are listed in [compatibility-settings.md](compatibility-settings.md).

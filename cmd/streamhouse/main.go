@@ -11,23 +11,19 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/mattn/go-isatty"
 	"go.uber.org/zap"
 
+	"github.com/streamhouse/streamhouse/cli"
 	"github.com/streamhouse/streamhouse/server"
 	"github.com/streamhouse/streamhouse/server/logging"
 	"github.com/streamhouse/streamhouse/server/settings"
 )
 
-const usage = `usage: streamhouse COMMAND
-
-  server     start the broker (streamhouse server --help)
-  version    print the version (also --version)
-`
-
 func main() { os.Exit(run(os.Args[1:])) }
 
-// Exit codes besides 0, 1 for a failure, and 2 for a command line that cannot be used. 2 is
-// also how Go ends a process that panics, so settings have a code of their own: an init
+// Exit codes of the server besides 0, 1 for a failure, and 2 for a command line that cannot be
+// used; commands have those of package cli. 2 is also how Go ends a process that panics, so settings have a code of their own: an init
 // system starts a broker anew after the one and not after the other.
 const (
 	// exitCutOff: a stop ran out of time, and the process ended as if it had been killed.
@@ -38,26 +34,29 @@ const (
 
 // run returns the exit code.
 func run(args []string) int {
-	if len(args) == 0 {
-		fmt.Fprint(os.Stderr, usage)
-		return 2
+	if len(args) > 0 && args[0] == "--version" {
+		return printVersion(nil)
 	}
-	switch args[0] {
-	case "server":
-		return serve(args[1:])
-	case "version", "--version":
-		fmt.Println("streamhouse", version())
-		return 0
-	case "recover":
-		// The broker's own errors name it, so whoever types it deserves more than "no command".
-		fmt.Fprintln(os.Stderr, "streamhouse: recover is not built yet: restore the metadata store from a backup (docs/operations.md, \"Damage\")")
-		return 1
-	case "help", "--help", "-h":
-		fmt.Print(usage)
-		return 0
-	}
-	fmt.Fprintf(os.Stderr, "streamhouse: no command %q\n%s", args[0], usage)
-	return 2
+	return cli.Run(args, cli.Process{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Terminal: isatty.IsTerminal(os.Stdin.Fd()), Getenv: os.Getenv,
+	},
+		cli.Outside{Name: "server", Short: "start the broker", Help: settings.Usage, Run: serve},
+		cli.Outside{Name: "version", Short: "print the version (also --version)", Run: printVersion},
+		cli.Outside{Name: "recover", Hidden: true, Run: recoverMetadata},
+	)
+}
+
+func printVersion([]string) int {
+	fmt.Println("streamhouse", version())
+	return 0
+}
+
+// recoverMetadata says what to do instead: the broker's own errors name the command, so
+// whoever types it deserves more than "no command".
+func recoverMetadata([]string) int {
+	fmt.Fprintln(os.Stderr, "streamhouse: recover is not built yet: restore the metadata store from a backup (docs/operations.md, \"Damage\")")
+	return 1
 }
 
 func serve(args []string) int {

@@ -8,6 +8,10 @@ import (
 // envPrefix begins the names of the variables that are settings.
 const envPrefix = "STREAMHOUSE_"
 
+// ofCommandLine begins the names of the command line's own variables. A shell that has one
+// may start a broker too.
+const ofCommandLine = envPrefix + "CLI_"
+
 // ofService are the variables that Kubernetes, and Docker's links before it, give to
 // every container beside a Service whose name begins with streamhouse. Nobody wrote
 // them, so nobody has to hear of them.
@@ -41,6 +45,7 @@ func fromEnvironment(environ []string) (s *source, file value) {
 		origin := Origin("variable " + key)
 		name, known := names[key]
 		switch {
+		case strings.HasPrefix(key, ofCommandLine):
 		case !known && (ofService.MatchString(key) || ofServicePort.MatchString(kv)):
 		case !known:
 			s.unknownVariable(key, origin)

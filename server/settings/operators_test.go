@@ -25,6 +25,18 @@ func TestServicesVariables(t *testing.T) {
 	}
 }
 
+// TestVariablesOfTheCommandLine: a shell in which somebody uses the command line may start a
+// broker too, whatever those names are near to.
+func TestVariablesOfTheCommandLine(t *testing.T) {
+	s, err := Load(nil, []string{"STREAMHOUSE_CLI_BOOTSTRAP_SERVERS=localhost:9092", "STREAMHOUSE_CLI_NUM_PARTITIONS=3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Warnings()) > 0 {
+		t.Errorf("warned: %v", s.Warnings())
+	}
+}
+
 // TestUnknownVariables: a slip stops the start, what was meant for something else is
 // said, and flags and entries of a file stop it in either case.
 func TestUnknownVariables(t *testing.T) {

@@ -104,8 +104,12 @@ var Rules = []Rule{
 	{"server/memory", nil, "divides a number of bytes; what the parts are called is all it knows"},
 	{"server", []string{"broker/...", "config", "coordinator/...", "metadata/...", "protocol/...", "server/...", "storage/..."},
 		"assembly: the only place that knows every adapter"},
-	{"cmd/streamhouse", []string{"server", "server/logging", "server/settings"},
-		"the command line turns its arguments into settings, hands them to the server and does nothing else"},
+	{"client/...", []string{"client/...", "config", "protocol"},
+		"what is asked of a cluster, over Kafka's protocol: with the broker's insides it would serve ours only"},
+	{"cli/...", []string{"cli/...", "client/...", "config", "protocol"},
+		"the command line says what client does; what only our server can do is hung in by cmd/streamhouse"},
+	{"cmd/streamhouse", []string{"cli", "server", "server/logging", "server/settings"},
+		"turns the server's arguments into settings and hangs it into the command line, and does nothing else"},
 
 	// Tests from outside see what a user sees.
 	{"tests/arch", nil, "reads sources, runs none"},
@@ -133,10 +137,12 @@ var Externals = []External{
 		"S3 is one kind of bucket"},
 	{"go.yaml.in/yaml", []string{"server/..."},
 		"settings reach components as values"},
-	{"github.com/twmb/franz-go/pkg/kgo", []string{"broker/...", "protocol/record"},
-		"a client library in a broker is there for tests only: batches as a real client makes them"},
-	{"github.com/twmb/franz-go/pkg/kadm", []string{"broker/..."},
+	{"github.com/twmb/franz-go/pkg/kgo", []string{"broker/...", "client/...", "protocol/record"},
+		"client is where Kafka is spoken to; in a broker it is there for tests only: batches as a real client makes them"},
+	{"github.com/twmb/franz-go/pkg/kadm", []string{"broker/...", "client/..."},
 		"as kgo"},
+	{"github.com/spf13", []string{"cli/..."},
+		"the tree of commands is in one place"},
 }
 
 // Pure lists the packages without clock, randomness, input, output or goroutines:
