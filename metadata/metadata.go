@@ -144,6 +144,30 @@ type Sealed struct {
 	LogStart   int64
 }
 
+// LogStart is where the log of a partition begins.
+type LogStart struct {
+	ID     pack.PartitionID
+	Offset int64
+}
+
+// Oldest is the oldest slice of a partition, and what all its slices add up to.
+type Oldest struct {
+	First      Slice
+	LastOffset int64 // of the last one
+	Slices     int
+	Bytes      int64
+}
+
+// Usage is what all sealed objects take, and which of them are kept by little.
+type Usage struct {
+	Segments int   // that hold a slice
+	Bytes    int64 // of those, whatever in them is live
+	// Stranded are the states whose block lies in a segment without a slice, by partition.
+	Stranded []State
+	// Alone are the segments whose slices are all of the topics asked about, by id.
+	Alone []Segment
+}
+
 // Registration is one seal or merge.
 type Registration struct {
 	Segment Segment // ID and CreatedAt are assigned by the store
@@ -217,9 +241,10 @@ type Segments interface {
 	Sealed(ctx context.Context, ids []pack.PartitionID) ([]Sealed, error)
 	// Segment returns a segment's row, or ErrNotFound.
 	Segment(ctx context.Context, id SegmentID) (Segment, error)
-	// SetLogStart raises the log start of a partition (never lowers it) and removes
-	// slices that lie wholly below.
-	SetLogStart(ctx context.Context, id pack.PartitionID, offset int64) error
+	// SetLogStarts raises the log starts of partitions (never lowers one) and removes
+	// slices that lie wholly below: all of them at once, or none. Those of deleted topics
+	// are passed over.
+	SetLogStarts(ctx context.Context, starts ...LogStart) error
 	// LogStart returns the log start, 0 if it was never set.
 	LogStart(ctx context.Context, id pack.PartitionID) (int64, error)
 	// Garbage lists what may be deleted: segments without a slice and without a
@@ -231,12 +256,23 @@ type Segments interface {
 	Forget(ctx context.Context, segments []SegmentID, intents []string) error
 }
 
+// Totals adds up what lies in sealed objects, so that nobody has to read every slice.
+type Totals interface {
+	// Oldest returns the next n partitions that have a slice, in the order of topic and
+	// number, behind after: the zero id is before all. Fewer than n: these are the last.
+	Oldest(ctx context.Context, after pack.PartitionID, n int) ([]Oldest, error)
+	// Usage looks at all segments at one moment, for what only these topics keep among
+	// other things.
+	Usage(ctx context.Context, topics []TopicID) (Usage, error)
+}
+
 // Store is all of it, as an adapter provides it.
 type Store interface {
 	Cluster
 	Topics
 	Configs
 	Segments
+	Totals
 	Volumes
 	Close() error
 }

@@ -395,7 +395,7 @@ func (u upkeepTopics) List() []upkeep.Topic {
 	out := make([]upkeep.Topic, 0, len(topics))
 	for _, t := range topics {
 		out = append(out, upkeep.Topic{
-			ID: t.ID, Partitions: t.Partitions, Owner: ownerOf(t),
+			ID: t.ID, Name: t.Name, Partitions: t.Partitions, Owner: ownerOf(t),
 			Delete: t.Config.Delete, RetentionMs: t.Config.RetentionMs, RetentionBytes: t.Config.RetentionBytes,
 			Compact: t.Config.Compact, MinCleanableRatio: t.Config.MinCleanableDirtyRatio,
 			MinCompactionLagMs: t.Config.MinCompactionLagMs, MaxCompactionLagMs: t.Config.MaxCompactionLagMs,

@@ -158,15 +158,17 @@ func (s *Store) Segment(_ context.Context, id metadata.SegmentID) (metadata.Segm
 	return seg, nil
 }
 
-// SetLogStart raises a log start.
-func (s *Store) SetLogStart(_ context.Context, id pack.PartitionID, offset int64) error {
+// SetLogStarts raises log starts.
+func (s *Store) SetLogStarts(_ context.Context, starts ...metadata.LogStart) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.deleted[id.Topic] != nil || offset <= s.logStarts[id] {
-		return nil
+	for _, x := range starts {
+		if s.deleted[x.ID.Topic] != nil || x.Offset <= s.logStarts[x.ID] {
+			continue
+		}
+		s.logStarts[x.ID] = x.Offset
+		s.slices[x.ID] = slices.DeleteFunc(slices.Clone(s.slices[x.ID]), func(y metadata.Slice) bool { return y.LastOffset < x.Offset })
 	}
-	s.logStarts[id] = offset
-	s.slices[id] = slices.DeleteFunc(slices.Clone(s.slices[id]), func(x metadata.Slice) bool { return x.LastOffset < offset })
 	return nil
 }
 

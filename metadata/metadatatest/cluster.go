@@ -150,7 +150,7 @@ func testTopicDelete(t *testing.T, h *Harness) {
 			Slices: []metadata.Slice{slice(id, 0, 9)},
 			States: []metadata.State{{ID: id, NextOffset: 10, BlockLen: 5}},
 		})
-		if err := s.SetLogStart(ctx, id, 3); err != nil {
+		if err := s.SetLogStarts(ctx, metadata.LogStart{ID: id, Offset: 3}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -182,7 +182,7 @@ func testTopicDelete(t *testing.T, h *Harness) {
 	if err := s.CreateTopic(ctx, topic(3, "a")); err != nil {
 		t.Errorf("a name used again: %v", err)
 	}
-	if err := s.SetLogStart(ctx, partition(1, 0), 7); err != nil {
+	if err := s.SetLogStarts(ctx, metadata.LogStart{ID: partition(1, 0), Offset: 7}); err != nil {
 		t.Error(err)
 	}
 	check(h.Reopen(t))

@@ -71,8 +71,11 @@ func (c *changes) change(i int) {
 	ctx := c.t.Context()
 	switch id := c.ids[c.rand.IntN(len(c.ids))]; c.rand.IntN(20) {
 	case 0, 1:
-		offset := c.rand.Int64N(c.next[id] + 1)
-		c.both("log start", func(s metadata.Store) error { return s.SetLogStart(ctx, id, offset) })
+		starts := []metadata.LogStart{{ID: id, Offset: c.rand.Int64N(c.next[id] + 1)}}
+		if other := c.ids[c.rand.IntN(len(c.ids))]; c.rand.IntN(2) == 0 {
+			starts = append(starts, metadata.LogStart{ID: other, Offset: c.rand.Int64N(c.next[other] + 1)})
+		}
+		c.both("log starts", func(s metadata.Store) error { return s.SetLogStarts(ctx, starts...) })
 	case 2, 3:
 		c.both("forget", func(s metadata.Store) error { return s.Forget(ctx, garbage(c.t, s), nil) })
 	case 4:

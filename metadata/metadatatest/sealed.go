@@ -16,7 +16,7 @@ func testSealed(t *testing.T, h *Harness) {
 		Slices: []metadata.Slice{slice(slice0, 3, 9), slice(both, 0, 4), slice(both, 5, 6)},
 		States: []metadata.State{{ID: state, NextOffset: 5}, {ID: both, NextOffset: 7, LeaderEpoch: 2, BlockPos: 11, BlockLen: 12}},
 	})
-	if err := h.Store.SetLogStart(t.Context(), slice0, 4); err != nil {
+	if err := h.Store.SetLogStarts(t.Context(), metadata.LogStart{ID: slice0, Offset: 4}); err != nil {
 		t.Fatal(err)
 	}
 	for s := range beforeAndAfter(t, h) {

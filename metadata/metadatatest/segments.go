@@ -256,7 +256,7 @@ func testLogStart(t *testing.T, h *Harness) {
 	}{
 		{0, 0, []int64{0, 10}}, {9, 9, []int64{0, 10}}, {10, 10, []int64{10}}, {5, 10, []int64{10}}, {15, 15, []int64{10}},
 	} {
-		if err := s.SetLogStart(ctx, p, step.to); err != nil {
+		if err := s.SetLogStarts(ctx, metadata.LogStart{ID: p, Offset: step.to}); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := s.LogStart(ctx, p); err != nil || got != step.want {
@@ -270,7 +270,7 @@ func testLogStart(t *testing.T, h *Harness) {
 		t.Errorf("garbage %v of %d %d", got, a, b)
 	}
 	s = h.Reopen(t)
-	if err := s.SetLogStart(ctx, p, 20); err != nil {
+	if err := s.SetLogStarts(ctx, metadata.LogStart{ID: p, Offset: 20}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.LogStart(ctx, p); err != nil || got != 20 {
@@ -281,7 +281,7 @@ func testLogStart(t *testing.T, h *Harness) {
 	if got := offsets(t, s, p); !slices.Equal(got, []int64{20, 30}) {
 		t.Errorf("slices %v", got)
 	}
-	if err := s.SetLogStart(ctx, p, 40); err != nil {
+	if err := s.SetLogStarts(ctx, metadata.LogStart{ID: p, Offset: 40}); err != nil {
 		t.Fatal(err)
 	}
 	if got := offsets(t, s, p); len(got) != 0 {
@@ -332,7 +332,7 @@ func testGarbageStateBlocks(t *testing.T, h *Harness) {
 		Slices: []metadata.Slice{slice(p, 0, 9)},
 		States: []metadata.State{{ID: p, NextOffset: 10, BlockLen: 4}},
 	})
-	if err := s.SetLogStart(t.Context(), p, 10); err != nil {
+	if err := s.SetLogStarts(t.Context(), metadata.LogStart{ID: p, Offset: 10}); err != nil {
 		t.Fatal(err)
 	}
 	if got := garbage(t, s); len(got) != 0 {
@@ -470,4 +470,5 @@ func sameAsModel(t *testing.T, s, model metadata.Store, ids []pack.PartitionID) 
 	if got, want := garbage(t, s), garbage(t, model); !slices.Equal(got, want) {
 		t.Fatalf("garbage %v, want %v", got, want)
 	}
+	sameTotals(t, s, model, ids)
 }

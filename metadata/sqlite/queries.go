@@ -22,3 +22,27 @@ const querySealed = `SELECT ids.value,
 	coalesce((SELECT start FROM log_starts WHERE topic = ?1 AND part = ids.value), 0),
 	coalesce(next_offset, 0), coalesce(leader_epoch, 0), coalesce(block, 0), coalesce(block_pos, 0), coalesce(block_len, 0)
 FROM json_each(?2) AS ids LEFT JOIN states ON topic = ?1 AND part = ids.value`
+
+// queryOldest reads a page of partitions in the order of the primary key. Of the columns
+// beside min() SQLite returns those of the row that has the minimum.
+const queryOldest = `SELECT topic, part, base, last, segment, bytes, max_timestamp, append_time, n, total,
+	(SELECT last FROM slices WHERE slices.topic = page.topic AND slices.part = page.part ORDER BY base DESC LIMIT 1)
+FROM (SELECT topic, part, min(base) AS base, last, segment, bytes, max_timestamp, append_time, count(*) AS n, sum(bytes) AS total
+	FROM slices WHERE (topic, part) > (?1, ?2) GROUP BY topic, part ORDER BY topic, part LIMIT ?3) AS page
+ORDER BY topic, part`
+
+// The queries of Usage go through all segments and all states, of which there is one for
+// each partition, and through the slices of the topics that are asked about: by the
+// segments' counts of references they know what holds no other slice.
+const (
+	withBlocks = `WITH blocks AS MATERIALIZED (SELECT block, count(*) AS n FROM states WHERE block <> 0 GROUP BY block)
+`
+	queryHolding = withBlocks + `SELECT count(*), coalesce(sum(bytes), 0)
+FROM segments LEFT JOIN blocks ON block = id WHERE refs > coalesce(n, 0)`
+	queryStranded = withBlocks + `SELECT topic, part, next_offset, leader_epoch, block, block_pos, block_len FROM states
+WHERE block_len > 0 AND block IN (SELECT id FROM blocks CROSS JOIN segments ON id = blocks.block WHERE refs = n) ORDER BY topic, part`
+	queryAlone = `WITH blocks AS MATERIALIZED (SELECT block, count(*) AS n FROM states WHERE block <> 0 GROUP BY block),
+mine AS (SELECT segment, count(*) AS n FROM slices WHERE topic IN (SELECT unhex(value) FROM json_each(?1)) GROUP BY segment)
+SELECT id, key, bytes, created_at FROM mine CROSS JOIN segments ON id = segment LEFT JOIN blocks ON blocks.block = id
+WHERE refs = mine.n + coalesce(blocks.n, 0) ORDER BY id`
+)

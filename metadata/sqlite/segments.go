@@ -81,24 +81,37 @@ func (s *Store) Segment(ctx context.Context, id metadata.SegmentID) (metadata.Se
 	return seg, nil
 }
 
-// SetLogStart raises a log start and removes the slices below it.
-func (s *Store) SetLogStart(ctx context.Context, id pack.PartitionID, offset int64) error {
-	return s.update(ctx, "log start of "+id.String(), func(ctx context.Context, tx *sql.Tx) error {
-		if gone, err := tombstone(ctx, tx, id.Topic); err != nil || gone {
-			return err
+// SetLogStarts raises log starts and removes the slices below them.
+func (s *Store) SetLogStarts(ctx context.Context, starts ...metadata.LogStart) error {
+	what := fmt.Sprintf("log starts of %d partitions", len(starts))
+	if len(starts) == 1 {
+		what = "log start of " + starts[0].ID.String()
+	}
+	return s.update(ctx, what, func(ctx context.Context, tx *sql.Tx) error {
+		for i := range starts {
+			if err := setLogStart(ctx, tx, starts[i].ID, starts[i].Offset); err != nil {
+				return err
+			}
 		}
-		res, err := tx.ExecContext(ctx, `INSERT INTO log_starts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET start = excluded.start WHERE excluded.start > start`,
-			id.Topic[:], id.Partition, offset)
-		if n, err := changed(res, err); err != nil || n == 0 {
-			return err
-		}
-		if err := dropRefs(ctx, tx, queryBelow, id.Topic[:], id.Partition, offset, offset); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM slices WHERE topic = ? AND part = ? AND base < ? AND last < ?`,
-			id.Topic[:], id.Partition, offset, offset)
-		return err
+		return nil
 	})
+}
+
+func setLogStart(ctx context.Context, tx *sql.Tx, id pack.PartitionID, offset int64) error {
+	if gone, err := tombstone(ctx, tx, id.Topic); err != nil || gone {
+		return err
+	}
+	res, err := tx.ExecContext(ctx, `INSERT INTO log_starts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET start = excluded.start WHERE excluded.start > start`,
+		id.Topic[:], id.Partition, offset)
+	if n, err := changed(res, err); err != nil || n == 0 {
+		return err
+	}
+	if err := dropRefs(ctx, tx, queryBelow, id.Topic[:], id.Partition, offset, offset); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM slices WHERE topic = ? AND part = ? AND base < ? AND last < ?`,
+		id.Topic[:], id.Partition, offset, offset)
+	return err
 }
 
 // LogStart returns a log start.

@@ -183,10 +183,12 @@ func (s *store) LogStart(_ context.Context, id pack.PartitionID) (int64, error) 
 	return start, nil
 }
 
-func (s *store) SetLogStart(_ context.Context, id pack.PartitionID, offset int64) error {
+func (s *store) SetLogStarts(_ context.Context, starts ...metadata.LogStart) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.starts[id] = max(s.starts[id], offset)
+	for _, x := range starts {
+		s.starts[x.ID] = max(s.starts[x.ID], x.Offset)
+	}
 	return nil
 }
 

@@ -144,7 +144,7 @@ func (l *Log) DeleteRecords(ctx context.Context, p *Partition, offset int64) (in
 	case offset <= b.LogStart:
 		return b.LogStart, nil
 	}
-	if err := l.cfg.Store.SetLogStart(ctx, p.id, offset); err != nil {
+	if err := l.cfg.Store.SetLogStarts(ctx, metadata.LogStart{ID: p.id, Offset: offset}); err != nil {
 		l.logger.Error("log start not stored", zap.Stringer("partition", p.id), zap.Error(err))
 		return -1, protocol.KafkaStorageError
 	}

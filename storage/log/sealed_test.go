@@ -28,7 +28,7 @@ func TestChangesWhileAPartitionLoads(t *testing.T) {
 		slices []metadata.Slice
 	}{
 		{"log start", func(r *rig) {
-			_ = r.store.SetLogStart(ctx, id, 12)
+			_ = r.store.SetLogStarts(ctx, metadata.LogStart{ID: id, Offset: 12})
 			r.log.LogStartRaised(id, 12)
 		}, 12, []metadata.Slice{slice(2, 10, 19)}},
 		{"lift", func(r *rig) {

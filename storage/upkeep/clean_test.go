@@ -476,7 +476,7 @@ func TestCompactionConflict(t *testing.T) {
 	r.seam = func(s string) error {
 		if s == "register" {
 			r.seam = nil
-			r.must(r.store.SetLogStart(context.Background(), p, 2))
+			r.must(r.store.SetLogStarts(context.Background(), metadata.LogStart{ID: p, Offset: 2}))
 			r.log.LogStartRaised(p, 2)
 		}
 		return nil

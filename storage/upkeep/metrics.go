@@ -20,6 +20,7 @@ type metrics struct {
 	liveBytes             prometheus.Gauge
 	amplification         prometheus.Gauge
 	retired, deletedBytes prometheus.Counter
+	future                prometheus.Gauge
 	deleted               prometheus.Counter
 	failures              *prometheus.CounterVec
 
@@ -76,6 +77,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		amplification: gauge("storage_amplification", "Bytes of segments per live byte in them."),
 		garbage:       gauge("segments_garbage", "Segments that wait for their deletion."),
 		retired:       counter("retention_bytes_total", "Bytes that retention took out of the log."),
+		future:        gauge("retention_future_partitions", "Partitions of which retention.ms takes nothing, since their oldest records have timestamps in the future."),
 		deleted:       counter("segments_deleted_total", "Segments deleted."),
 		deletedBytes:  counter("segments_deleted_bytes_total", "Bytes of deleted segments."),
 

@@ -68,7 +68,7 @@ func TestSealAboveTheFloor(t *testing.T) {
 		r := newRig(t, k)
 		ctx := context.Background()
 		id := at(orders, 0)
-		r.must(r.store.SetLogStart(ctx, id, 50))
+		r.must(r.store.SetLogStarts(ctx, metadata.LogStart{ID: id, Offset: 50}))
 		r.folds[id] = &partition.State{}
 		r.folds[id].SetNextOffset(50)
 		r.some()

@@ -19,7 +19,7 @@ const stateSegmentsMax = 8
 // a segment of states only, so that those segments can be deleted although an idle
 // partition's offsets, epochs and producers live on. stranded are the states in
 // segments without a slice.
-func (u *Upkeep) moveStates(ctx context.Context, stranded []metadata.State, live map[metadata.SegmentID]int64) error {
+func (u *Upkeep) moveStates(ctx context.Context, stranded []metadata.State) error {
 	move, err := u.worthMoving(ctx, stranded)
 	if err != nil || len(move) == 0 {
 		return err

@@ -86,6 +86,7 @@ const (
 // Topic is what upkeep needs to know of a topic.
 type Topic struct {
 	ID         metadata.TopicID
+	Name       string // for people
 	Partitions int32
 	Owner      Owner
 	// Delete: cleanup.policy contains "delete". The limits count only then.
@@ -112,6 +113,7 @@ type Topics interface {
 // Store is the part of the metadata store that upkeep uses.
 type Store interface {
 	metadata.Segments
+	metadata.Totals
 	// Registered says whether a journal volume was sealed already.
 	Registered(ctx context.Context, v metadata.Volume) (bool, error)
 	// Deleted says whether a topic id has a tombstone.
@@ -248,6 +250,7 @@ type Upkeep struct {
 	tombstones  tombstoneState
 	rollAsked   time.Time // retention's
 	opened      openedVolume
+	future      map[pack.PartitionID]time.Time // whom timestamps in the future hold, and when that was said
 }
 
 // New makes an Upkeep and starts nothing. witness is what CheckStore returned.
