@@ -67,7 +67,7 @@ type cleanState struct {
 // cleanPart is a partition of a compacted topic as the last passes saw it.
 type cleanPart struct {
 	known     bool
-	cleanEnd  int64 // all below was compacted
+	cleanEnd  int64 // all below was compacted, or is gone
 	clean     int64 // bytes of it
 	dirty     []metadata.Slice
 	seen      int64 // highest sealed offset that was counted into the credit
@@ -248,12 +248,16 @@ func (t *Topic) policy() compact.Policy {
 
 // refresh reads from the store what of a partition is compacted and what is not.
 func (u *Upkeep) refresh(ctx context.Context, id pack.PartitionID, p *cleanPart, t *Topic) error {
-	list, _, err := u.cfg.Store.Partition(ctx, id)
+	list, state, err := u.cfg.Store.Partition(ctx, id)
 	if err != nil {
 		return err
 	}
+	// What retention took is not waited for: nothing below the first slice is left.
 	n := 0
-	p.clean, p.cleanEnd = 0, 0
+	p.clean, p.cleanEnd = 0, state.NextOffset
+	if len(list) > 0 {
+		p.cleanEnd = list[0].BaseOffset
+	}
 	for ; n < len(list); n++ {
 		compacted, err := u.isCompacted(ctx, list[n].Segment)
 		if err != nil {

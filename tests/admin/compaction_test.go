@@ -59,6 +59,43 @@ func TestCompactionActs(t *testing.T) {
 	h.becomes("t", "b", "a=6")
 }
 
+// Both policies at once, and none: the limits take what compaction has left of a topic as
+// soon as the broker's default says so, and nothing of a topic whose list is empty.
+func TestCompactAndDeleteActs(t *testing.T) {
+	if *kind == string(peers.Kafka) {
+		t.Skip("Kafka compacts nothing before another record comes; tests/compaction compares")
+	}
+	h := start(t, quickUpkeep())
+	for topic, policy := range map[string]string{"both": "compact,delete", "none": "", "clock": "delete"} {
+		h.create(topic)
+		h.alterTopic(topic, "cleanup.policy", policy)
+	}
+	h.alterTopic("clock", "retention.ms", "1")
+	h.set("1", map[string]*string{"log.cleaner.max.compaction.lag.ms": text("1000"), "log.cleaner.min.cleanable.ratio": text("1")})
+	h.keys("none", "a=1", "a=2")
+	h.keys("both", "a=1", "a=2", "b=1")
+	h.becomes("both", "a=2", "b=1")
+	h.moves("clock")
+	h.becomes("both", "a=2", "b=1")
+
+	h.set("1", map[string]*string{"log.retention.ms": text("1")})
+	h.becomes("both")
+	if first, next := h.offset("both", -2), h.offset("both", -1); first != 3 || next != 3 {
+		t.Errorf("all is gone, and the log goes from %d to %d", first, next)
+	}
+	h.moves("clock")
+	h.becomes("none", "a=1", "a=2")
+
+	h.set("1", map[string]*string{"log.retention.ms": nil})
+	h.moves("clock") // and with it goes what is under way
+	h.keys("both", "a=3", "b=2", "a=4")
+	h.becomes("both", "b=2", "a=4")
+	h.restart()
+	h.moves("clock")
+	h.becomes("both", "b=2", "a=4")
+	h.becomes("none", "a=1", "a=2")
+}
+
 // keys sends one batch per record, "key=value" or "key" for a tombstone.
 func (h *house) keys(topic string, records ...string) {
 	h.t.Helper()
