@@ -90,10 +90,6 @@ func TestCompactAndDeleteActs(t *testing.T) {
 	h.moves("clock") // and with it goes what is under way
 	h.keys("both", "a=3", "b=2", "a=4")
 	h.becomes("both", "b=2", "a=4")
-	h.restart()
-	h.moves("clock")
-	h.becomes("both", "b=2", "a=4")
-	h.becomes("none", "a=1", "a=2")
 }
 
 // keys sends one batch per record, "key=value" or "key" for a tombstone.
