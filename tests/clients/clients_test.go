@@ -37,7 +37,7 @@ var clients = []client{
 		differs: map[string]string{"static members": "true 2"}}, // its leader, come back, asks for a rebalance
 	{name: "python", title: "confluent-kafka for Python (librdkafka)", version: peers.ConfluentKafka.Version, codecs: allCodecs, everywhere: true,
 		install: pythonProgram("python/client.py", peers.ConfluentKafka)},
-	{name: "node", title: "kafkajs", version: peers.KafkaJS.Version, codecs: []string{"none", "gzip"}, everywhere: true,
+	{name: "node", title: "kafkajs", version: peers.KafkaJS.Version, codecs: []string{"none", "gzip"}, everywhere: true, stuck: true,
 		install: nodeProgram("node/client.js", peers.KafkaJS),
 		lacks:   map[string]string{"cooperative members": noCooperation, "static members": noInstance}},
 	{name: "java44", title: "Apache Kafka's Java client", version: peers.JavaNewest, codecs: allCodecs, install: javaProgram(peers.JavaNewest)},
@@ -45,7 +45,7 @@ var clients = []client{
 	{name: "java28", title: "Apache Kafka's Java client", version: peers.Java28, codecs: allCodecs, install: javaProgram(peers.Java28)},
 	{name: "sarama", title: "IBM sarama", version: "1.61.1", codecs: allCodecs, install: goProgram("sarama"),
 		lacks: map[string]string{"regex subscription": noPattern, "cooperative members": noCooperation}},
-	{name: "kafkago", title: "segmentio/kafka-go", version: "0.4.51", codecs: allCodecs, install: goProgram("kafkago"),
+	{name: "kafkago", title: "segmentio/kafka-go", version: "0.4.51", codecs: allCodecs, install: goProgram("kafkago"), rereads: true,
 		lacks: map[string]string{"pause and resume": "a reader that is not read is one that pauses", "regex subscription": noPattern,
 			"cooperative members": noCooperation, "static members": noInstance}},
 	{name: "kafkapython", title: "kafka-python", version: peers.KafkaPython.Version, codecs: allCodecs, content: keyOrValue,

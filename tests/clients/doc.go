@@ -6,7 +6,7 @@
 // Each client has a folder with a small program that does as it is told, so that all
 // judgement is in this package, once. Those in Go are modules of their own, and share
 // the module in folder program. A program's arguments are a mode, the bootstrap address,
-// the topic and, for consume and demand, the group:
+// the topic and, for consume and demand, the group, and for consume the isolation level:
 //
 //   - admin makes the topic with six partitions and one setting, and reads both back;
 //   - produce carries out one command per line of standard input,
@@ -18,6 +18,8 @@
 // Each prints JSON lines: {"event":"acked"|"record","n":..,"partition":..,"offset":..,
 // "key":..,"value":..}; "produced" after each command; "assigned" with all partitions
 // that the member now owns; "done" at the end, or "error" with the reason.
+//
+// Each client also reads what a compaction leaves of a topic (compacted_test.go).
 //
 // Three clients and the tools run over every storage: file journal and folder, file
 // journal and S3, object journal in S3 (-storage S3 picks by name); with -acceptance all

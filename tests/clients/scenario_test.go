@@ -31,6 +31,12 @@ type client struct {
 	lacks map[string]string
 	// differs: what the library gives in a case of demanded, with any broker.
 	differs map[string]string
+	// rereads: where a fetch ends in a batch without records it begins again at the first, of
+	// any broker.
+	rereads bool
+	// stuck: it asks for ever for what such a fetch ends in, where it is all of it and more
+	// lies behind: with Apache Kafka, whose fetches end with a segment.
+	stuck bool
 	// makesNoTopics: it has no such call, and the runner makes the topic.
 	makesNoTopics bool
 	content       func(n int) (key, value *string) // of its records; content if nil
@@ -106,7 +112,7 @@ func (s *scenario) start(t *testing.T, mode string, args ...string) *program {
 // join adds a member to the group and waits until it owns partitions.
 func (s *scenario) join(t *testing.T) *program {
 	t.Helper()
-	member := s.start(t, "consume", s.group)
+	member := s.start(t, "consume", s.group, levels[len(s.members)%2])
 	s.members = append(s.members, member)
 	member.wait(t, "an assignment", patience, func(events []event) bool { return len(assignment(events)) > 0 })
 	return member

@@ -85,12 +85,12 @@ class Listener(ConsumerRebalanceListener):
         emit(event="assigned", partitions=sorted(p.partition for p in assigned))
 
 
-async def consume(brokers, topic, group):
+async def consume(brokers, topic, group, isolation):
     """Read as a member of a group until standard input ends, then commit and leave."""
     loop = asyncio.get_running_loop()
     ended = loop.run_in_executor(None, sys.stdin.read)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=brokers, group_id=group, auto_offset_reset="earliest",
+        bootstrap_servers=brokers, group_id=group, isolation_level=isolation, auto_offset_reset="earliest",
         heartbeat_interval_ms=300, session_timeout_ms=10000, auto_commit_interval_ms=500,
         metadata_max_age_ms=2000, retry_backoff_ms=200)
     consumer.subscribe([topic], listener=Listener())

@@ -109,9 +109,13 @@ func deliveries(producer *kafka.Producer, count int) error {
 }
 
 // consume reads as a member of a group until ctx ends, then commits and leaves.
-func consume(ctx context.Context, broker, topic, group string) error {
+func consume(ctx context.Context, broker, topic, group string, committed bool) error {
+	level := "read_uncommitted"
+	if committed {
+		level = "read_committed"
+	}
 	consumer, err := kafka.NewConsumer(&kafka.ConfigMap{
-		"bootstrap.servers": broker, "group.id": group, "auto.offset.reset": "earliest", "heartbeat.interval.ms": 300,
+		"bootstrap.servers": broker, "group.id": group, "isolation.level": level, "auto.offset.reset": "earliest", "heartbeat.interval.ms": 300,
 		"auto.commit.interval.ms": 500, "reconnect.backoff.max.ms": 500, "log_level": 2, "topic.metadata.refresh.interval.ms": 2000,
 	})
 	if err != nil {

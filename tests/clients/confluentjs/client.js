@@ -58,9 +58,10 @@ async function produce(brokers, topic) {
 }
 
 // consume reads as a member of a group until standard input ends, then commits and leaves.
-async function consume(brokers, topic, group) {
+async function consume(brokers, topic, group, isolation) {
   const consumer = connect(brokers).consumer({
     'group.id': group,
+    'isolation.level': isolation,
     'auto.offset.reset': 'earliest',
     'heartbeat.interval.ms': 300,
     'auto.commit.interval.ms': 500,

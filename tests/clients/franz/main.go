@@ -92,9 +92,13 @@ func record(n int) *kgo.Record {
 }
 
 // consume reads as a member of a group until ctx ends, then commits and leaves.
-func consume(ctx context.Context, broker, topic, group string) error {
+func consume(ctx context.Context, broker, topic, group string, committed bool) error {
+	level := kgo.ReadUncommitted()
+	if committed {
+		level = kgo.ReadCommitted()
+	}
 	var owned []int32
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group),
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group), kgo.FetchIsolationLevel(level),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.HeartbeatInterval(300*time.Millisecond), kgo.AutoCommitInterval(500*time.Millisecond),
 		kgo.BlockRebalanceOnPoll(),

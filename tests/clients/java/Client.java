@@ -68,7 +68,7 @@ public class Client {
             switch (args[0]) {
                 case "admin": admin(args[1], args[2]); break;
                 case "produce": produce(args[1], args[2]); break;
-                case "consume": consume(args[1], args[2], args[3]); break;
+                case "consume": consume(args[1], args[2], args[3], args[4]); break;
                 case "demand": new Demand(args[1], args[2], args[3]).run(); break;
                 default: throw new IllegalArgumentException(args[0]);
             }
@@ -155,7 +155,7 @@ public class Client {
     }
 
     // Reads as a member of a group until standard input ends, then commits and leaves.
-    static void consume(String brokers, String topic, String group) throws Exception {
+    static void consume(String brokers, String topic, String group, String isolation) throws Exception {
         Thread end = new Thread(() -> {
             try {
                 while (in.readLine() != null) { }
@@ -168,6 +168,7 @@ public class Client {
         Properties p = new Properties();
         p.put("bootstrap.servers", brokers);
         p.put("group.id", group);
+        p.put("isolation.level", isolation);
         p.put("auto.offset.reset", "earliest");
         p.put("heartbeat.interval.ms", "300");
         p.put("session.timeout.ms", "10000");

@@ -137,7 +137,11 @@ func endOffset(client *kafka.Client, topic string, partition int) (int64, error)
 }
 
 // consume reads as a member of a group until ctx ends, then commits and leaves.
-func consume(ctx context.Context, broker, topic, group string) error {
+func consume(ctx context.Context, broker, topic, group string, committed bool) error {
+	level := kafka.ReadUncommitted
+	if committed {
+		level = kafka.ReadCommitted
+	}
 	members, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{ID: group, Brokers: []string{broker}, Topics: []string{topic},
 		HeartbeatInterval: 300 * time.Millisecond, RebalanceTimeout: 10 * time.Second, SessionTimeout: 10 * time.Second,
 		JoinGroupBackoff: 300 * time.Millisecond, StartOffset: kafka.FirstOffset, Timeout: 15 * time.Second})
@@ -163,7 +167,7 @@ func consume(ctx context.Context, broker, topic, group string) error {
 			running.Add(1)
 			generation.Start(func(g context.Context) {
 				defer running.Done()
-				read(ctx, g, generation, broker, topic, a)
+				read(ctx, g, generation, broker, topic, a, level)
 			})
 		}
 		if len(owned) == 0 {
@@ -183,12 +187,12 @@ func consume(ctx context.Context, broker, topic, group string) error {
 
 // read reads one partition while its generation lasts, and commits twice a second and at
 // the end.
-func read(stop, generation context.Context, g *kafka.Generation, broker, topic string, a kafka.PartitionAssignment) {
+func read(stop, generation context.Context, g *kafka.Generation, broker, topic string, a kafka.PartitionAssignment, level kafka.IsolationLevel) {
 	ctx, cancel := context.WithCancel(generation)
 	defer cancel()
 	defer context.AfterFunc(stop, cancel)()
 	reader := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{broker}, Topic: topic, Partition: a.ID,
-		MaxWait: 500 * time.Millisecond, MinBytes: 1, MaxBytes: 10 << 20})
+		MaxWait: 500 * time.Millisecond, MinBytes: 1, MaxBytes: 10 << 20, IsolationLevel: level})
 	defer reader.Close()
 	if err := reader.SetOffset(a.Offset); err != nil {
 		program.Emit(program.Event{Event: "error", Error: err.Error()})
@@ -208,9 +212,11 @@ func read(stop, generation context.Context, g *kafka.Generation, broker, topic s
 			break
 		}
 		if err == nil {
+			next = m.Offset + 1
+		}
+		if err == nil && len(m.Headers) > 0 { // else it is an end marker: kafka-go shows them
 			program.Emit(program.Event{Event: "record", N: program.Number(m.Headers[0].Value), Partition: int32(a.ID), Offset: m.Offset,
 				Key: m.Key, Value: m.Value})
-			next = m.Offset + 1
 		}
 		if time.Since(last) > 500*time.Millisecond {
 			commit()

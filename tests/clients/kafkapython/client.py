@@ -75,7 +75,7 @@ def report(sent, block):
              key=text(record(n)["key"]), value=text(record(n)["value"]))
 
 
-def consume(brokers, topic, group):
+def consume(brokers, topic, group, isolation):
     """Read as a member of a group until standard input ends, then commit and leave."""
     ended = threading.Event()
 
@@ -85,7 +85,7 @@ def consume(brokers, topic, group):
 
     threading.Thread(target=wait_for_end, daemon=True).start()
     consumer = KafkaConsumer(
-        bootstrap_servers=brokers, group_id=group, auto_offset_reset="earliest",
+        bootstrap_servers=brokers, group_id=group, isolation_level=isolation, auto_offset_reset="earliest",
         heartbeat_interval_ms=300, session_timeout_ms=10000, auto_commit_interval_ms=500,
         reconnect_backoff_max_ms=500, metadata_max_age_ms=2000)
 

@@ -26,7 +26,7 @@ def emit(**event):
 
 
 def number(value):
-    return int(value.removeprefix("välue-"))
+    return int(value.removeprefix("välue-")) if value else -1
 
 
 def admin(brokers, topic):
@@ -67,10 +67,10 @@ def send(brokers, topic, codec, partition, numbers):
         emit(event="acked", n=n, partition=partition, offset=offset, key=key(n), value=f"välue-{n}")
 
 
-def consume(brokers, topic, group):
+def consume(brokers, topic, group, isolation):
     """Read as a member of a group until standard input ends, then commit and leave."""
     kcat = subprocess.Popen(
-        ["kcat", "-E", "-J", "-u", "-b", brokers, "-X", "auto.offset.reset=earliest", "-X", "heartbeat.interval.ms=300",
+        ["kcat", "-E", "-J", "-u", "-b", brokers, "-X", f"isolation.level={isolation}", "-X", "auto.offset.reset=earliest", "-X", "heartbeat.interval.ms=300",
          "-X", "session.timeout.ms=10000", "-X", "auto.commit.interval.ms=500", "-X", "reconnect.backoff.max.ms=500",
          "-G", group, topic],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -75,9 +75,10 @@ async function produce(brokers, topic) {
 
 // consume reads as a member of a group until standard input ends, then commits and
 // leaves.
-async function consume(brokers, topic, groupId) {
+async function consume(brokers, topic, groupId, isolation) {
   const consumer = connect(brokers).consumer({
     groupId,
+    readUncommitted: isolation === 'read_uncommitted',
     heartbeatInterval: 300,
     sessionTimeout: 30000,
     rebalanceTimeout: 10000,

@@ -63,12 +63,12 @@ async function produce(brokers, topic) {
 // consume reads as a member of a group until standard input ends, then commits and
 // leaves. The client's stream reads no more after its group's coordinator was away, with
 // any broker; so a heartbeat that fails is answered with a new consumer.
-async function consume(brokers, topic, groupId) {
+async function consume(brokers, topic, groupId, isolation) {
   let over = false
   const end = new Promise((resolve) => process.stdin.on('end', resolve).resume()).then(() => (over = true))
   while (!over) {
     try {
-      await member(brokers, topic, groupId, end)
+      await member(brokers, topic, groupId, isolation, end)
     } catch (error) {
       emit({ event: 'assigned', partitions: [] })
       await sleep(300)
@@ -76,7 +76,8 @@ async function consume(brokers, topic, groupId) {
   }
 }
 
-async function member(brokers, topic, groupId, end) {
+async function member(brokers, topic, groupId, isolation, end) {
+  const isolationLevel = kafka.FetchIsolationLevels[isolation.toUpperCase()]
   const consumer = new kafka.Consumer({
     ...options(brokers),
     groupId,
@@ -94,7 +95,7 @@ async function member(brokers, topic, groupId, end) {
     assignments && emit({ event: 'assigned', partitions: assignments.flatMap((a) => a.partitions).sort() }))
   consumer.on('consumer:group:rebalance', () => emit({ event: 'assigned', partitions: [] }))
   try {
-    const stream = await consumer.consume({ autocommit: 500, topics: [topic], mode: 'committed', fallbackMode: 'earliest', maxWaitTime: 500 })
+    const stream = await consumer.consume({ autocommit: 500, topics: [topic], mode: 'committed', fallbackMode: 'earliest', maxWaitTime: 500, isolationLevel })
     stream.on('data', (m) =>
       emit({
         event: 'record',

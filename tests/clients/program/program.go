@@ -22,8 +22,9 @@ type Modes struct {
 	Admin func(broker, topic string) error
 	// Produce carries out one command, with a client of its own.
 	Produce func(broker, topic string, c Command) error
-	// Consume reads as a member of a group until ctx ends, then commits and leaves.
-	Consume func(ctx context.Context, broker, topic, group string) error
+	// Consume reads as a member of a group until ctx ends, then commits and leaves; with
+	// committed in isolation level read_committed.
+	Consume func(ctx context.Context, broker, topic, group string, committed bool) error
 	// Demand is what it does in each case, within ctx and in groups whose names begin
 	// with groups.
 	Demand func(ctx context.Context, broker, topic, groups string) Demands
@@ -85,7 +86,7 @@ func (m Modes) run(mode, broker, topic string, more []string) error {
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			cancel()
 		}()
-		return m.Consume(ctx, broker, topic, more[0])
+		return m.Consume(ctx, broker, topic, more[0], more[1] == "read_committed")
 	case "demand":
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()

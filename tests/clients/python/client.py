@@ -73,7 +73,7 @@ def produce(brokers, topic):
         emit(event="produced")
 
 
-def consume(brokers, topic, group):
+def consume(brokers, topic, group, isolation):
     """Read as a member of a group until standard input ends, then commit and leave."""
     ended = threading.Event()
 
@@ -85,6 +85,7 @@ def consume(brokers, topic, group):
     consumer = Consumer({
         "bootstrap.servers": brokers,
         "group.id": group,
+        "isolation.level": isolation,
         "auto.offset.reset": "earliest",
         "heartbeat.interval.ms": 300,
         "auto.commit.interval.ms": 500,

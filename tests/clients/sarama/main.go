@@ -154,9 +154,12 @@ func (m member) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consume
 }
 
 // consume reads as a member of a group until ctx ends, then commits and leaves.
-func consume(ctx context.Context, broker, topic, group string) error {
+func consume(ctx context.Context, broker, topic, group string, committed bool) error {
 	conf := config()
 	conf.Consumer.Offsets.Initial = sarama.OffsetOldest
+	if committed {
+		conf.Consumer.IsolationLevel = sarama.ReadCommitted
+	}
 	conf.Consumer.Offsets.AutoCommit.Interval = 500 * time.Millisecond
 	conf.Consumer.Group.Heartbeat.Interval = 300 * time.Millisecond
 	conf.Consumer.Group.Rebalance.Retry.Max = 100

@@ -149,7 +149,7 @@ pub fn partitions(list: &TopicPartitionList) -> BTreeSet<i32> {
 }
 
 /// consume reads as a member of a group until standard input ends, then commits and leaves.
-fn consume(brokers: &str, topic: &str, group: &str) -> Outcome<()> {
+fn consume(brokers: &str, topic: &str, group: &str, isolation: &str) -> Outcome<()> {
     let ended = Arc::new(AtomicBool::new(false));
     let end = ended.clone();
     thread::spawn(move || {
@@ -158,6 +158,7 @@ fn consume(brokers: &str, topic: &str, group: &str) -> Outcome<()> {
     });
     let settings = [
         ("group.id", group),
+        ("isolation.level", isolation),
         ("auto.offset.reset", "earliest"),
         ("heartbeat.interval.ms", "300"),
         ("auto.commit.interval.ms", "500"),
@@ -193,7 +194,7 @@ fn run(args: &[String]) -> Outcome<()> {
     match args {
         [mode, brokers, topic] if mode == "admin" => admin(brokers, topic),
         [mode, brokers, topic] if mode == "produce" => produce(brokers, topic),
-        [mode, brokers, topic, group] if mode == "consume" => consume(brokers, topic, group),
+        [mode, brokers, topic, group, isolation] if mode == "consume" => consume(brokers, topic, group, isolation),
         [mode, brokers, topic, group] if mode == "demand" => demand::run(brokers, topic, group),
         _ => Err(format!("arguments {args:?}").into()),
     }
