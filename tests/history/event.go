@@ -79,6 +79,14 @@ type Event struct {
 	Sequence int64    `json:"sequence"` // rises within a producer, over all its partitions
 	Delivery Delivery `json:"delivery,omitempty"`
 	Source   *Source  `json:"source,omitempty"` // the record that this one is made from
+	// Key is what compaction knows the record by, Tombstone that it has no value.
+	Key       string `json:"key,omitempty"`
+	Tombstone bool   `json:"tombstone,omitempty"`
+
+	// CreateTopic: the topic is compacted, and keeps each tombstone for this many ns at
+	// least.
+	Compacted       bool  `json:"compacted,omitempty"`
+	DeleteRetention int64 `json:"delete_retention,omitempty"`
 
 	// Transactions. Txn is unique in the history; Begin, EndTxn, and every Produce, Poll
 	// and Commit within the transaction carry it.
@@ -108,6 +116,9 @@ type Record struct {
 	Sequence int64  `json:"sequence"`
 	Control  bool   `json:"control,omitempty"` // a transaction marker
 	Corrupt  string `json:"corrupt,omitempty"` // why the value is none that a client made
+
+	Key       string `json:"key,omitempty"`
+	Tombstone bool   `json:"tombstone,omitempty"`
 }
 
 // Source names the record that another one was made from, for a group.
@@ -172,6 +183,9 @@ func (e *Event) validateFields(need func(bool, string, ...any)) {
 		need(slices.Contains([]Delivery{Once, Idempotent, Transactional, Retried}, e.Delivery), "delivery %q", e.Delivery)
 		need((e.Delivery == Transactional) == (e.Txn != ""), "delivery %s with transaction %q", e.Delivery, e.Txn)
 		need((e.Outcome == OK) == (e.Offset >= 0), "offset %d with outcome %s", e.Offset, e.Outcome)
+		need(e.Key != "" || !e.Tombstone, "a tombstone without a key")
+	case CreateTopic:
+		need(e.DeleteRetention >= 0 && (e.Compacted || e.DeleteRetention == 0), "compacted %t, delete retention %d", e.Compacted, e.DeleteRetention)
 	case Begin, EndTxn:
 		need(e.Txn != "", "no transaction")
 	case Poll:

@@ -15,7 +15,9 @@ func Check(events []history.Event) (Verdict, error) {
 	c.ordering()
 	c.polls()
 	c.positions()
+	c.superseded()
 	c.coverage()
+	c.returned()
 	c.openTxns()
 	c.watermarks()
 	c.commits()
@@ -30,6 +32,10 @@ type checker struct {
 	verdict Verdict
 	// readByCommitted are the records that some read_committed poll returned.
 	readByCommitted map[record]bool
+	// gone is from when on compaction may have taken a record out, noticed what the first
+	// poll was that passed it without returning it, then.
+	gone    map[record]int64
+	noticed map[record]int
 }
 
 // anomaly notes one, with the events (by number) that show it.

@@ -59,7 +59,7 @@ func (c *checker) coverage() {
 	passed := map[record]bool{}
 	for _, i := range c.polled {
 		c.passed(i, func(m missing) {
-			if _, known := first[m.record]; !known && c.mustSee(m, seen) {
+			if _, known := first[m.record]; !known && !c.compactedAway(m) && c.mustSee(m, seen) {
 				first[m.record], order = m, append(order, m.record)
 			}
 		}, passed)

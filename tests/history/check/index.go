@@ -72,13 +72,16 @@ type index struct {
 	offsets map[place][]int64 // the keys of at, sorted
 	polled  []int             // polls, in the order of the file
 	trimmed map[place]int64   // records below may be gone
+	// compacted are the topics that are, without a partition, and how long each keeps a
+	// tombstone, in ns.
+	compacted map[place]int64
 }
 
 func placeOf(e *history.Event) place { return place{e.Topic, e.TopicID, e.Partition} }
 
 func newIndex(events []history.Event) (*index, error) {
 	x := &index{events: events, sent: map[record]int{}, txns: map[string]*txn{},
-		at: map[place]map[int64][]sighting{}, offsets: map[place][]int64{}, trimmed: map[place]int64{}}
+		at: map[place]map[int64][]sighting{}, offsets: map[place][]int64{}, trimmed: map[place]int64{}, compacted: map[place]int64{}}
 	for i := range events {
 		if e := &events[i]; e.Op == history.Begin {
 			if err := x.begin(i, e); err != nil {
@@ -135,6 +138,10 @@ func (x *index) add(i int, e *history.Event) error {
 		x.trim(e)
 	case history.Watermarks:
 		x.trim(e)
+	case history.CreateTopic:
+		if e.Compacted {
+			x.compacted[place{topic: e.Topic, id: e.TopicID}] = e.DeleteRetention
+		}
 	case history.DeleteRecords:
 		if e.Outcome != history.Fail {
 			x.trimmed[placeOf(e)] = max(x.trimmed[placeOf(e)], e.Offset)

@@ -93,6 +93,8 @@ func (c *checker) readRecord(i int, e *history.Event, r history.Record) {
 		c.anomaly(Phantom, fmt.Sprintf("%v was sent to %v and read in %v", what, placeOf(sent), placeOf(e)), produce, i)
 	case e.End < sent.Start:
 		c.anomaly(Phantom, fmt.Sprintf("%v was read before it was sent", what), i, produce)
+	case sent.Key != r.Key || sent.Tombstone != r.Tombstone:
+		c.anomaly(Corrupt, fmt.Sprintf("%v offset %d: %v has key %q, tombstone %t", placeOf(e), r.Offset, what, r.Key, r.Tombstone), produce, i)
 	case sent.Outcome == history.Fail:
 		c.anomaly(FailedRead, fmt.Sprintf("%v offset %d: %v was refused", placeOf(e), r.Offset, what), produce, i)
 	}

@@ -2,7 +2,7 @@
 // to what can not have happened on a correct broker. It knows nothing of how the
 // history came to be, so that it can be tested with made-up ones.
 //
-// It assumes that topics are not compacted, that nothing expires by retention, that
+// It assumes that topics whose creation does not say so are not compacted, that nothing expires by retention, that
 // producers ask for acknowledgement by all replicas, and that a group's commits rise.
 // An operation of unknown outcome may have happened or not; either is right, as long as
 // all readers agree.
@@ -40,6 +40,7 @@ const (
 	CommitPhantom    Kind = "commit of nothing" // a group's offset that no effective commit set
 	CopiedTwice      Kind = "copied twice"      // two visible records made from one, exactly once
 	NotCopied        Kind = "not copied"        // a group went past a record and made nothing from it
+	CameBack         Kind = "came back"         // compaction had taken it out, or a later version of its key
 	WriteReadCycle   Kind = "write-read cycle"  // transactions that read one another's writes [G1c]
 	WriteCycle       Kind = "write cycle"       // note: interleaved writes [G0]
 	WriteAndReadLoop Kind = "write order cycle" // note: a cycle over writes' order and reads [G1c with ww edges]
@@ -72,6 +73,8 @@ type Counts struct {
 	Commits, Answers               int // acknowledged offset commits, and answers about them
 	Watermarks                     int // answers about a partition's offsets
 	Covered                        int // acknowledged records whose offset some reader passed
+	Removed                        int // records that compaction has taken out, as readers noticed
+	Rereads                        int // reads from the beginning of a partition in which that had been noticed before
 	Faults                         int
 }
 

@@ -35,15 +35,23 @@ func TestMain(m *testing.M) {
 // world is a kind of broker and of load that faults are done to.
 type world struct {
 	name string
-	// start makes a broker with lanes of faults, for as long as the test lasts, and says
-	// where clients find it.
-	start func(*testing.T) (addr string, lanes []Lane)
+	// start makes a broker with lanes of faults, for as long as the test lasts.
+	start func(*testing.T) place
 	txn   int   // workload's version of the transaction protocol; 0: what the broker offers
 	level int16 // of transaction.version on the broker; 0: the highest
 	plain bool  // no producer of ours compresses
 	kafka bool  // runs against Apache Kafka as well
 	// guest is a library that takes part in every run, beside those whose turn it is.
 	guest string
+}
+
+// place is a broker of a world.
+type place struct {
+	addr  string // where clients find it
+	http  string // host:port of its metrics; "" where it has none
+	lanes []Lane
+	// jumps says that its clock does: for a tombstone any time may have passed then.
+	jumps bool
 }
 
 // runLength is that of one run, before its last reads.
@@ -87,23 +95,33 @@ func (w world) run(t *testing.T, seed uint64, length time.Duration, turn []*gues
 	t.Logf("repeat the schedule: %s", repeat)
 	path := filepath.Join(peers.Folder(t), "history.jsonl")
 	ctx := peers.Context(t, length+6*time.Minute)
-	addr, lanes := w.start(t)
+	at := w.start(t)
 	if w.level > 0 {
-		lower(t, addr, w.level)
+		lower(t, at.addr, w.level)
 	}
-	o := workload.Default(addr)
+	o := workload.Default(at.addr)
+	if at.jumps {
+		o.TombstonesStay = 1000 * 24 * time.Hour
+	}
 	o.Partitions, o.Pace, o.Patience, o.Call, o.TxnVersion, o.Compressed = 2, 5*time.Millisecond, 15*time.Second, 1500*time.Millisecond, w.txn, !w.plain
 	o.Floors = []workload.Floor{
 		workload.AtLeast(200, history.Produce, "plain"), workload.AtLeast(200, history.Produce, "idempotent"),
 		workload.AtLeast(200, history.Produce, "txn"), workload.AtLeast(15, history.EndTxn, "txn"), workload.AtLeast(3, history.EndTxn, "copier"),
 		workload.AtLeast(20, history.Commit, "member"), workload.AtLeast(20, history.Commit, "committer"),
 		workload.AtLeast(100, history.Watermarks, "watcher"), workload.AtLeast(2, history.DeleteRecords, "admin"),
+		workload.AtLeast(20, history.Poll, "again-uncommitted"), workload.AtLeast(20, history.Poll, "again-committed"),
+	}
+	if at.http != "" {
+		o.Thinned = 5
 	}
 	for _, g := range turn {
 		o.Guests = append(o.Guests, g)
 		o.Compressed = o.Compressed && !g.Library().Plain
 	}
-	failed := record(ctx, path, Run{Load: o, Length: length, Seed: seed, Lanes: lanes, Least: 1})
+	failed := record(ctx, path, Run{Load: o, Length: length, Seed: seed, Lanes: at.lanes, Least: 1})
+	if failed == nil && at.http != "" {
+		compacted(t, at.http)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -123,6 +141,9 @@ func (w world) run(t *testing.T, seed uint64, length time.Duration, turn []*gues
 	t.Logf("%v\n%+v", &sum, v.Counts)
 	if n := v.Counts; n.Covered < n.Acknowledged/2 || n.Committed < 10 || n.Aborted < 2 || n.ReadCommitted < 200 || n.Copied < 1 {
 		t.Errorf("the load was too thin: %+v", n)
+	}
+	if n := v.Counts; failed == nil && at.http != "" && (n.Removed < 50 || n.Rereads < 5) {
+		t.Errorf("too little was compacted, or read after that: %+v", n)
 	}
 	if t.Failed() && *keep != "" {
 		dir, err := Keep(*keep, t.Name(), path, fmt.Sprintf("%s\n%v\n%v\n", repeat, err, v.Anomalies))

@@ -38,11 +38,12 @@ type machine struct {
 }
 
 // inside starts a broker of the given journal on a machine, with its lanes.
-func inside(journal string, s3 bool) func(*testing.T) (string, []Lane) {
-	return func(t *testing.T) (string, []Lane) {
+func inside(journal string, s3 bool) func(*testing.T) place {
+	return func(t *testing.T) place {
 		m := &machine{addr: freeAddress(t), logger: zaptest.NewLogger(t, zaptest.Level(zap.InfoLevel))}
 		dir := peers.Folder(t)
-		args := []string{"--data", filepath.Join(dir, "data"), "--listen", m.addr, "--http", freeAddress(t), "--journal", journal}
+		http := freeAddress(t)
+		args := []string{"--data", filepath.Join(dir, "data"), "--listen", m.addr, "--http", http, "--journal", journal}
 		var environ []string
 		if s3 {
 			gateway := s3gateway.Start(t, "faults")
@@ -79,7 +80,7 @@ func inside(journal string, s3 bool) func(*testing.T) (string, []Lane) {
 		if s3 {
 			lanes = append(lanes, m.bucket.lane())
 		}
-		return m.addr, lanes
+		return place{addr: m.addr, http: http, lanes: lanes, jumps: true}
 	}
 }
 

@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,8 +49,8 @@ func brokerSettings(kind peers.Kind, advertised string) map[string]string {
 
 // process starts a broker that is a process, behind a link; with S3 there is another
 // link between it and its bucket.
-func process(journal string, s3 bool, stopMax time.Duration) func(*testing.T) (string, []Lane) {
-	return func(t *testing.T) (string, []Lane) {
+func process(journal string, s3 bool, stopMax time.Duration) func(*testing.T) place {
+	return func(t *testing.T) place {
 		clients := connect(t, "")
 		o := peers.Options{Kind: peers.Kind(*broker), Settings: brokerSettings(peers.Kind(*broker), clients.Addr())}
 		if o.Kind == peers.StreamHouse {
@@ -66,7 +67,11 @@ func process(journal string, s3 bool, stopMax time.Duration) func(*testing.T) (s
 		}
 		b := peers.Start(t, o)
 		clients.SetUpstream(b.Addr())
-		return clients.Addr(), append(lanes, Process(b, stopMax))
+		at := place{addr: clients.Addr(), lanes: append(lanes, Process(b, stopMax))}
+		if o.Kind == peers.StreamHouse {
+			at.http = strings.TrimPrefix(b.HTTP(), "http://")
+		}
+		return at
 	}
 }
 

@@ -24,6 +24,7 @@ type fetcher struct {
 	conn      *wire.Redial
 	waitMs    int32
 	positions []position
+	read      int64 // records so far, markers too
 	codec     kgo.Decompressor
 }
 
@@ -133,6 +134,7 @@ func (f *fetcher) took(began int64, name string, got *kmsg.FetchResponseTopicPar
 	f.l.w.Add(p.event(history.Event{Start: began, End: f.l.w.Now(), Client: f.name, Op: history.Poll, Outcome: history.OK, Offset: p.offset,
 		Next: next, Isolation: f.isolation, Assignment: p.assignment, Records: records(read.Records), Marks: &marks, Txn: txn}))
 	p.offset, p.noted, p.marks = next, true, marks
+	f.read += int64(len(read.Records))
 	return nil
 }
 
@@ -142,10 +144,7 @@ func records(all []*kgo.Record) []history.Record {
 	for _, r := range all {
 		h := history.Record{Offset: r.Offset, Control: r.Attrs.IsControl()}
 		if !h.Control {
-			var err error
-			if h.Producer, h.Sequence, err = history.ParseValue(r.Value); err != nil {
-				h = history.Record{Offset: r.Offset, Corrupt: err.Error()}
-			}
+			h = parse(r)
 		}
 		got = append(got, h)
 	}

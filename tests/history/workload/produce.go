@@ -28,6 +28,9 @@ func (p *producer) next(to part, d history.Delivery) (history.Event, []byte) {
 	e := to.event(history.Event{Start: p.l.w.Now(), Client: p.name, Op: history.Produce, Offset: -1,
 		Producer: p.name, Sequence: p.sequence, Delivery: d})
 	p.sequence++
+	if to.compacted {
+		keyed(&e, p.random)
+	}
 	return e, history.Value(p.name, e.Sequence, p.l.size(p.random))
 }
 
@@ -42,8 +45,7 @@ func (p *producer) done(e history.Event, offset int64, err error) {
 
 // send produces through kgo; the promise records the outcome, and then is called.
 func (p *producer) send(client *kgo.Client, e history.Event, value []byte, then func(error)) {
-	r := &kgo.Record{Topic: e.Topic, Partition: e.Partition, Value: value}
-	client.Produce(context.Background(), r, func(r *kgo.Record, err error) {
+	client.Produce(context.Background(), recordOf(&e, value), func(r *kgo.Record, err error) {
 		p.done(e, r.Offset, err)
 		then(err)
 	})
@@ -56,7 +58,7 @@ func (l *Load) plain(ctx context.Context, name string, seed uint64) error {
 	conn := l.dial(name)
 	defer conn.Close()
 	for ctx.Err() == nil {
-		l.sendOnce(ctx, p, conn, place(p.random, l.writable()), 1+p.random.IntN(6))
+		l.sendOnce(ctx, p, conn, place(p.random, l.targets()), 1+p.random.IntN(6))
 		l.rest(ctx, p.random)
 	}
 	return nil
@@ -68,7 +70,11 @@ func (l *Load) sendOnce(ctx context.Context, p *producer, conn *wire.Redial, to 
 	for i := range events {
 		events[i], values[i] = p.next(to, history.Once)
 	}
-	base, err := conn.Produce(ctx, to.name, to.number, wire.Batch(time.Now().UnixMilli(), values...))
+	batch := wire.Batch(time.Now().UnixMilli(), values...)
+	if to.compacted {
+		batch = keyedBatch(events, values)
+	}
+	base, err := conn.Produce(ctx, to.name, to.number, batch)
 	for i := range events {
 		p.done(events[i], base+int64(i), err)
 	}
@@ -89,7 +95,7 @@ func (l *Load) idempotent(ctx context.Context, name string, seed uint64) error {
 		return err
 	}
 	defer client.Close()
-	topics := l.writable()
+	topics := l.targets()
 	if l.copies() {
 		topics = append(append([]topic{}, topics...), l.in)
 	}

@@ -18,6 +18,7 @@ import (
 type topic struct {
 	name, id   string // the id in hexadecimal digits
 	partitions int
+	compacted  bool
 }
 
 // part is one partition.
@@ -61,37 +62,54 @@ func (l *Load) Setup(ctx context.Context) error {
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	create := func(name string) (topic, error) {
+	create := func(name string, compacted bool) (topic, error) {
 		began := l.w.Now()
-		made, err := admin.CreateTopic(ctx, int32(l.Partitions), 1, nil, name)
+		e := history.Event{Start: began, Client: "setup", Op: history.CreateTopic, Outcome: history.OK, Topic: name}
+		var config map[string]*string
+		if compacted {
+			config = l.compaction()
+			e.Compacted, e.DeleteRetention = true, int64(l.TombstonesStay)
+		}
+		made, err := admin.CreateTopic(ctx, int32(l.Partitions), 1, config, name)
 		if err != nil {
 			return topic{}, fmt.Errorf("create topic %s: %w", name, err)
 		}
-		t := topic{name, fmt.Sprintf("%x", made.ID[:]), l.Partitions}
-		l.w.Add(history.Event{Start: began, End: l.w.Now(), Client: "setup", Op: history.CreateTopic, Outcome: history.OK, Topic: t.name, TopicID: t.id})
+		t := topic{name, fmt.Sprintf("%x", made.ID[:]), l.Partitions, compacted}
+		e.End, e.TopicID = l.w.Now(), t.id
+		l.w.Add(e)
 		l.topics = append(l.topics, t)
 		return t, nil
 	}
 	for i := range l.Topics {
-		if _, err := create(fmt.Sprintf("%s-data-%d", l.Prefix, i)); err != nil {
+		if _, err := create(fmt.Sprintf("%s-data-%d", l.Prefix, i), false); err != nil {
 			return err
 		}
+	}
+	for i := range l.Compacted {
+		t, err := create(fmt.Sprintf("%s-keyed-%d", l.Prefix, i), true)
+		if err != nil {
+			return err
+		}
+		l.keyed = append(l.keyed, t)
 	}
 	if !l.copies() {
 		return nil
 	}
-	if l.in, err = create(l.Prefix + "-in"); err != nil {
+	if l.in, err = create(l.Prefix+"-in", false); err != nil {
 		return err
 	}
-	l.out, err = create(l.Prefix + "-out")
+	l.out, err = create(l.Prefix+"-out", false)
 	return err
 }
 
 // copies says whether somebody copies a topic to another.
 func (l *Load) copies() bool { return l.Copiers > 0 || len(l.Guests) > 0 }
 
-// writable are the topics that all producers write to.
+// writable are the topics that all producers write to, guests as well.
 func (l *Load) writable() []topic { return l.topics[:l.Topics] }
+
+// targets are what the producers of this package write to.
+func (l *Load) targets() []topic { return l.topics[:l.Topics+l.Compacted] }
 
 // place picks a random partition of some topics.
 func place(random *rand.Rand, topics []topic) part {

@@ -98,7 +98,7 @@ func (t *transactor) work(ctx, bound context.Context, txn string) (failed bool) 
 	var lost atomic.Bool
 	for range 1 + t.random.IntN(3) {
 		for range 1 + t.random.IntN(4) {
-			e, value := t.next(place(t.random, t.l.writable()), history.Transactional)
+			e, value := t.next(place(t.random, t.l.targets()), history.Transactional)
 			e.Txn = txn
 			t.send(t.client, e, value, func(err error) {
 				if err != nil {

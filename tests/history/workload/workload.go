@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -21,6 +22,9 @@ type Options struct {
 	Prefix string // of topics, groups and transactional ids: runs on one broker differ in it
 
 	Topics, Partitions int // that all producers write to, and partitions of each topic
+	Compacted          int // topics beside those, compacted after a second or two; of them readers read all again and again
+	// TombstonesStay is how long the compacted topics keep those; 3 s if zero.
+	TombstonesStay time.Duration
 
 	Plain         int // producers that send each batch once, without sequence numbers
 	Idempotent    int
@@ -57,6 +61,9 @@ type Options struct {
 	// load that does not get there within FloorsMax (2 minutes if zero) fails.
 	Floors    []Floor
 	FloorsMax time.Duration
+	// Thinned is one more: how many readings of the compacted topics from their beginnings
+	// have to meet gaps, each read_uncommitted, which only compaction makes.
+	Thinned int64
 }
 
 // Floor is a number of operations with outcome ok.
@@ -68,7 +75,7 @@ type Floor struct {
 
 // Default is a load of every kind, small enough for one machine beside a broker.
 func Default(addr string) Options {
-	return Options{Addr: addr, Prefix: "history", Topics: 2, Partitions: 3, Plain: 2, Idempotent: 2, Transactional: 3, Copiers: 2,
+	return Options{Addr: addr, Prefix: "history", Topics: 2, Partitions: 3, Compacted: 1, Plain: 2, Idempotent: 2, Transactional: 3, Copiers: 2,
 		Members: 2, Readers: 1, Committers: 1, Watchers: 1, Admins: 1, Compressed: true}
 }
 
@@ -84,6 +91,7 @@ func (o Options) filled() Options {
 			*d = to
 		}
 	}
+	set(&o.TombstonesStay, 3*time.Second)
 	set(&o.TxnTimeout, 20*time.Second)
 	set(&o.Pace, 10*time.Millisecond)
 	set(&o.Settle, time.Minute)
@@ -103,10 +111,13 @@ func AtLeast(count int, op history.Op, clients string) Floor { return Floor{clie
 // history.
 type Load struct {
 	Options
-	w      *history.Writer
-	topics []topic // that everybody reads
-	in     topic   // what copiers read, also among topics
-	out    topic   // what they write, also among topics
+	w *history.Writer
+	// thinned counts readings of the compacted topics with gaps.
+	thinned atomic.Int64
+	topics  []topic // that everybody reads
+	keyed   []topic // the compacted ones, also among topics
+	in      topic   // what copiers read, also among topics
+	out     topic   // what they write, also among topics
 }
 
 // New makes a load that writes to w, which stays the caller's to close.
@@ -160,6 +171,9 @@ func (l *Load) missing() []string {
 			all = append(all, fmt.Sprintf("%d of %d times %s by %q", n, f.Count, f.Op, f.Clients))
 		}
 	}
+	if n := l.thinned.Load(); n < l.Thinned {
+		all = append(all, fmt.Sprintf("%d of %d readings of compacted topics with gaps", n, l.Thinned))
+	}
 	for _, g := range l.Guests {
 		if what := g.Missing(); what != "" {
 			all = append(all, fmt.Sprintf("%s: %s", g.Name(), what))
@@ -189,6 +203,10 @@ func (l *Load) Clients(ctx context.Context) error {
 	start("member", l.Members, l.member)
 	start("uncommitted", l.Readers, l.reader(history.ReadUncommitted))
 	start("committed", l.Readers, l.reader(history.ReadCommitted))
+	if l.Compacted > 0 {
+		start("again-uncommitted", l.Readers, l.rereader(history.ReadUncommitted))
+		start("again-committed", l.Readers, l.rereader(history.ReadCommitted))
+	}
 	start("committer", l.Committers, l.committer)
 	start("watcher", l.Watchers, l.watcher)
 	start("admin", l.Admins, l.admin)

@@ -21,6 +21,7 @@ func TestEveryClientTakesPart(t *testing.T) {
 		"txn-0":    {history.Begin, history.Produce, history.EndTxn, history.Poll},
 		"copier-0": {history.Begin, history.Produce, history.EndTxn, history.Poll, history.Commit},
 		"member-0": {history.Poll, history.Commit}, "uncommitted-0": {history.Poll}, "committed-0": {history.Poll},
+		"again-uncommitted-0": {history.Poll}, "again-committed-0": {history.Poll},
 		"committer-0": {history.Commit, history.Committed}, "watcher-0": {history.Watermarks},
 		"admin-0": {history.CreateTopic, history.Produce, history.DeleteRecords, history.DeleteTopic},
 	} {
