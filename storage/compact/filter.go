@@ -17,7 +17,8 @@ type Rules struct {
 	Aborted []pack.Aborted
 	// LastBatches has, for each producer that the partition remembers, the base offset of
 	// its last batch, which stays as a header at least: a state that is folded from the
-	// batches knows the sequence.
+	// batches knows the sequence. If an end marker has brought the producer a new epoch
+	// since, it is that marker's, which stays whole.
 	LastBatches map[int64]int64
 	// Last is the last offset of all that is rewritten. The batch that holds it stays, as
 	// a header at least: readers wait until their position is the end (Connect, Streams).
@@ -101,7 +102,9 @@ func (f *Filter) marker(dst []byte, b *record.Batch) ([]byte, error) {
 		f.horizon(horizon, true)
 		return b.Bytes, nil
 	case f.stays(h):
-		// It would go, but shows where the log ends: it keeps its time, which has passed.
+		// It would go, but shows where the log ends or its producer's epoch: it keeps its
+		// time, which has passed, and its record, which readers of markers expect (Kafka
+		// leaves a header alone).
 		return b.Bytes, nil
 	}
 	f.Count.Markers++

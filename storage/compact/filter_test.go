@@ -3,6 +3,7 @@ package compact
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -38,14 +39,15 @@ type testLog struct {
 	txns    []*txn
 	open    map[int64]*txn
 	seqs    map[int64]int32
-	last    map[int64]int64 // base offset of each producer's last batch
+	epochs  map[int64]int16
+	last    map[int64]int64 // base offset of each producer's last batch, or of a marker of a newer epoch
 	now     int64
 	// covered is when a run first covered an offset of a tombstone or a marker.
 	covered map[int64]int64
 }
 
 func newTestLog(t *testing.T, seed uint64) *testLog {
-	return &testLog{t: t, rng: rand.New(rand.NewPCG(seed, 1)), open: map[int64]*txn{}, seqs: map[int64]int32{}, last: map[int64]int64{}, now: 1_000_000, covered: map[int64]int64{}}
+	return &testLog{t: t, rng: rand.New(rand.NewPCG(seed, 1)), open: map[int64]*txn{}, seqs: map[int64]int32{}, epochs: map[int64]int16{}, last: map[int64]int64{}, now: 1_000_000, covered: map[int64]int64{}}
 }
 
 func (l *testLog) put(data []byte) {
@@ -66,7 +68,7 @@ func (l *testLog) write() {
 	producer := int64(-1)
 	if kind := l.rng.IntN(3); kind > 0 {
 		producer = int64(kind*10 + l.rng.IntN(3)) // 10..12 plain, 20..22 transactional
-		b.Producer = record.Producer{ID: producer, Sequence: l.seqs[producer]}
+		b.Producer = record.Producer{ID: producer, Epoch: l.epochs[producer], Sequence: l.seqs[producer]}
 		b.Transactional = kind == 2
 		l.last[producer] = l.next
 		if kind == 2 && l.open[producer] == nil {
@@ -100,14 +102,21 @@ func (l *testLog) write() {
 	l.put(data)
 }
 
-// end ends a transaction, if one is open.
+// end ends a transaction, if one is open; some by the producer's next life.
 func (l *testLog) end() {
-	for p, x := range l.open {
-		x.end, x.commit = l.next, l.rng.IntN(2) == 0
-		l.put(record.AppendMarker(nil, p, 0, record.EndMarker{Commit: x.commit, CoordinatorEpoch: 1}, l.now))
-		delete(l.open, p)
+	open := slices.Sorted(maps.Keys(l.open))
+	if len(open) == 0 {
 		return
 	}
+	p := open[l.rng.IntN(len(open))]
+	x := l.open[p]
+	x.end, x.commit = l.next, l.rng.IntN(2) == 0
+	if l.rng.IntN(8) == 0 {
+		x.commit = false
+		l.epochs[p], l.seqs[p], l.last[p] = l.epochs[p]+1, 0, l.next
+	}
+	l.put(record.AppendMarker(nil, p, l.epochs[p], record.EndMarker{Commit: x.commit, CoordinatorEpoch: 1}, l.now))
+	delete(l.open, p)
 }
 
 // stable is the last stable offset.
@@ -396,7 +405,7 @@ func (l *testLog) checkQuiet() {
 			marker = marker || h.BaseOffset == x.end && h.LastOffset() != l.next-1
 			data = data || h.ProducerID == x.producer && x.first <= h.BaseOffset && h.BaseOffset < x.end
 		}
-		if marker && !data {
+		if marker && !data && l.last[x.producer] != x.end {
 			l.t.Fatalf("the marker at %d has outlived its transaction", x.end)
 		}
 	}

@@ -42,7 +42,8 @@ type cleaning struct {
 	filter *compact.Filter
 	latest *compact.Map
 	voids  []pack.Aborted
-	// lastBatches has the base offset of each producer's last batch.
+	// lastBatches has the base offset of each producer's last batch, or of the end marker
+	// that brought it a new epoch.
 	lastBatches map[int64]int64
 	batch       []byte
 }
@@ -168,20 +169,25 @@ func (c *cleaning) keys(ctx context.Context, bytesMax int64) error {
 	return c.producers(ctx)
 }
 
-// producers finds the last batch of each producer that is not forgotten yet.
+// producers finds the last batch of each producer that is not forgotten yet. Where the
+// producer's next life has aborted its transaction, that is the end marker: it carries the
+// new epoch, and what the producer wrote before counts no more.
 func (c *cleaning) producers(ctx context.Context) error {
 	c.lastBatches = make(map[int64]int64)
+	epochs := make(map[int64]int16)
 	oldest := c.u.cfg.Now().Add(-c.u.cfg.ProducerExpiry()).UnixMilli()
 	for i := range c.slices {
 		err := c.entries(ctx, &c.slices[i], func(e *pack.Entry) {
-			if e.ProducerID < 0 || e.Flags&pack.FlagControl != 0 {
+			epoch, known := epochs[e.ProducerID]
+			switch {
+			case e.ProducerID < 0, e.Flags&pack.FlagControl != 0 && known && e.ProducerEpoch <= epoch:
 				return
-			}
-			if e.AppendTime < oldest {
+			case e.AppendTime < oldest:
 				delete(c.lastBatches, e.ProducerID)
+				delete(epochs, e.ProducerID)
 				return
 			}
-			c.lastBatches[e.ProducerID] = e.BaseOffset
+			c.lastBatches[e.ProducerID], epochs[e.ProducerID] = e.BaseOffset, e.ProducerEpoch
 		})
 		if err != nil {
 			return err

@@ -362,6 +362,51 @@ func TestCompactionAndTransactions(t *testing.T) {
 	})
 }
 
+// Where a producer's next life has aborted its transaction, the end marker is what a fold
+// of the batches learns the epoch from: it stays, as the last batch does otherwise.
+func TestCompactionKeepsTheEpoch(t *testing.T) {
+	topic := compacted
+	topic.DeleteRetentionMs = 60_000
+	r := newCleanRig(t, adopted, topic)
+	p := at(topic, 0)
+	write := func(producer int64) {
+		b := record.NewBuilder()
+		b.Producer, b.Transactional = record.Producer{ID: producer}, true
+		b.Append(r.clock.Now().UnixMilli(), []byte("a"), []byte("1"))
+		r.produce(p, bytes.Clone(b.Batch()))
+	}
+	abort := func(producer int64, epoch int16) {
+		r.produce(p, record.AppendMarker(nil, producer, epoch, record.EndMarker{CoordinatorEpoch: 1}, r.clock.Now().UnixMilli()))
+	}
+	write(1)
+	abort(1, 1) // its next life
+	write(2)
+	abort(2, 0)
+	for i := range 4 {
+		r.produce(p, r.keyed(fmt.Sprint("b", i, "=1")))
+		r.sealAll()
+		r.clean()
+		r.clock.advance(11 * time.Second)
+		r.clean()
+		r.clock.advance(2 * time.Minute)
+	}
+	var got []string
+	for b, err := range record.Batches(r.read(p)) {
+		r.must(err)
+		if h := &b.Header; h.ProducerID >= 0 {
+			got = append(got, fmt.Sprintf("%d: producer %d epoch %d control %v records %d", h.BaseOffset, h.ProducerID, h.ProducerEpoch, h.Control(), h.Records))
+		}
+	}
+	want := []string{
+		"1: producer 1 epoch 1 control true records 1",
+		"2: producer 2 epoch 0 control false records 0", "3: producer 2 epoch 0 control true records 1",
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("left %q, want %q", got, want)
+	}
+	r.checkStates()
+}
+
 // Bytes that do not check are not given a new checksum: the partition is named and left,
 // others go on.
 func TestCompactionChecksWhatItRewrites(t *testing.T) {
@@ -485,6 +530,50 @@ func TestCompactionConflict(t *testing.T) {
 	r.left(p, "2:a=1", "3:b=1", "4:a=2", "5:b=2")
 	r.clean()
 	r.left(p, "4:a=2", "5:b=2")
+}
+
+// Groups are registered from the oldest on: a run that is stopped between two of them has
+// not taken a tombstone while an older value of its key is left.
+func TestCompactionGroupsAscend(t *testing.T) {
+	small := compacted
+	small.SegmentBytes = 1 // each slice is a group
+	r := newCleanRig(t, adopted, small)
+	p := at(small, 0)
+	for _, x := range []string{"a=1", "a=2", "a"} {
+		r.produce(p, r.keyed(x, "b="+x))
+		r.sealAll()
+	}
+	r.clean()
+	r.clock.advance(11 * time.Second)
+	stopped := errors.New("stopped")
+	groups := 0
+	r.seam = func(s string) error {
+		if s == "switch" {
+			if groups++; groups == 2 {
+				return stopped
+			}
+		}
+		return nil
+	}
+	if err := r.upkeep.Clean(context.Background()); !errors.Is(err, stopped) {
+		t.Fatal(err)
+	}
+	r.seam = nil
+	r.restart()
+	list, _, err := r.store.Partition(context.Background(), p)
+	r.must(err)
+	for i := range list {
+		is, err := r.upkeep.isCompacted(context.Background(), list[i].Segment)
+		r.must(err)
+		if want := i < len(list)-1; is != want {
+			t.Errorf("slice %d of %d: compacted is %v, want %v", i, len(list), is, want)
+		}
+	}
+	r.left(p, "4:a", "5:b=a")
+	r.clean()
+	r.clock.advance(11 * time.Second)
+	r.clean()
+	r.left(p, "4:a", "5:b=a")
 }
 
 // modelRecord is what was written at an offset, as its writer knows it.
@@ -649,6 +738,13 @@ func (h *compactionHistory) check() {
 			}
 			if _, there := left[i]; !there && x.txn != nil && !x.txn.ended {
 				h.t.Fatalf("partition %d: record %d of an open transaction is gone", n, i)
+			}
+		}
+		for i, text := range left {
+			key, _, _ := strings.Cut(text, "=")
+			last, has := latest[key]
+			if _, there := left[last]; has && last > i && !there && h.model[n][i].counts() {
+				h.t.Fatalf("partition %d: %q at %d is there, what replaced it at %d is gone", n, text, i, last)
 			}
 		}
 		for key, i := range latest {
