@@ -238,7 +238,7 @@ func TestFilterAgainstAModel(t *testing.T) {
 		}
 		l.checkQuiet()
 	}
-	if total.Records-total.RecordsKept < int64(80*seeds) || total.Tombstones < int64(5*seeds) || total.Markers < int64(2*seeds) {
+	if total.Records-total.RecordsKept < int64(80*seeds) || total.Tombstones < int64(2*seeds) || total.Markers < int64(2*seeds) {
 		t.Fatalf("the runs removed too little to prove anything: %+v", total)
 	}
 }
