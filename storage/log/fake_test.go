@@ -34,6 +34,9 @@ type scriptedJournal struct {
 	// roll is asked at each Roll.
 	roll func(lastSeq uint64) error
 
+	// source is called at each OpenSource, with no lock held.
+	source func()
+
 	opened atomic.Int64 // sources
 
 	mu      sync.Mutex
@@ -131,6 +134,9 @@ func (j *scriptedJournal) Volumes() []journal.Info {
 }
 
 func (j *scriptedJournal) OpenSource(ref journal.Ref) (journal.Source, error) {
+	if j.source != nil {
+		j.source()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	b := j.packs[ref.Seq]

@@ -30,7 +30,8 @@ type Partition struct {
 	// What publishing touches. mu guards what follows it.
 	high          atomic.Int64 // high watermark: the durable end
 	logStart      atomic.Int64
-	transactional atomic.Bool // it may have transactions that settle must look at
+	transactional atomic.Bool  // it may have transactions that settle must look at
+	replaced      atomic.Int64 // how often segments gave way to compacted ones; raised under mu
 	mu            sync.RWMutex
 	gone          bool
 	open          extents // in the journal

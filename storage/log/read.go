@@ -27,6 +27,26 @@ const (
 // outside log start and log end; an offset at the durable end gives no bytes. The
 // caller releases the result's chunks.
 func (l *Log) Read(ctx context.Context, p *Partition, req ReadRequest) (ReadResult, error) {
+	for attempt := 0; ; attempt++ {
+		before := p.replaced.Load()
+		res, err := l.read(ctx, p, req)
+		if err != nil || len(res.Chunks) == 0 || !req.Committed || p.replaced.Load() == before {
+			return res, err
+		}
+		// What was read and what is listed as aborted may be of different segments: a
+		// compaction leaves out both, so aborted records would pass for committed ones.
+		res.Release()
+		if attempt == readAttempts {
+			return ReadResult{Bounds: res.Bounds, Aborted: []Aborted{}}, l.readError(p, req.Offset, errReplaced)
+		}
+	}
+}
+
+// errReplaced is what a read ends with whose segments are replaced time and again.
+var errReplaced = errors.New("the segments were replaced during each attempt to read them")
+
+// read is one attempt of Read.
+func (l *Log) read(ctx context.Context, p *Partition, req ReadRequest) (ReadResult, error) {
 	res := ReadResult{Bounds: p.Bounds()}
 	if req.Committed {
 		res.Aborted = []Aborted{}

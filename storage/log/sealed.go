@@ -72,6 +72,7 @@ func (l *Log) Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice) {
 	p.sealed = rest
 	p.open.above(upTo)
 	p.version++
+	p.replaced.Add(1)
 	p.trimAborted()
 }
 
@@ -103,6 +104,7 @@ func (l *Log) Replaced(id pack.PartitionID, from, to int64, slices []metadata.Sl
 		}
 	}
 	p.version++
+	p.replaced.Add(1)
 }
 
 // LogStartRaised tells the log that the metadata store has a higher log start.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/buffer"
@@ -115,6 +116,40 @@ func TestReadCommitted(t *testing.T) {
 	r.must(p, txnBatch(1, 2, 0), 7)
 	r.must(p, markerBatch(1, false, 0), 8)
 	check(3, 9, []int64{3, 4, 5, 6, 7, 8}, Aborted{2, 2}, Aborted{1, 6})
+}
+
+// A compaction that replaces segments during a read takes the list of aborted transactions
+// away with their records: the read does not give the records without the list.
+func TestReadCommittedWhileSegmentsAreReplaced(t *testing.T) {
+	for _, replace := range []string{"once", "each time"} {
+		t.Run(replace, func(t *testing.T) {
+			j := newScriptedJournal(1)
+			r := newRigWith(t, j, func(c *Config) { c.RecentBytes = 1 }) // so that reads open sources
+			p := r.partition(0)
+			r.begin(p, 1, 0, 0)
+			r.must(p, markerBatch(1, false, 0), 1)
+			r.must(p, batch(-1, 0, 1, 10), 2)
+			r.must(p, batch(-1, 0, 1, 10), 3)
+			slices := []metadata.Slice{{ID: p.id, Segment: 1, LastOffset: 1, Bytes: 100}}
+			times := 0
+			j.source = func() {
+				if times++; times == 1 || replace == "each time" {
+					r.log.Lifted(p.id, 1, slices) // as a seal and a compaction leave it
+					r.log.Replaced(p.id, 0, 1, nil)
+				}
+			}
+			if replace == "once" {
+				if offsets, aborted := r.committed(p, 0); !reflect.DeepEqual(offsets, []int64{2, 3}) || len(aborted) != 0 || times < 2 {
+					t.Errorf("batches at %v, aborted %+v after opening %d sources, want those at 2 and 3", offsets, aborted, times)
+				}
+				return
+			}
+			res, err := r.log.Read(context.Background(), p, ReadRequest{MaxBytes: 1 << 20, AtLeastOne: true, Committed: true})
+			if err != protocol.KafkaStorageError || len(res.Chunks) != 0 {
+				t.Errorf("%d chunks and %v, want an error to retry by", len(res.Chunks), err)
+			}
+		})
+	}
 }
 
 // A transaction's end is seen when it is durable, and whoever waits is woken by it.
