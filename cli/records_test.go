@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/streamhouse/streamhouse/client"
+)
+
+func TestRecordsInAndOut(t *testing.T) {
+	long := strings.Repeat("x", 2_000_000)
+	walk(t, cluster(t), []step{
+		{line: "topic create orders --partitions 3", out: "created"},
+		{line: "topic create one --partitions 1", out: "created"},
+		{line: "produce one", stdin: "a\n\nb\r\nc", err: `4 records written to "one"`},
+		{line: "consume one -n 4", out: "a\n\nb\r\nc\n", err: "4 records read"},
+		{line: "produce one", err: `0 records written to "one"`},
+		{line: "produce ordres", stdin: "a\n", err: `topic "ordres" does not exist; did you mean "orders"?`, code: 3},
+		{line: "produce", err: "produce needs a TOPIC", code: 2},
+		{line: "produce one orders", err: `"orders" is too much`, code: 2},
+		{line: "produce orders --partition 3", stdin: "a\n", err: `topic "orders" has no partition 3; it has 0 to 2`, code: 3},
+		{line: "produce orders --partition -1", err: "--partition -1 is none", code: 2},
+		{line: "produce orders --header h", err: "write NAME=VALUE", code: 2},
+		{line: "produce orders --key a --key-separator :", err: "two things", code: 2},
+		{line: "produce orders --key-separator :", stdin: "k:v\nnone\n", err: `line 2 has no ":" between key and value; 1 line before it went in`, code: 2},
+		{line: "produce orders", stdin: "a\n" + long + "\n", err: "line 2 is longer than", code: 2},
+		{line: "consume orders -n 2 --group g --from earliest", out: "v\n", err: `2 records read and committed; left group "g"`},
+		{line: "produce orders --partition 2 --header a=b", stdin: "late\n", err: "1 record written"},
+		{line: "consume orders -n 1 --group g", out: "late\n", err: "1 record read and committed"},
+		{line: "consume nosuch", err: `topic "nosuch" does not exist`, code: 3},
+		{line: "consume orders --from noon", err: "--from \"noon\" is no place to begin; give start or end", code: 2},
+		{line: "consume orders -n 0", err: "--max 0 is no number", code: 2},
+		{line: "lag show --group g", out: "    0    -\n"},
+		{line: "lag show", out: "g      orders  2 "},
+		{line: "lag show --group gg", err: `group "gg" does not exist; did you mean "g"?`, code: 3},
+		{line: "lag shwo", err: `lag has no command "shwo"; did you mean "show"?`, code: 2},
+	})
+}
+
+// TestHeadEndsConsume: what could not be written is not committed, and nothing has failed.
+func TestHeadEndsConsume(t *testing.T) {
+	addr := cluster(t)
+	walk(t, addr, []step{
+		{line: "topic create one --partitions 1", out: "created"},
+		{line: "produce one", stdin: "a\nb\n", err: "2 records written"},
+	})
+	p := Process{In: strings.NewReader(""), Out: closed{}, Err: io.Discard, Getenv: func(string) string { return addr }}
+	if code := Run(strings.Fields("consume one --group g"), p); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	walk(t, addr, []step{{line: "consume one --group g -n 2", out: "a\nb\n", err: "2 records read and committed"}})
+}
+
+// closed is a pipe that nobody reads any more.
+type closed struct{}
+
+func (closed) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// TestStdinThatFails: what was read before goes in, and the fault is told.
+func TestStdinThatFails(t *testing.T) {
+	addr := cluster(t)
+	walk(t, addr, []step{{line: "topic create one --partitions 1", out: "created"}})
+	var errs strings.Builder
+	in := io.MultiReader(strings.NewReader("a\nb\n"), broken{})
+	code := Run([]string{"produce", "one"}, Process{In: in, Out: io.Discard, Err: &errs, Getenv: func(string) string { return addr }})
+	if code != client.Other.Exit() || !strings.Contains(errs.String(), "2 records written") || !strings.Contains(errs.String(), "cannot read stdin: disk on fire") {
+		t.Errorf("exit code %d: %s", code, errs.String())
+	}
+	walk(t, addr, []step{{line: "consume one -n 2", out: "a\nb\n", err: "2 records read"}})
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("disk on fire") }
