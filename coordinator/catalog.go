@@ -27,20 +27,16 @@ func OptionsFrom(b *config.Broker) Options {
 
 // CatalogTopics is the Topics of this broker.
 func CatalogTopics(c *catalog.Catalog, l leaders.Leaders) Topics {
-	return catalogTopics{c, l}
+	return catalogTopics{c, leaders.Epochs{Leaders: l, Topics: c}}
 }
 
 type catalogTopics struct {
 	catalog *catalog.Catalog
-	leaders leaders.Leaders
+	leaders.Epochs
 }
 
-func (c catalogTopics) topic(t *catalog.Topic) Topic {
-	// One broker leads all partitions of a topic, in one epoch.
-	return Topic{
-		ID: t.ID, Name: t.Name, Partitions: t.Partitions, LeaderEpoch: c.leaders.View().Of(t, 0).Epoch,
-		BatchMax: int(t.Config.MaxMessageBytes),
-	}
+func topicOf(t *catalog.Topic) Topic {
+	return Topic{ID: t.ID, Name: t.Name, Partitions: t.Partitions, BatchMax: int(t.Config.MaxMessageBytes)}
 }
 
 func (c catalogTopics) ByName(name string) (Topic, bool) {
@@ -48,7 +44,7 @@ func (c catalogTopics) ByName(name string) (Topic, bool) {
 	if t == nil {
 		return Topic{}, false
 	}
-	return c.topic(t), true
+	return topicOf(t), true
 }
 
 func (c catalogTopics) EnsureInternal(ctx context.Context, name string) (Topic, error) {
@@ -56,5 +52,5 @@ func (c catalogTopics) EnsureInternal(ctx context.Context, name string) (Topic, 
 	if err != nil {
 		return Topic{}, err
 	}
-	return c.topic(t), nil
+	return topicOf(t), nil
 }

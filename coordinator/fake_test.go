@@ -197,6 +197,7 @@ type fakeTopics struct {
 	mu     sync.Mutex
 	topics map[string]Topic
 	err    error
+	epoch  int32 // of all partitions
 }
 
 func newFakeTopics(names ...string) *fakeTopics {
@@ -225,6 +226,8 @@ func (f *fakeTopics) EnsureInternal(_ context.Context, name string) (Topic, erro
 	}
 	return f.topics[name], nil
 }
+
+func (f *fakeTopics) LeaderEpoch(pack.PartitionID) (int32, bool) { return f.epoch, true }
 
 func (f *fakeTopics) remove(name string) {
 	f.mu.Lock()

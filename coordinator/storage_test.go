@@ -57,7 +57,8 @@ func startBroker(t *testing.T, dir string, epoch int32) *broker {
 	opts.Group.InitialRebalanceDelay = 0
 	topics := newFakeTopics("t")
 	if epoch > 0 {
-		topics.topics[TopicName] = Topic{ID: pack.TopicID{0xff}, Name: TopicName, Partitions: 50, LeaderEpoch: epoch}
+		topics.topics[TopicName] = Topic{ID: pack.TopicID{0xff}, Name: TopicName, Partitions: 50}
+		topics.epoch = epoch
 	}
 	b := &broker{Coordinator: New(opts, topics, StorageLog(l), nil), topics: topics}
 	ctx, cancel := context.WithCancel(context.Background())

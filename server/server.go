@@ -259,7 +259,7 @@ func (n *node) openLog(ctx context.Context, b *config.Broker) (*log.Log, error) 
 		Deleted: n.stores.meta.Deleted, Replayed: n.progress.replayed,
 		PackBytes: int(b.Int("journal.pack.bytes")), VolumeBytes: b.Int("journal.volume.bytes"),
 		RollAge:     time.Duration(b.Int("seal.max.age.ms")) * time.Millisecond,
-		UnsealedMax: b.Int("journal.unsealed.max.bytes"),
+		UnsealedMax: b.Int("journal.unsealed.max.bytes"), ExtentBytesMax: n.memory.Of(memory.Extents),
 		ProducerExpiry: func() time.Duration {
 			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond
 		},
@@ -303,7 +303,7 @@ func (n *node) upkeepConfig(b *config.Broker) (upkeep.Config, error) {
 		Forgotten: n.stores.objects.Forget,
 		Logger:    n.logger.Named("upkeep"), Registry: n.registry, Now: n.now, Debts: n.debts,
 		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
-		Cleaning: n.cleaning,
+		Cleaning: n.cleaning, StateBytesMax: int(n.memory.Of(memory.StateBlock)),
 		ProducerExpiry: func() time.Duration {
 			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond
 		},

@@ -8,10 +8,9 @@ import (
 
 // Topic is what a coordinator needs to know of a topic.
 type Topic struct {
-	ID          pack.TopicID
-	Name        string
-	Partitions  int32
-	LeaderEpoch int32
+	ID         pack.TopicID
+	Name       string
+	Partitions int32
 	// BatchMax is the topic's max.message.bytes; 0: not known.
 	BatchMax int
 }
@@ -31,10 +30,13 @@ func BatchMax(topics Topics, name string, otherwise int) int {
 	return otherwise
 }
 
-// Topics looks topics up. Both methods may be called from any goroutine.
+// Topics looks topics up. All methods may be called from any goroutine.
 type Topics interface {
 	// ByName answers from memory: it is called with a shard's mutex held.
 	ByName(name string) (Topic, bool)
 	// EnsureInternal returns an internal topic and makes it if need be.
 	EnsureInternal(ctx context.Context, name string) (Topic, error)
+	// LeaderEpoch is in which epoch this broker leads a partition; false if the topic is
+	// not there. It answers from memory.
+	LeaderEpoch(id pack.PartitionID) (int32, bool)
 }

@@ -56,7 +56,12 @@ func (c *Coordinator) open(ctx context.Context, tp txn.TopicPartition) (Partitio
 	if !ok || tp.Partition < 0 || tp.Partition >= t.Partitions {
 		return nil, protocol.UnknownTopicOrPartition
 	}
-	return c.log.Open(ctx, pack.PartitionID{Topic: t.ID, Partition: tp.Partition}, t.LeaderEpoch)
+	id := pack.PartitionID{Topic: t.ID, Partition: tp.Partition}
+	epoch, ok := c.topics.LeaderEpoch(id)
+	if !ok {
+		return nil, protocol.UnknownTopicOrPartition
+	}
+	return c.log.Open(ctx, id, epoch)
 }
 
 // covers says whether all the partitions were looked for.

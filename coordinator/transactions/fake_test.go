@@ -298,7 +298,7 @@ func newFakeTopics(names ...string) *fakeTopics {
 
 func (f *fakeTopics) add(name string, partitions int32) shards.Topic {
 	f.made++
-	f.topics[name] = shards.Topic{ID: pack.TopicID{f.made}, Name: name, Partitions: partitions, LeaderEpoch: 5}
+	f.topics[name] = shards.Topic{ID: pack.TopicID{f.made}, Name: name, Partitions: partitions}
 	return f.topics[name]
 }
 
@@ -319,6 +319,17 @@ func (f *fakeTopics) EnsureInternal(_ context.Context, name string) (shards.Topi
 		return t, nil
 	}
 	return f.add(name, 50), nil
+}
+
+func (f *fakeTopics) LeaderEpoch(id pack.PartitionID) (int32, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.topics {
+		if t.ID == id.Topic {
+			return 5, true
+		}
+	}
+	return 0, false
 }
 
 func (f *fakeTopics) remove(name string) {

@@ -46,10 +46,12 @@ type shard struct {
 }
 
 func newShard(c *Coordinator, topic shards.Topic, partition int32) *shard {
+	id := pack.PartitionID{Topic: topic.ID, Partition: partition}
+	epoch, _ := c.topics.LeaderEpoch(id) // deleted meanwhile: the log says so
 	return &shard{
 		coordinator: c,
-		id:          pack.PartitionID{Topic: topic.ID, Partition: partition},
-		leaderEpoch: topic.LeaderEpoch,
+		id:          id,
+		leaderEpoch: epoch,
 		loaded:      make(chan struct{}),
 		wake:        make(chan struct{}, 1),
 		queued:      make(chan struct{}, 1),

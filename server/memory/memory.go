@@ -16,15 +16,17 @@ type Share struct {
 // Shares is the table. What else there is beside it and Fixed is for connections, partitions
 // and groups themselves, and for what is garbage: docs/sizing.md.
 var Shares = []Share{
-	{"request.memory.bytes", 125, 256 << 20, "requests on their way in"},
-	{Answers, 60, 256 << 20, "answers until clients have them, without record data"},
-	{Records, 60, 256 << 20, "record data in memory that clients have not taken, above which answers of fetches get small"},
-	{Reads, 60, 2 << 30, "partitions that fetches read, in sessions or not"},
-	{Members, 100, 256 << 20, "what members of groups say and are assigned"},
+	{"request.memory.bytes", 100, 256 << 20, "requests on their way in"},
+	{Answers, 50, 256 << 20, "answers until clients have them, without record data"},
+	{Records, 50, 256 << 20, "record data in memory that clients have not taken, above which answers of fetches get small"},
+	{Reads, 50, 2 << 30, "partitions that fetches read, in sessions or not"},
+	{Members, 80, 256 << 20, "what members of groups say and are assigned"},
 	{Pending, 30, 64 << 20, "group records that are not durable yet"},
-	{"cache.memory.bytes", 80, 128 << 20, "blocks of a remote bucket"},
-	{Footers, 50, 64 << 20, "footers of segments"},
+	{"cache.memory.bytes", 70, 128 << 20, "blocks of a remote bucket"},
+	{Footers, 40, 64 << 20, "footers of segments"},
 	{Recent, 60, 64 << 20, "youngest packs (object journal)"},
+	{Extents, 36, 64 << 20, "where batches lie in the open journal"},
+	{StateBlock, 100, 256 << 20, "state block that a seal writes of a partition"},
 }
 
 // Names of rows that are no settings.
@@ -36,6 +38,9 @@ const (
 	Pending = "group records"
 	Footers = "footers"
 	Recent  = "recent packs"
+
+	Extents    = "extents"
+	StateBlock = "state block"
 )
 
 const (

@@ -122,6 +122,8 @@ func (g *groupTopics) EnsureInternal(_ context.Context, name string) (coordinato
 	return t, nil
 }
 
+func (g *groupTopics) LeaderEpoch(pack.PartitionID) (int32, bool) { return 0, true }
+
 // groupHouse answers group requests.
 type groupHouse struct {
 	*groups.Handlers
