@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/streamhouse/streamhouse/auth"
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/wire"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -52,7 +54,8 @@ var (
 
 func (s *Server) newConn(ctx context.Context, nc net.Conn, listener, ip string) *conn {
 	c := &conn{srv: s, nc: nc, ip: ip}
-	c.info = api.ConnInfo{ID: s.lastConn.Add(1), ClientHost: "/" + ip, Listener: listener}
+	c.info = api.ConnInfo{ID: s.lastConn.Add(1), ClientHost: "/" + ip, Listener: listener, Principal: auth.Anonymous}
+	c.info.Address, _ = netip.ParseAddr(ip) // not valid: a socket without addresses
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.requests, c.stop = context.WithCancel(c.ctx)
 	c.present, c.leave = context.WithCancel(c.requests)

@@ -271,6 +271,7 @@ type Store interface {
 	Cluster
 	Topics
 	Configs
+	Security
 	Segments
 	Totals
 	Volumes

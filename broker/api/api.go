@@ -18,9 +18,11 @@ package api
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamhouse/streamhouse/auth"
 	"github.com/streamhouse/streamhouse/broker/wire"
 )
 
@@ -30,6 +32,12 @@ type ConnInfo struct {
 	ID         uint64 // counts the connections of this process
 	ClientHost string // as Kafka shows it: "/127.0.0.1"
 	Listener   string // the listener's name, "PLAINTEXT"
+	// Principal is who the client is: User:ANONYMOUS where it did not log in. It stays the
+	// same for as long as the connection lives, once requests other than those of a login
+	// are served.
+	Principal auth.Principal
+	// Address is the client's; not valid where the connection has none.
+	Address netip.Addr
 	// The client's name for itself, from ApiVersions v3 and later (KIP-511); empty
 	// until then.
 	SoftwareName    string

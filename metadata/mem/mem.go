@@ -40,6 +40,9 @@ type Store struct {
 	intents     map[string]time.Time
 	volumes     map[uint64]pack.Nonce // sealed ones
 	begun       metadata.Volume
+
+	security    int64
+	credentials map[credentialKey]metadata.Credential
 }
 
 var _ metadata.Store = (*Store)(nil)
@@ -61,6 +64,8 @@ func New(now func() time.Time) *Store {
 		logStarts: map[pack.PartitionID]int64{},
 		intents:   map[string]time.Time{},
 		volumes:   map[uint64]pack.Nonce{},
+
+		credentials: map[credentialKey]metadata.Credential{},
 	}
 }
 

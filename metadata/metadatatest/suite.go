@@ -50,6 +50,10 @@ func Run(t *testing.T, open func(t *testing.T) *Harness) {
 		"GarbageStateBlocks": testGarbageStateBlocks,
 		"GarbageIntents":     testGarbageIntents,
 		"ForgetRefused":      testForgetRefused,
+		"Credentials":        testCredentials,
+		"SecurityConflicts":  testSecurityConflicts,
+		"SecurityTombstones": testSecurityTombstones,
+		"SecurityLostAnswer": testSecurityLostAnswer,
 		"Random":             testRandom,
 		"Concurrent":         testConcurrent,
 	} {

@@ -93,6 +93,22 @@ CREATE TABLE volumes (
 ALTER TABLE volumes ADD COLUMN nonce BLOB; -- NULL: registered by version 1
 ALTER TABLE cluster ADD COLUMN volume INTEGER NOT NULL DEFAULT 0; -- of the journal, begun last, as a signed integer; 0: not known
 ALTER TABLE cluster ADD COLUMN volume_nonce BLOB NOT NULL DEFAULT x'';
+`, `
+ALTER TABLE cluster ADD COLUMN security INTEGER NOT NULL DEFAULT 0; -- counts the changes of the tables below
+CREATE TABLE credentials (
+	user       TEXT    NOT NULL,
+	mechanism  INTEGER NOT NULL,
+	salt       BLOB    NOT NULL,
+	stored_key BLOB    NOT NULL,
+	server_key BLOB    NOT NULL,
+	iterations INTEGER NOT NULL,
+	version    INTEGER NOT NULL,
+	writer     BLOB    NOT NULL,
+	changed    INTEGER NOT NULL,
+	deleted    INTEGER NOT NULL,
+	PRIMARY KEY (user, mechanism)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX credentials_changed ON credentials (changed);
 `}
 
 // migrate brings the schema up to date. A file of another program or of a later

@@ -33,6 +33,8 @@ var Rules = []Rule{
 		"the port of the ack path: packs go in, packs come out"},
 
 	// Rules: pure, they are handed bytes, events and the time.
+	{"auth", nil,
+		"who a client is and what it may do: names and rules, away from wire and storage"},
 	{"storage/segment", []string{"metadata", "protocol", "protocol/record", "storage/pack"},
 		"a format: what lies where in sealed objects, over the metadata's names for them"},
 	{"storage/partition", []string{"protocol", "protocol/record", "storage/pack"},
@@ -79,7 +81,7 @@ var Rules = []Rule{
 	// Services: from the wire to the log, never to where bytes lie.
 	{"broker/wire", []string{"protocol", "protocol/record", "storage/buffer"},
 		"frames: how requests are read and replies written, before anybody acts on them"},
-	{"broker/api", []string{"broker/wire", "coordinator/txn", "metadata/catalog", "metadata/leaders", "protocol", "protocol/record", "storage/log", "storage/pack"},
+	{"broker/api", []string{"auth", "broker/wire", "coordinator/txn", "metadata/catalog", "metadata/leaders", "protocol", "protocol/record", "storage/log", "storage/pack"},
 		"what all handlers share: requests, the route table, the ports to log, topics and transactions"},
 	{"broker/api/produce", []string{"broker/api", "broker/wire", "coordinator/txn", "metadata/catalog", "metadata/leaders", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
 		"Produce parses records as they arrive: no other handler sees them, and it sees no coordinator but through a port"},
@@ -93,7 +95,7 @@ var Rules = []Rule{
 		"topics, settings and what is told about the cluster: the catalog and the features, no coordinator"},
 	{"broker/api/routes", []string{"broker/api", "broker/api/admin", "broker/api/fetch", "broker/api/groups", "broker/api/produce", "broker/api/transactional", "protocol"},
 		"the one table of what is answered: it names every handler, and no handler names it"},
-	{"broker", []string{"broker/api", "broker/wire", "config", "protocol", "protocol/record", "storage/buffer", "storage/log"},
+	{"broker", []string{"auth", "broker/api", "broker/wire", "config", "protocol", "protocol/record", "storage/buffer", "storage/log"},
 		"listeners and connections: they route requests and know no storage behind the log"},
 	{"broker/api/apitest", []string{"broker/...", "config", "coordinator/transactions", "coordinator/txn", "metadata/...", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
 		"a broker over a log in memory, for tests of handlers on the wire"},
@@ -149,6 +151,7 @@ var Externals = []External{
 // the same arguments give the same result, so they can be tested exhaustively and
 // replayed from a seed.
 var Pure = []string{
+	"auth",
 	"protocol",
 	"protocol/record",
 	"config",
