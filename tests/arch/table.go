@@ -46,6 +46,12 @@ var Rules = []Rule{
 	{"coordinator/txn", []string{"protocol"},
 		"rules of transactions are steps from state and request to state, record and answer"},
 
+	// The schema registry: formats and rules are pure, the service keeps its state in a topic.
+	{"registry/schema", nil,
+		"identity, levels, framing and the ports of the registry are words for everybody who reads records"},
+	{"registry/schema/...", []string{"registry/schema"},
+		"a schema type: text, normal form and differences; it has its library to itself"},
+
 	// Adapters: each implements one port. Only the server knows them.
 	{"storage/bucket/...", []string{"protocol", "storage/bucket/...", "storage/buffer"},
 		"adapters and wrappers of the bucket port, and their suite"},
@@ -161,6 +167,7 @@ var Pure = []string{
 	"storage/compact",
 	"coordinator/group",
 	"coordinator/txn",
+	"registry/schema",
 	"tests/history/check",
 }
 
