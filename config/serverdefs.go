@@ -43,6 +43,10 @@ func serverHTTP() []Def {
 	return []Def{
 		def("http.listen", String, "localhost:8080", anything,
 			"Address of /health/live, /health/ready and /metrics; empty (as a flag or in the file) for none. It answers this machine only, unless it is told otherwise.").acts(),
+		def("http.anonymous", String, "none", oneOf("none", "read", "all"),
+			"What who did not log in may do over HTTP from another machine, health and metrics aside: nothing, what changes nothing, or everything. The broker's own machine may do everything.").acts(),
+		def("http.hosts", List, "", anything,
+			"Names without ports by which HTTP clients may ask besides localhost, the address that they connect to and the names in advertised.listeners: a page in a browser must not reach the broker by a name of its own.").acts(),
 		def("log.level", String, "info", oneOf("debug", "info", "warn", "error"),
 			"Least severe lines that are logged.").acts().anyCase(),
 		def("log.format", String, "console", oneOf("console", "json"),

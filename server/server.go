@@ -30,6 +30,7 @@ import (
 	"github.com/streamhouse/streamhouse/storage/bucket"
 	"github.com/streamhouse/streamhouse/storage/log"
 	"github.com/streamhouse/streamhouse/storage/upkeep"
+	"github.com/streamhouse/streamhouse/web"
 )
 
 // producerExpiryInterval is how often idle producers are looked for.
@@ -415,8 +416,28 @@ func ownerOf(t *catalog.Topic) upkeep.Owner {
 	return upkeep.Groups
 }
 
+// policy says who may use what is served over HTTP.
+func (n *node) policy(b *config.Broker) web.Policy {
+	p := web.Policy{Anonymous: web.Anonymous(b.String("http.anonymous")), Hosts: b.List("http.hosts")}
+	for _, at := range n.settings.Advertised() {
+		p.Hosts = append(p.Hosts, at.Host)
+	}
+	return p
+}
+
+// mounts puts the checks of web before parts that are served on http.listen.
+func (n *node) mounts(b *config.Broker, parts ...web.Mount) []httpd.Mount {
+	policy := n.policy(b)
+	var out []httpd.Mount
+	for _, m := range parts {
+		out = append(out, httpd.Mount{Prefix: m.Prefix, Handler: policy.Wrap(m)})
+	}
+	return out
+}
+
 func (n *node) newHTTP(b *config.Broker) *httpd.Server {
 	return httpd.New(httpd.Config{
+		Mounts:  n.mounts(b),
 		Address: b.String("http.listen"), ConnectionsMax: n.files.http, Gatherer: n.registry, Logger: n.logger.Named("http"),
 		Ready: func() []httpd.Check {
 			return append([]httpd.Check{{Name: "broker", Ready: n.started}}, n.parts.checks()...)

@@ -32,13 +32,22 @@ type Config struct {
 	// Notes returns lines about what is not well without being a reason to send clients
 	// elsewhere; nil: there are none.
 	Notes func() []string
+	// Mounts are what else is served. No prefix begins with another's.
+	Mounts []Mount
 	// ConnectionsMax bounds connections at a time; others wait. 0: no bound.
 	ConnectionsMax int
 	Logger         *zap.Logger
 }
 
+// Mount is a part that is served beside health and metrics, with its own checks of who asks.
+type Mount struct {
+	Prefix  string // "/schema-registry"; what lies under it is the part's
+	Handler http.Handler
+}
+
 // The bounds of a request and of a stop.
 const (
+	bodyTimeout   = 30 * time.Second // of a mount's request; a part that streams moves it
 	headerTimeout = 5 * time.Second
 	answerTimeout = 30 * time.Second
 	idleTimeout   = 2 * time.Minute
@@ -63,7 +72,21 @@ func (s *Server) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET /health/ready", s.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	for _, m := range s.cfg.Mounts {
+		h := patient(m.Handler)
+		mux.Handle(m.Prefix, h)
+		mux.Handle(m.Prefix+"/", h)
+	}
 	return mux
+}
+
+// patient gives a body more time than headers get.
+func patient(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A writer without deadlines is a test's.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		h.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
