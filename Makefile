@@ -4,7 +4,7 @@ BIN := bin/streamhouse
 GOFLAGS_BUILD := -trimpath -ldflags='-s -w'
 # Real clients, kills and benchmarks, below tests/. The rest of the tree runs in seconds and
 # needs nothing but Go.
-REAL := admin|attacks|bench|chaos|clients|compaction|compat|exactlyonce|history/(faults|guests|run)|peers|s3gateway|sizing|tools|transactions
+REAL := admin|attacks|bench|chaos|clients|compaction|compat|ecosystem|exactlyonce|history/(faults|guests|run)|peers|s3gateway|sizing|tools|transactions
 UNIT = $$(go list ./... | grep -vE '/tests/($(REAL))$$')
 # Of the real ones chaos runs alone: it bounds the time that a start takes. The histories
 # begin, since they last longest.
@@ -72,6 +72,9 @@ acceptance: ## every client over every storage, those that take long to build to
 	go test -p 1 -count=1 -timeout 60m ./tests/exactlyonce -acceptance
 	go test -p 1 -count=1 -timeout 120m ./tests/exactlyonce -acceptance -broker kafka
 	go test -p 1 -count=1 -timeout 30m ./tests/transactions -broker kafka
+	go test -p 1 -count=1 -timeout 30m ./tests/ecosystem -acceptance
+	go test -p 1 -count=1 -timeout 30m ./tests/ecosystem -acceptance -broker kafka
+	go test -p 1 -count=1 -timeout 30m ./tests/compaction -acceptance -run TestLagIsKept
 
 .PHONY: chaos
 chaos: ## histories under faults for hours; CHAOS='-for 2h -keep DIR -seed N' for other than one hour

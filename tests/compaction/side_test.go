@@ -2,8 +2,6 @@ package compaction
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -253,22 +251,11 @@ func (s *side) cleaned() map[spot]int64 {
 }
 
 // metric reads one of ours.
-func (s *side) metric(name string) (value float64) {
+func (s *side) metric(name string) float64 {
 	s.t.Helper()
-	resp, err := http.Get(s.HTTP() + "/metrics")
+	value, err := s.Metric(s.t.Context(), name)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if n, _ := fmt.Sscanf(line, name+" %g", &value); n == 1 {
-			return value
-		}
-	}
-	s.t.Fatalf("no metric %s", name)
-	return 0
+	return value
 }

@@ -56,6 +56,32 @@ func KafkaStreams(ctx context.Context) (Java, error) {
 	return jars(ctx, "kafka-streams-"+KafkaToolsVersion, "org.apache.kafka:kafka-streams:"+KafkaToolsVersion)
 }
 
+// KafkaConnect installs the jars of Kafka Connect, of its file connectors and of
+// MirrorMaker 2.
+func KafkaConnect(ctx context.Context) (Java, error) {
+	of := func(part string) string { return "org.apache.kafka:" + part + ":" + KafkaToolsVersion }
+	return jars(ctx, "kafka-connect-"+KafkaToolsVersion, of("connect-runtime"), of("connect-file"), of("connect-mirror"), of("connect-json"))
+}
+
+// DebeziumPostgres installs Debezium's connector for PostgreSQL, and returns the folder
+// that is Connect's plugin.path.
+func DebeziumPostgres(ctx context.Context) (plugins string, err error) {
+	return install("debezium-postgres-"+DebeziumVersion, func(dir string) error {
+		if err := Programs(ctx, "mvn", "tar"); err != nil {
+			return err
+		}
+		if _, err := run(ctx, dir, "mvn", "-q", "-B", "dependency:copy", "-DoutputDirectory="+dir,
+			"-Dartifact=io.debezium:debezium-connector-postgres:"+DebeziumVersion+":tar.gz:plugin"); err != nil {
+			return err
+		}
+		archive := filepath.Join(dir, "debezium-connector-postgres-"+DebeziumVersion+"-plugin.tar.gz")
+		if _, err := run(ctx, dir, "tar", "-xzf", archive); err != nil {
+			return err
+		}
+		return os.Remove(archive)
+	})
+}
+
 // ClassPath is what the java command takes as -cp.
 func (j Java) ClassPath() string {
 	jars := filepath.Join(j.dir, "lib") + "/*"

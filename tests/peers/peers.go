@@ -24,6 +24,7 @@ import (
 const (
 	KafkaVersion      = "4.4.0"
 	KafkaToolsVersion = "4.3.1"
+	DebeziumVersion   = "3.7.0.Final"
 	log4jVersion      = "2.24.3"
 )
 

@@ -3,7 +3,9 @@ package peers
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +42,29 @@ func (b *Broker) configureStreamHouse(ctx context.Context) error {
 		return Command{Path: binary, Args: args, Env: b.options.Env}, nil
 	}
 	return nil
+}
+
+// Metric is the value of one of our broker's metrics without labels.
+func (b *Broker) Metric(ctx context.Context, name string) (value float64, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.HTTP()+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if n, _ := fmt.Sscanf(line, name+" %g", &value); n == 1 {
+			return value, nil
+		}
+	}
+	return 0, fmt.Errorf("no metric %s", name)
 }
 
 func yaml(settings map[string]string) string {

@@ -23,6 +23,7 @@ var debianPackages = map[string]string{
 	"make":    "make",
 	"cmake":   "cmake",
 	"cargo":   "cargo",
+	"tar":     "tar",
 }
 
 // Programs makes sure that system programs are on the path: it installs what is missing
