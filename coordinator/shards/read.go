@@ -41,21 +41,11 @@ func Read(ctx context.Context, p Source, bytes func(n int), apply func(h *record
 	return nil
 }
 
-// applyChunks folds what one read returned and says where the next begins. Chunks cut
-// at batches, but a batch may not end with its chunk: they are joined first.
+// applyChunks folds what one read returned and says where the next begins.
 func applyChunks(res *log.ReadResult, at int64, apply func(h *record.Header, batch []byte) error) (int64, error) {
-	data := make([]byte, 0, res.Bytes)
-	for i := range res.Chunks {
-		c := &res.Chunks[i]
-		if c.File == nil {
-			data = append(data, c.Mem...)
-			continue
-		}
-		from := len(data)
-		data = append(data, make([]byte, c.Len)...)
-		if _, err := c.File.ReadAt(data[from:], c.Pos); err != nil {
-			return 0, fmt.Errorf("offset %d: %w", at, err)
-		}
+	data, err := res.Joined()
+	if err != nil {
+		return 0, fmt.Errorf("offset %d: %w", at, err)
 	}
 	for b, err := range record.Batches(data) {
 		if err != nil {

@@ -87,6 +87,24 @@ func (r *ReadResult) Release() {
 	r.Chunks = nil
 }
 
+// Joined returns what was read as one piece, a copy: chunks end anywhere, batches do not.
+func (r *ReadResult) Joined() ([]byte, error) {
+	data := make([]byte, 0, r.Bytes)
+	for i := range r.Chunks {
+		c := &r.Chunks[i]
+		if c.File == nil {
+			data = append(data, c.Mem...)
+			continue
+		}
+		from := len(data)
+		data = append(data, make([]byte, c.Len)...)
+		if _, err := c.File.ReadAt(data[from:], c.Pos); err != nil {
+			return nil, err
+		}
+	}
+	return data, nil
+}
+
 // Chunk is a run of stored bytes: either in memory (Mem) or a section of a local
 // file that can go to a socket by sendfile (File, Pos, Len).
 type Chunk struct {

@@ -20,8 +20,8 @@ func (l *Log) VolumeSealed(volume journal.VolumeID, slices []metadata.Slice) {
 	bySlice := make(map[pack.PartitionID]metadata.Slice, len(slices))
 	for _, s := range slices {
 		bySlice[s.ID] = s
-		l.verified.trust(s.Segment)
 	}
+	l.trust(slices)
 	l.parts.each(func(p *Partition) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -34,6 +34,13 @@ func (l *Log) VolumeSealed(volume journal.VolumeID, slices []metadata.Slice) {
 		}
 		p.open.without(volume)
 	})
+}
+
+// trust takes segments as verified that this process has written.
+func (l *Log) trust(slices []metadata.Slice) {
+	for i := range slices {
+		l.verified.trust(slices[i].Segment)
+	}
 }
 
 // insert adds a slice in offset order, once. The caller holds p.mu.
@@ -51,37 +58,22 @@ func (p *Partition) insert(s metadata.Slice) {
 // Lifted tells readers of an internal partition that everything up to and with
 // offset upTo is now held, compacted, by the given slices.
 func (l *Log) Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice) {
-	for _, s := range slices {
-		l.verified.trust(s.Segment)
-	}
-	p := l.parts.known(id) // one that is loading may have read what was there before
-	if p == nil {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.gone {
-		return
-	}
-	rest := append([]metadata.Slice(nil), slices...)
-	for _, s := range p.sealed {
-		if s.LastOffset > upTo {
-			rest = append(rest, s)
-		}
-	}
-	p.sealed = rest
-	p.open.above(upTo)
-	p.version++
-	p.replaced.Add(1)
-	p.trimAborted()
+	l.replace(id, slices, func(s *metadata.Slice) bool { return s.LastOffset <= upTo }, func(p *Partition) {
+		p.open.above(upTo)
+		p.trimAborted()
+	})
 }
 
 // Replaced tells readers that what lay wholly inside the offsets from to to (inclusive) of
 // a partition's segments is now held, compacted, by the given slices.
 func (l *Log) Replaced(id pack.PartitionID, from, to int64, slices []metadata.Slice) {
-	for _, s := range slices {
-		l.verified.trust(s.Segment)
-	}
+	l.replace(id, slices, func(s *metadata.Slice) bool { return from <= s.BaseOffset && s.LastOffset <= to }, func(*Partition) {})
+}
+
+// replace puts slices in the place of those sealed ones that are old; also is done under the
+// same lock, before readers see it.
+func (l *Log) replace(id pack.PartitionID, slices []metadata.Slice, old func(*metadata.Slice) bool, also func(*Partition)) {
+	l.trust(slices)
 	p := l.parts.known(id) // one that is loading may have read what was there before
 	if p == nil {
 		return
@@ -92,17 +84,18 @@ func (l *Log) Replaced(id pack.PartitionID, from, to int64, slices []metadata.Sl
 		return
 	}
 	var rest []metadata.Slice
-	for _, s := range p.sealed {
-		if s.BaseOffset < from || s.LastOffset > to {
-			rest = append(rest, s)
+	for i := range p.sealed {
+		if !old(&p.sealed[i]) {
+			rest = append(rest, p.sealed[i])
 		}
 	}
 	p.sealed = rest
 	for _, s := range slices {
-		if s.LastOffset >= p.logStart.Load() {
+		if s.LastOffset >= p.logStart.Load() { // it may have been raised meanwhile
 			p.insert(s)
 		}
 	}
+	also(p)
 	p.version++
 	p.replaced.Add(1)
 }

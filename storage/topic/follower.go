@@ -120,7 +120,7 @@ func (f *Follower) pass(ctx context.Context, at, end int64) (int64, error) {
 		return at, err
 	}
 	defer res.Release()
-	data, err := Bytes(&res)
+	data, err := res.Joined()
 	if err != nil {
 		return at, protocol.Errorf(protocol.KafkaStorageError, "offset %d: %v", at, err)
 	}
@@ -156,22 +156,4 @@ func (f *Follower) batch(b *record.Batch, from int64) error {
 		}
 	}
 	return nil
-}
-
-// Bytes returns what a read found as one piece: chunks end anywhere, batches do not.
-func Bytes(res *log.ReadResult) ([]byte, error) {
-	data := make([]byte, 0, res.Bytes)
-	for i := range res.Chunks {
-		c := &res.Chunks[i]
-		if c.File == nil {
-			data = append(data, c.Mem...)
-			continue
-		}
-		from := len(data)
-		data = append(data, make([]byte, c.Len)...)
-		if _, err := c.File.ReadAt(data[from:], c.Pos); err != nil {
-			return nil, err
-		}
-	}
-	return data, nil
 }
