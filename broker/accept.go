@@ -31,7 +31,7 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, l Listener) error 
 					zap.String("listener", name), zap.String("client", hostOf(nc.RemoteAddr())))
 			}
 			time.Sleep(s.admission.pause(time.Now())) // of the rate; others wait in the kernel's queue
-			s.admit(ctx, nc, name)
+			s.admit(ctx, nc, &l)
 		case errors.Is(err, net.ErrClosed) && s.stopping.Load():
 			return nil
 		case errors.Is(err, net.ErrClosed):
@@ -45,8 +45,8 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, l Listener) error 
 }
 
 // admit starts serving a connection if the limits allow it.
-func (s *Server) admit(ctx context.Context, nc net.Conn, listener string) {
-	ip := hostOf(nc.RemoteAddr())
+func (s *Server) admit(ctx context.Context, nc net.Conn, l *Listener) {
+	ip, listener := hostOf(nc.RemoteAddr()), l.Name
 	if limit, ok := s.admission.enter(ip, listener); !ok {
 		s.metrics.refused.WithLabelValues(limit).Inc()
 		s.complaints.log(ip, "connection refused", zap.String("limit", limit), zap.String("listener", listener))
@@ -59,7 +59,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn, listener string) {
 		_ = nc.Close()
 		return
 	}
-	c := s.newConn(ctx, nc, listener, ip)
+	c := s.newConn(ctx, nc, l, ip)
 	if !s.register(c) {
 		s.admission.leave(ip, listener)
 		_ = nc.Close()

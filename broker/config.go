@@ -1,9 +1,13 @@
 package broker
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/streamhouse/streamhouse/auth"
 )
 
 // Listener is one address that clients connect to.
@@ -13,6 +17,13 @@ type Listener struct {
 	// Local says that clients are told localhost, which is of no use on other machines.
 	// The first from one of those is worth a warning.
 	Local bool
+	// Protocol is what its clients set as security.protocol; empty: PLAINTEXT.
+	Protocol string
+	// TLS is what its connections begin with; nil: they are plain.
+	TLS *tls.Config
+	// Identify says who a client is whose certificate was verified. An error closes the
+	// connection. nil: nobody is known by a certificate.
+	Identify func(*x509.Certificate) (auth.Principal, error)
 }
 
 // Config is what a Server needs to know. Names in comments are Kafka's settings.
@@ -36,6 +47,8 @@ type Config struct {
 	FirstFrame time.Duration
 	Frame      time.Duration
 	MinRate    int64
+	// Handshake bounds TLS's handshake, however little of it has come.
+	Handshake time.Duration
 	// SendStall is how long a client may take none of what is sent to it.
 	SendStall time.Duration
 	// Drain bounds a stop: for half a second requests in progress may go on, then waiting
@@ -57,6 +70,7 @@ func DefaultConfig() Config {
 		FirstFrame:      10 * time.Second,
 		Frame:           30 * time.Second,
 		MinRate:         16 << 10,
+		Handshake:       10 * time.Second,
 		SendStall:       60 * time.Second,
 		Drain:           10 * time.Second,
 	}
@@ -82,7 +96,7 @@ func (c *Config) Validate() error {
 	fault(c.MaxAnswerBytes < 1<<20, "memory for answers: %d is less than 1 MiB", c.MaxAnswerBytes)
 	fault(c.MaxConnections < 1, "max.connections: %d lets nobody in", c.MaxConnections)
 	fault(c.MaxConnectionsPerIP < 0, "max.connections.per.ip: %d is negative", c.MaxConnectionsPerIP)
-	fault(c.FirstFrame <= 0 || c.Frame <= 0 || c.MinRate <= 0 || c.SendStall <= 0 || c.Drain <= 0,
+	fault(c.FirstFrame <= 0 || c.Handshake <= 0 || c.Frame <= 0 || c.MinRate <= 0 || c.SendStall <= 0 || c.Drain <= 0,
 		"times and rates of connections must be positive")
 	return errors.Join(faults...)
 }

@@ -22,10 +22,13 @@ import (
 // conn is one connection. run is its reader; the writer is started by it and ends
 // before it returns.
 type conn struct {
-	srv  *Server
-	nc   net.Conn
-	ip   string
-	info api.ConnInfo
+	srv      *Server
+	listener *Listener
+	socket   net.Conn // what the system has
+	nc       net.Conn // what is read and written: socket, or TLS over it
+	secured  *secured // nil: a plain connection
+	ip       string
+	info     api.ConnInfo
 
 	// ctx ends when the connection is closed, requests earlier when the broker stops, and
 	// present earlier yet when the client is seen to have left: what waits gets that one.
@@ -52,16 +55,20 @@ var (
 	errHandler  = errors.New("request cannot be answered")
 )
 
-func (s *Server) newConn(ctx context.Context, nc net.Conn, listener, ip string) *conn {
-	c := &conn{srv: s, nc: nc, ip: ip}
-	c.info = api.ConnInfo{ID: s.lastConn.Add(1), ClientHost: "/" + ip, Listener: listener, Principal: auth.Anonymous}
+func (s *Server) newConn(ctx context.Context, nc net.Conn, l *Listener, ip string) *conn {
+	c := &conn{srv: s, listener: l, socket: nc, nc: nc, ip: ip}
+	c.info = api.ConnInfo{ID: s.lastConn.Add(1), ClientHost: "/" + ip, Listener: l.Name, Principal: auth.Anonymous}
 	c.info.Address, _ = netip.ParseAddr(ip) // not valid: a socket without addresses
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.requests, c.stop = context.WithCancel(c.ctx)
 	c.present, c.leave = context.WithCancel(c.requests)
 	c.peer = wire.NewPeer(nc)
+	if l.TLS != nil {
+		c.secured = s.secure(nc, l.TLS)
+		c.nc = c.secured.tls
+	}
 	pace := wire.Pace{Idle: s.cfg.MaxIdle, First: s.cfg.FirstFrame, Frame: s.cfg.Frame, MinRate: s.cfg.MinRate}
-	c.in = wire.NewInput(c.ctx, nc, s.budget.Open(), pace, func(n int) { s.metrics.received.Add(float64(n)) })
+	c.in = wire.NewInput(c.ctx, c.nc, s.budget.Open(), pace, func(n int) { s.metrics.received.Add(float64(n)) })
 	c.out = wire.NewOutbox()
 	return c
 }
@@ -82,6 +89,7 @@ func (c *conn) run() {
 	late := time.AfterFunc(c.srv.cfg.Drain, func() { c.close(err) })
 	writer.Wait()
 	late.Stop()
+	c.farewell()
 	c.close(err)
 	c.srv.routes.Left(&c.info)
 	c.in.Close()
@@ -94,7 +102,11 @@ func (c *conn) run() {
 // write is the writer: it sends answers until the connection ends.
 func (c *conn) write() {
 	defer c.contain()
-	sender := wire.NewSender(c.nc, c.srv.cfg.SendStall, func(n int) { c.srv.metrics.sent.Add(float64(n)) })
+	sent := func(n int) { c.srv.metrics.sent.Add(float64(n)) }
+	sender := wire.NewSender(c.nc, c.srv.cfg.SendStall, sent)
+	if c.secured != nil {
+		sender = wire.NewRecordSender(c.nc, sent)
+	}
 	if err := c.out.Run(c.ctx, sender.Send); err != nil {
 		c.close(err)
 	}
@@ -104,17 +116,17 @@ func (c *conn) write() {
 func (c *conn) close(reason error) {
 	c.once.Do(func() {
 		c.cancel(reason)
-		_ = c.nc.Close() // whatever it says, it is closed
+		_ = c.socket.Close() // whatever it says, it is closed
 	})
 }
 
 // finish makes the connection end after the request in progress.
 func (c *conn) finish() {
-	if half, ok := c.nc.(interface{ CloseRead() error }); ok {
+	if half, ok := c.socket.(interface{ CloseRead() error }); ok {
 		_ = half.CloseRead() // wakes the reader; the client may be gone already
 		return
 	}
-	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	_ = c.socket.SetReadDeadline(time.Unix(1, 0))
 }
 
 // interrupt ends what requests in progress wait for.
@@ -147,6 +159,10 @@ func reasonOf(err error) string {
 		return "too slow"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "half a request"
+	case errors.Is(err, errHandshake):
+		return "TLS handshake failed"
+	case errors.Is(err, errCertificate):
+		return "certificate of nobody"
 	case errors.Is(err, errTLS):
 		return "speaks TLS"
 	case errors.Is(err, errHTTP):

@@ -23,6 +23,11 @@ const headerFirst = 128
 func (c *conn) read() (err error) {
 	defer c.contain()
 	err = io.ErrUnexpectedEOF // what a panic leaves behind
+	if c.secured != nil {
+		if err := c.handshake(); err != nil {
+			return err
+		}
+	}
 	for {
 		err = c.next()
 		switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ type Server struct {
 	answers    *wire.Answers
 	admission  *admission
 	metrics    *metrics
+	handshakes chan struct{} // a place for each handshake that is at work
 
 	listeners []net.Listener
 	lastConn  atomic.Uint64
@@ -43,10 +45,11 @@ func New(cfg Config, routes *api.Routes, logger *zap.Logger, reg prometheus.Regi
 	}
 	s := &Server{
 		cfg: cfg, routes: routes, logger: logger, complaints: newComplaints(logger),
-		budget:    wire.NewBudget(cfg.MaxQueuedBytes/4, cfg.MaxQueuedBytes-cfg.MaxQueuedBytes/4),
-		answers:   wire.NewAnswers(cfg.MaxAnswerBytes),
-		admission: newAdmission(resolve(cfg.Limits, net.DefaultResolver.LookupNetIP, logger), cfg.DescriptorsMax),
-		conns:     make(map[*conn]struct{}),
+		budget:     wire.NewBudget(cfg.MaxQueuedBytes/4, cfg.MaxQueuedBytes-cfg.MaxQueuedBytes/4),
+		answers:    wire.NewAnswers(cfg.MaxAnswerBytes),
+		admission:  newAdmission(resolve(cfg.Limits, net.DefaultResolver.LookupNetIP, logger), cfg.DescriptorsMax),
+		conns:      make(map[*conn]struct{}),
+		handshakes: make(chan struct{}, handshakesPerProcessor*runtime.GOMAXPROCS(0)),
 	}
 	s.metrics = newMetrics(reg, routes, s.budget, s.answers)
 	return s, nil

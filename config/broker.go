@@ -148,52 +148,12 @@ func lookupBroker(name string) *Def {
 	return listenerDef(name)
 }
 
-// What the names of one listener's settings are made of.
-const (
-	listenerPrefix = "listener.name."
-	listenerLimit  = "max.connections"
-)
-
-// listenerDef is the definition of a setting that one listener has for itself: how many
-// connections it keeps open. The broker's own limit holds beside it.
-func listenerDef(name string) *Def {
-	if ListenerOf(name) == "" {
-		return nil
-	}
-	d := *brokerTable.Get(listenerLimit)
-	d.Name, d.Default, d.ReadOnly = name, nil, true // read-only is how Kafka shows it
-	return &d
-}
-
-// ListenerOf is the listener, in small letters, whose limit of connections a setting is;
-// it is empty for all other names.
-func ListenerOf(name string) string {
-	rest, ok := strings.CutPrefix(name, listenerPrefix)
-	if !ok {
-		return ""
-	}
-	listener, ok := strings.CutSuffix(rest, "."+listenerLimit)
-	if !ok || strings.Contains(listener, ".") || listener != strings.ToLower(listener) {
-		return ""
-	}
-	return listener
-}
-
-// ListenerLimits are the limits that listeners have for themselves.
-func (b *Broker) ListenerLimits() map[string]int {
-	limits := make(map[string]int)
-	for _, name := range b.ofListeners() {
-		limits[ListenerOf(name)] = int(b.Int(name))
-	}
-	return limits
-}
-
 // ofListeners are the settings of single listeners that are set, in order.
 func (b *Broker) ofListeners() []string {
 	var names []string
 	for _, l := range b.layers() {
 		for name := range l.values {
-			if ListenerOf(name) != "" {
+			if listenerDef(name) != nil {
 				names = append(names, name)
 			}
 		}

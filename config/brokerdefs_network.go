@@ -12,7 +12,7 @@ func brokerNetwork() []Def {
 		def("connections.max.reauth.ms", Long, "0", anything,
 			"Milliseconds after which an authenticated client must authenticate again (KIP-368); 0 for never.").later(),
 		def("listener.security.protocol.map", String, "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", anything,
-			"Security protocol of each listener name, as NAME:PROTOCOL pairs. Only PLAINTEXT is built; a listener with another protocol stops the start.").acts(),
+			"Security protocol of each listener name, as NAME:PROTOCOL pairs: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; see docs/security.md.").acts(),
 		def("listeners", List, "PLAINTEXT://:9092", listOf(0),
 			"Addresses the broker listens on, one NAME://host:port per named listener; an empty host means every address.").acts(),
 		def("max.connection.creation.rate", Int, maxInt32, atLeast(0),
@@ -52,6 +52,6 @@ func brokerNetwork() []Def {
 		unset("inter.broker.listener.name", String, anything,
 			"Listener that Kafka's brokers use among themselves."),
 		def("security.inter.broker.protocol", String, "PLAINTEXT", oneOf("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
-			"Security protocol that Kafka's brokers use among themselves.").refused(),
+			"Security protocol that Kafka's brokers use among themselves."),
 	}
 }

@@ -122,7 +122,8 @@ var perBroker = []string{
 // asksNothing says whether a setting that is not built, and that Kafka can change while the
 // broker runs, is only set to what it is by itself.
 func asksNothing(d *Def, value string) bool {
-	return (isPerBroker(d.Name) || d.Name == "config.providers") && d.Effect != Acts && d.Default != nil && value == *d.Default
+	return (isPerBroker(d.Name) || d.Name == "config.providers") && d.Default != nil && value == *d.Default &&
+		(d.Effect != Acts || strings.HasPrefix(d.Name, "ssl.") || strings.HasPrefix(d.Name, "sasl."))
 }
 
 func isPerBroker(name string) bool { return slices.Contains(perBroker, name) }

@@ -43,8 +43,10 @@ var differs = map[string]string{
 	"config.providers":               "not built",
 }
 
-// refusedAnyway: security settings are read-only until they are built.
-func refusedAnyway(d *Def) bool { return d.Effect == Refused && d.ReadOnly }
+// refusedAnyway: security settings are read-only until they can change while the broker runs.
+func refusedAnyway(d *Def) bool {
+	return d.ReadOnly && (d.Effect == Refused || strings.HasPrefix(d.Name, "ssl.") || strings.HasPrefix(d.Name, "sasl."))
+}
 
 // setForThisRun marks what the broker that was asked had been given.
 const setForThisRun = "(set for this run)"

@@ -16,6 +16,8 @@ var safe = []struct{ patterns, why string }{
 	{"controller.* broker.heartbeat.* broker.session.* initial.broker.registration.* process.roles metadata.* early.start.listeners",
 		"there is no controller beside the broker, and no metadata log: topics and settings are in the metadata store"},
 	{"inter.broker.listener.name request.timeout.ms socket.connection.setup.*", "the broker connects to no other broker"},
+	{"security.inter.broker.protocol sasl.mechanism.inter.broker.protocol ssl.endpoint.identification.algorithm", "the broker connects to no other broker"},
+	{"ssl.protocol", "which versions may be used is said by ssl.enabled.protocols, and the newest that both sides have is taken"},
 	{"controlled.shutdown.enable", "every stop drains connections and makes durable what was taken"},
 	{"remote.storage.enable remote.* log.remote.* local.retention.* log.local.retention.* follower.fetch.last.tiered.offset.enable",
 		"all data goes to the bucket and stays readable; there are no tiers to move between"},

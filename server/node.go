@@ -53,6 +53,8 @@ type node struct {
 	debts        *upkeep.Debts // of internal topics
 	identity     *api.Node
 	leaders      leaders.Leaders
+	secured      []secured // by listener
+	expiry       *prometheus.GaugeVec
 	network      *broker.Server
 	http         *httpd.Server
 	disk         *diskWatch
@@ -65,6 +67,7 @@ type node struct {
 // networkConfig is what the network server is made of.
 func (n *node) networkConfig() broker.Config {
 	cfg := network(n.settings, n.catalog.Broker(), n.memory)
+	cfg.Listeners = n.listeners()
 	cfg.DescriptorsMax = n.files.connections
 	return cfg
 }
@@ -74,10 +77,6 @@ func (n *node) networkConfig() broker.Config {
 func network(s *settings.Settings, now *config.Broker, plan memory.Plan) broker.Config {
 	b := s.Broker()
 	cfg := broker.DefaultConfig()
-	cfg.Listeners = nil
-	for _, l := range s.Listeners() {
-		cfg.Listeners = append(cfg.Listeners, broker.Listener{Name: l.Name, Address: l.Bind(), Local: l.Local})
-	}
 	cfg.MaxRequestBytes = int(b.Int("socket.request.max.bytes"))
 	cfg.MaxQueuedBytes = shareOf(plan, b, "request.memory.bytes", "request.memory.bytes")
 	cfg.MaxAnswerBytes = plan.Of(memory.Answers)

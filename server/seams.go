@@ -1,6 +1,7 @@
 package server
 
 import (
+	"os"
 	"time"
 
 	"github.com/streamhouse/streamhouse/storage/bucket"
@@ -23,6 +24,8 @@ type Seams struct {
 	// Bucket is given the store and returns what stands in front of it, behind the
 	// meter, retries and limits. Nil: nothing.
 	Bucket func(bucket.Bucket) bucket.Bucket
+	// Reload has certificates looked at now, as SIGHUP does. Nil: only time does.
+	Reload <-chan os.Signal
 }
 
 func (s Seams) filled() Seams {

@@ -166,6 +166,7 @@ func (n *node) list(ready func()) []part {
 		{name: "memory", run: memory.GiveBack},
 		{name: "group coordinator", run: n.groups.Run, ready: n.groups.Ready, loggers: []string{"groups"}},
 		{name: "transaction coordinator", run: n.transactions.Run, ready: n.transactions.Ready, loggers: []string{"transactions"}},
+		{name: "certificates", run: n.keepCertificates, loggers: []string{"tls"}},
 		{name: "listeners", run: n.listen(ready), ready: n.network.Ready, loggers: []string{"api", "broker"}},
 	}
 }
@@ -221,6 +222,9 @@ func (n *node) assemble(ctx context.Context) error {
 		return err
 	}
 	if n.identity, err = n.newIdentity(b); err != nil {
+		return err
+	}
+	if err := n.secureListeners(b); err != nil {
 		return err
 	}
 	n.network, err = broker.New(n.networkConfig(), n.routes(b), n.logger.Named("broker"), n.registry)

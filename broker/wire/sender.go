@@ -1,12 +1,10 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/streamhouse/streamhouse/storage/buffer"
@@ -23,30 +21,15 @@ const (
 	sendfileStep = 4 << 20
 )
 
-// A client that takes little at a time is served for as long as it takes something, and
-// not less than slowRate bytes per second over each slowWindow: below that it only pins
-// what is sent to it. Clients on bad lines take ten times as much.
-const (
-	slowRate   = 1 << 10
-	slowWindow = 5 // of the time that a client may take nothing
-)
-
 // Sender writes frames to one connection: small pieces gathered into vectored
 // writes, large sections of files by sendfile where the connection is plain TCP. It
 // belongs to the connection's writer.
 type Sender struct {
-	conn  net.Conn
-	raw   syscall.RawConn // nil: no sendfile
-	stall time.Duration
-	till  time.Time // the deadline that is set
-	count func(n int)
-
-	// How the client takes what is sent, looked at when a deadline passes.
-	written int64     // bytes handed to the system
-	taken   int64     // of them, those that the client had when it was last looked at
-	moved   time.Time // when it was seen to have taken more
-	slow    time.Time // since when its rate is measured; zero while nothing waits for it
-	slowAt  int64     // taken, then
+	patience
+	// gathers: small pieces are put together before they are written, since each write
+	// becomes a record of its own.
+	gathers bool
+	count   func(n int)
 
 	views net.Buffers // the array behind what WriteTo consumes
 	rest  net.Buffers // what it has not consumed
@@ -58,11 +41,14 @@ type Sender struct {
 // several times as long, loses its connection. count, if not nil, is told how many bytes
 // went out.
 func NewSender(conn net.Conn, stall time.Duration, count func(n int)) *Sender {
-	s := &Sender{conn: conn, stall: stall, count: count}
-	if tcp, ok := conn.(*net.TCPConn); ok && canSendfile {
-		s.raw, _ = tcp.SyscallConn()
-	}
-	return s
+	return &Sender{patience: newPatience(conn, stall), count: count}
+}
+
+// NewRecordSender writes to a connection that makes a record of each write and does not
+// survive one that failed, as TLS. Who waits for the client is the connection below, a
+// Patient.
+func NewRecordSender(conn net.Conn, count func(n int)) *Sender {
+	return &Sender{patience: patience{conn: conn}, gathers: true, count: count}
 }
 
 // Send writes the frames in order. It does not release them.
@@ -133,6 +119,9 @@ func (s *Sender) add(b []byte) error {
 }
 
 func (s *Sender) flush() error {
+	if s.gathers {
+		return s.flushRecords()
+	}
 	s.rest = s.views
 	for len(s.rest) > 0 {
 		if err := s.deadline(); err != nil {
@@ -160,6 +149,51 @@ func (s *Sender) write() (int64, error) {
 	return int64(n), err
 }
 
+// recordSize is what a record of TLS holds at most.
+const recordSize = 16 << 10
+
+// flushRecords writes what was gathered in as few records as it takes.
+func (s *Sender) flushRecords() error {
+	defer s.reset()
+	if len(s.views) == 1 {
+		return s.record(s.views[0])
+	}
+	buf := buffer.Get(recordSize)
+	defer buf.Release()
+	gathered := buf.Bytes()[:0]
+	for _, b := range s.views {
+		for len(b) > 0 {
+			if len(gathered) == 0 && len(b) >= recordSize {
+				whole := len(b) - len(b)%recordSize
+				if err := s.record(b[:whole]); err != nil {
+					return err
+				}
+				b = b[whole:]
+				continue
+			}
+			n := min(len(b), recordSize-len(gathered))
+			gathered = append(gathered, b[:n]...)
+			if b = b[n:]; len(gathered) < recordSize {
+				continue
+			}
+			if err := s.record(gathered); err != nil {
+				return err
+			}
+			gathered = gathered[:0]
+		}
+	}
+	return s.record(gathered)
+}
+
+func (s *Sender) record(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	n, err := s.conn.Write(b)
+	s.wrote(int64(n))
+	return err
+}
+
 func (s *Sender) wrote(n int64) {
 	s.written += n
 	if s.count != nil {
@@ -176,54 +210,6 @@ func (s *Sender) reset() {
 		s.reads[i] = nil
 	}
 	s.reads = s.reads[:0]
-}
-
-// deadline sees to it that the next write is looked at again after half of stall at
-// least, renewing it only now and then.
-func (s *Sender) deadline() error {
-	if s.stall <= 0 {
-		return nil
-	}
-	now := time.Now()
-	if s.till.Sub(now) >= s.stall/2 {
-		return nil
-	}
-	if s.slow.IsZero() { // nothing waited until now
-		s.taken, s.moved = s.written-s.queued(), now
-	}
-	s.till = now.Add(s.stall/2 + s.stall/8)
-	return s.conn.SetWriteDeadline(s.till)
-}
-
-// goesOn says whether a write that failed did so because the client is slow, but not too
-// slow. The system's buffer is room for megabytes, of which it tells only when a good
-// part has become free; so what counts is what the client has confirmed.
-func (s *Sender) goesOn(err error) bool {
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		return false
-	}
-	now, taken := time.Now(), s.written-s.queued()
-	if s.slow.IsZero() {
-		s.slow, s.slowAt = now, s.taken
-	}
-	if taken > s.taken {
-		s.taken, s.moved = taken, now
-	}
-	if over := now.Sub(s.slow); over >= slowWindow*s.stall {
-		if float64(taken-s.slowAt) < slowRate*over.Seconds() {
-			return false
-		}
-		s.slow, s.slowAt = now, taken
-	}
-	return now.Sub(s.moved) < s.stall
-}
-
-// queued is how much of what was written the client has not confirmed, in bytes.
-func (s *Sender) queued() int64 {
-	if s.raw == nil {
-		return 0
-	}
-	return unconfirmed(s.raw)
 }
 
 // sendfile moves a section of a file to the socket. It names the position in each

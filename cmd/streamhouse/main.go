@@ -93,7 +93,10 @@ func serve(args []string) int {
 	defer stop()
 	// A second signal ends the process at once: durability does not need a clean stop.
 	context.AfterFunc(ctx, stop)
-	err = server.Run(ctx, set, logger, func() {})
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	err = server.RunOn(ctx, server.Seams{Reload: reload}, set, logger, func() {})
 	switch {
 	case errors.Is(err, server.ErrCutOff):
 		// What still runs is ended with the process: it must not go on beside a close.

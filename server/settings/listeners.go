@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/streamhouse/streamhouse/config"
 )
 
 // Listener is a named address to bind.
@@ -13,6 +16,8 @@ type Listener struct {
 	Name string // "PLAINTEXT"
 	Host string // "" is every interface
 	Port int32
+	// Protocol is what is spoken there: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+	Protocol string
 	// Local says that clients are told localhost, since the listener is on every address
 	// and none is advertised.
 	Local bool
@@ -54,8 +59,10 @@ func (s *Settings) readListeners() error {
 		switch p, known := protocols[l.Name]; {
 		case !known:
 			faults = append(faults, fmt.Errorf("listeners: %s has no protocol; add %s:PLAINTEXT to listener.security.protocol.map", l.Name, l.Name))
-		case p != "PLAINTEXT":
-			faults = append(faults, fmt.Errorf("listeners: %s asks for %s, which is not built; use PLAINTEXT", l.Name, p))
+		case !slices.Contains(spoken, p):
+			faults = append(faults, fmt.Errorf("listeners: %s asks for %s, which is none of %s", l.Name, p, strings.Join(spoken, ", ")))
+		default:
+			l.Protocol = p
 		}
 		if _, twice := s.advertised[l.Name]; twice {
 			faults = append(faults, fmt.Errorf("listeners: the name %s is there twice", l.Name))
@@ -71,7 +78,26 @@ func (s *Settings) readListeners() error {
 	if len(s.listeners) == 0 && len(faults) == 0 {
 		faults = append(faults, errors.New("listeners: at least one is needed, for example PLAINTEXT://:9092; those of controller.listener.names do not count"))
 	}
-	faults = append(faults, s.readAdvertised(controller))
+	faults = append(faults, s.readAdvertised(controller), s.checkPrefixes(controller))
+	return errors.Join(faults...)
+}
+
+// spoken are the protocols of listeners.
+var spoken = []string{"PLAINTEXT", "SSL"}
+
+// checkPrefixes refuses settings for a listener that is not there: they would protect
+// nothing.
+func (s *Settings) checkPrefixes(controller map[string]bool) error {
+	var faults []error
+	for _, name := range sortedNames(s.values) {
+		o, ok := config.SplitListener(name)
+		if !ok || controller[strings.ToUpper(o.Listener)] {
+			continue
+		}
+		if _, there := s.advertised[strings.ToUpper(o.Listener)]; !there {
+			faults = append(faults, fmt.Errorf("%s (%s): there is no listener %s among listeners", name, s.values[name].origin, strings.ToUpper(o.Listener)))
+		}
+	}
 	return errors.Join(faults...)
 }
 

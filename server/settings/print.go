@@ -4,13 +4,21 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"github.com/streamhouse/streamhouse/config"
 )
 
 // Print writes every setting with its value and where that comes from, by name.
 // Secrets are hidden.
 func (s *Settings) Print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	for _, d := range all() {
+	defs := all()
+	for _, name := range sortedNames(s.values) {
+		if d := config.Listener(name); d != nil {
+			defs = append(defs, d)
+		}
+	}
+	for _, d := range defs {
 		shown, origin := "", Origin("default")
 		if d.Default != nil {
 			shown = *d.Default

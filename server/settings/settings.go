@@ -197,7 +197,10 @@ func lookup(name string) *config.Def {
 	if d := config.Brokers().Get(name); d != nil {
 		return d
 	}
-	return config.Server().Get(name)
+	if d := config.Server().Get(name); d != nil {
+		return d
+	}
+	return config.Listener(name)
 }
 
 // all returns every definition, by name.
@@ -229,6 +232,9 @@ func unknown(name string, origin Origin) error {
 	if best := nearest(name); best != "" {
 		return fmt.Errorf("%s (%s): there is no such setting; did you mean %s?", name, origin, best)
 	}
+	if strings.HasPrefix(name, "listener.name.") {
+		return fmt.Errorf("%s (%s): no listener has such a setting for itself; it is listener.name.NAME.SETTING or listener.name.NAME.MECHANISM.SETTING, names in small letters, with ssl.*, sasl.*, connections.max.reauth.ms or max.connections", name, origin)
+	}
 	if config.Topics().Get(name) != nil {
 		return fmt.Errorf("%s (%s): this is a topic's setting; set it with kafka-configs, or its log.* counterpart for all topics", name, origin)
 	}
@@ -236,7 +242,9 @@ func unknown(name string, origin Origin) error {
 }
 
 // meant says whether a name that does not exist was meant for a setting.
-func meant(name string) bool { return nearest(name) != "" || config.Topics().Get(name) != nil }
+func meant(name string) bool {
+	return nearest(name) != "" || config.Topics().Get(name) != nil || strings.HasPrefix(name, "listener.name.")
+}
 
 // nearest is the setting, or its short name, that differs from name in the fewest
 // letters: in three at most, and in no more than half of them. It is empty if there is

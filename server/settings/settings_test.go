@@ -67,7 +67,7 @@ func TestFaults(t *testing.T) {
 		"given twice":          {"--data", "a", "--data", "b"},
 		"two node ids":         {"--node.id=1", "--broker.id=2"},
 		"a topic's setting":    {"--retention.ms=5"},
-		"SSL listener":         {"--listeners=SSL://:9093"},
+		"Kerberos listener":    {"--listeners=GSS://:9093", "--listener.security.protocol.map=GSS:GSS"},
 		"unmapped listener":    {"--listeners=INSIDE://:9093"},
 		"same address":         {"--listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT", "--listeners=A://:1,B://:1"},
 		"no port":              {"--listen", "localhost"},

@@ -112,7 +112,8 @@ var Rules = []Rule{
 	{"server/httpd", nil, "health and metrics over HTTP: it is told what to show"},
 	{"server/logging", nil, "makes the logger"},
 	{"server/memory", nil, "divides a number of bytes; what the parts are called is all it knows"},
-	{"server", []string{"broker/...", "config", "coordinator/...", "metadata/...", "protocol/...", "server/...", "storage/...", "web"},
+	{"server/secure", nil, "stores of keys and what TLS speaks: it is told where they are"},
+	{"server", []string{"auth/...", "broker/...", "config", "coordinator/...", "metadata/...", "protocol/...", "server/...", "storage/...", "web"},
 		"assembly: the only place that knows every adapter"},
 	{"client/...", []string{"client/...", "config", "protocol"},
 		"what is asked of a cluster, over Kafka's protocol: with the broker's insides it would serve ours only"},
@@ -141,6 +142,9 @@ type External struct {
 
 // Externals are checked for test files too, except under tests/.
 var Externals = []External{
+	{"software.sslmate.com/src/go-pkcs12", []string{"server/secure"}, "stores of keys become crypto/tls's values in one place"},
+	{"github.com/pavlo-v-chernykh/keystore-go", []string{"server/secure"}, "as above"},
+	{"github.com/youmark/pkcs8", []string{"server/secure"}, "as above"},
 	{"modernc.org/sqlite", []string{"metadata/sqlite"},
 		"the database is one adapter; its dialect stays there"},
 	{"github.com/minio/minio-go", []string{"storage/bucket/s3"},

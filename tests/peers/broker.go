@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,6 +28,8 @@ type Options struct {
 	Dir string
 	// Settings are broker settings under Kafka's names.
 	Settings map[string]string
+	// Listeners are more listeners beside PLAINTEXT, by name, with their protocol.
+	Listeners map[string]string
 	// HeapMiB bounds the JVM of the reference broker; 512 if zero.
 	HeapMiB int
 
@@ -45,6 +49,7 @@ type Broker struct {
 	host    string
 	port    int
 	http    int
+	ports   map[string]int // of Listeners
 	launch  func(ctx context.Context) (Command, error)
 	log     *os.File
 	process *Process
@@ -57,11 +62,15 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(3)
+	names := slices.Sorted(maps.Keys(o.Listeners))
+	ports, err := freePorts(3 + len(names))
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{options: o, host: "127.0.0.1", port: ports[0], http: ports[1]}
+	b := &Broker{options: o, host: "127.0.0.1", port: ports[0], http: ports[1], ports: make(map[string]int)}
+	for i, name := range names {
+		b.ports[name] = ports[3+i]
+	}
 	switch o.Kind {
 	case StreamHouse:
 		err = b.configureStreamHouse(ctx)
@@ -79,6 +88,22 @@ func New(ctx context.Context, o Options) (*Broker, error) {
 
 // Addr is the broker's bootstrap address, the same over all its starts.
 func (b *Broker) Addr() string { return fmt.Sprintf("%s:%d", b.host, b.port) }
+
+// AddrOf is the bootstrap address of one of Options.Listeners.
+func (b *Broker) AddrOf(listener string) string {
+	return fmt.Sprintf("%s:%d", b.host, b.ports[listener])
+}
+
+// listeners are the settings listeners and listener.security.protocol.map; beside are
+// those that are not for clients.
+func (b *Broker) listeners(beside string) (addresses, protocols string) {
+	addresses, protocols = "PLAINTEXT://"+b.Addr(), "PLAINTEXT:PLAINTEXT"
+	for _, name := range slices.Sorted(maps.Keys(b.options.Listeners)) {
+		addresses += "," + name + "://" + b.AddrOf(name)
+		protocols += "," + name + ":" + b.options.Listeners[name]
+	}
+	return addresses + beside, protocols
+}
 
 // Port is the port of Addr.
 func (b *Broker) Port() int { return b.port }

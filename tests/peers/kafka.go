@@ -41,14 +41,16 @@ func (b *Broker) configureKafka(ctx context.Context, controllerPort int) error {
 }
 
 func (b *Broker) kafkaProperties(controllerPort int) string {
+	advertised, protocols := b.listeners("")
+	addresses, _ := b.listeners(fmt.Sprintf(",CONTROLLER://%s:%d", b.host, controllerPort))
 	settings := map[string]string{
 		"process.roles":                                    "broker,controller",
 		"node.id":                                          "1",
 		"controller.quorum.voters":                         fmt.Sprintf("1@%s:%d", b.host, controllerPort),
 		"controller.listener.names":                        "CONTROLLER",
-		"listeners":                                        fmt.Sprintf("PLAINTEXT://%s,CONTROLLER://%s:%d", b.Addr(), b.host, controllerPort),
-		"advertised.listeners":                             "PLAINTEXT://" + b.Addr(),
-		"listener.security.protocol.map":                   "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"listeners":                                        addresses,
+		"advertised.listeners":                             advertised,
+		"listener.security.protocol.map":                   protocols + ",CONTROLLER:PLAINTEXT",
 		"log.dirs":                                         b.Data(),
 		"offsets.topic.replication.factor":                 "1",
 		"transaction.state.log.replication.factor":         "1",

@@ -23,7 +23,8 @@ func (b *Broker) configureStreamHouse(ctx context.Context) error {
 			return err
 		}
 	}
-	args := []string{"server", "--data", b.Data(), "--listen", b.Addr(),
+	addresses, protocols := b.listeners("")
+	args := []string{"server", "--data", b.Data(), "--listeners", addresses, "--listener.security.protocol.map", protocols,
 		"--http", fmt.Sprintf("%s:%d", b.host, b.http)}
 	if b.options.Journal != "" {
 		args = append(args, "--journal", b.options.Journal)
