@@ -47,6 +47,8 @@ func serverHTTP() []Def {
 			"What who did not log in may do over HTTP from another machine, health and metrics aside: nothing, what changes nothing, or everything. The broker's own machine may do everything.").acts(),
 		def("http.hosts", List, "", anything,
 			"Names without ports by which HTTP clients may ask besides localhost, the address that they connect to and the names in advertised.listeners: a page in a browser must not reach the broker by a name of its own.").acts(),
+		def("metrics.series.max", Int, "100000", atLeast(100),
+			"Series that one scrape of /metrics/detail or /metrics/compat shows; what is left out is counted in streamhouse_detail_dropped_series.").acts(),
 		def("log.level", String, "info", oneOf("debug", "info", "warn", "error"),
 			"Least severe lines that are logged.").acts().anyCase(),
 		def("log.format", String, "console", oneOf("console", "json"),

@@ -16,6 +16,7 @@ type Listing struct {
 	ProtocolType string // "" if nobody ever joined
 	State        group.State
 	Type         string
+	Members      int
 }
 
 // Filter narrows ListGroups down; an empty list lets everything through. Names match
@@ -43,7 +44,7 @@ func (c *Coordinator) ListGroups(f *Filter) ([]Listing, protocol.Code) {
 		code := s.state()
 		for id, e := range s.groups {
 			if code == protocol.None && e.group.State() != group.Dead && f.matches(e.group) {
-				list = append(list, Listing{id, e.group.ProtocolType(), e.group.State(), e.group.Kind()})
+				list = append(list, Listing{id, e.group.ProtocolType(), e.group.State(), e.group.Kind(), e.group.Size()})
 			}
 		}
 		s.mu.Unlock()

@@ -441,7 +441,7 @@ func (n *node) mounts(b *config.Broker, parts ...web.Mount) []httpd.Mount {
 
 func (n *node) newHTTP(b *config.Broker) *httpd.Server {
 	return httpd.New(httpd.Config{
-		Mounts:  n.mounts(b),
+		Mounts:  append(n.mounts(b), n.seriesMounts(b)...),
 		Address: b.String("http.listen"), ConnectionsMax: n.files.http, Gatherer: n.registry, Logger: n.logger.Named("http"),
 		Ready: func() []httpd.Check {
 			return append([]httpd.Check{{Name: "broker", Ready: n.started}}, n.parts.checks()...)

@@ -3,6 +3,7 @@ package httpd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -71,6 +72,7 @@ func (s *Server) Handler() http.Handler {
 		fmt.Fprintln(w, "alive")
 	})
 	mux.HandleFunc("GET /health/ready", s.ready)
+	mux.HandleFunc("GET /health", s.health)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	for _, m := range s.cfg.Mounts {
 		h := patient(m.Handler)
@@ -107,6 +109,38 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	for _, note := range s.cfg.Notes() {
 		fmt.Fprintln(w, note)
 	}
+}
+
+// condition is a Check as /health shows it.
+type condition struct {
+	Name   string `json:"name"`
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"` // why not
+}
+
+// health is what ready says, for programs: 200 if the broker is ready, else 503.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	answer := struct {
+		Ready  bool        `json:"ready"`
+		Checks []condition `json:"checks"`
+		Notes  []string    `json:"notes"`
+	}{true, []condition{}, []string{}}
+	for _, c := range s.cfg.Ready() {
+		at := condition{Name: c.Name, Ready: true}
+		if err := c.Ready(); err != nil {
+			at.Ready, at.Reason, answer.Ready = false, err.Error(), false
+		}
+		answer.Checks = append(answer.Checks, at)
+	}
+	if s.cfg.Notes != nil && answer.Ready {
+		answer.Notes = append(answer.Notes, s.cfg.Notes()...)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if !answer.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(answer)
 }
 
 // unswallowed ends the process when a handler panics. net/http would keep that to the

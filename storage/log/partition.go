@@ -39,6 +39,7 @@ type Partition struct {
 	sealed        []metadata.Slice // in segments, by offset, all before open
 	aborted       []pack.Aborted   // that end in the open journal, by their ends
 	version       int              // raised by every change of sealed
+	received      int64            // bytes of batches that became durable in this tenure
 
 	ready   chan struct{} // closed when the sealed state is loaded
 	loadErr error
@@ -174,6 +175,7 @@ func (p *Partition) publish(ref journal.Ref, ext pack.Extent) (watched bool) {
 		return false
 	}
 	p.open.add(&extent{ext, ref})
+	p.received += ext.DataLen
 	p.high.Store(ext.LastOffset + 1)
 	return len(p.watches) > 0
 }

@@ -33,6 +33,21 @@ func (l *Log) Size(ctx context.Context, id pack.PartitionID) (int64, error) {
 	return sum, nil
 }
 
+// Usage is what a partition holds and has taken in.
+type Usage struct {
+	Bounds
+	Bytes    int64 // of batches, as Size
+	Received int64 // bytes of batches that became durable since the partition was loaded
+}
+
+// Usage says what the partition holds.
+func (p *Partition) Usage() Usage {
+	b, size := p.Bounds(), p.size()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return Usage{b, size, p.received}
+}
+
 func (p *Partition) size() int64 {
 	p.mu.RLock()
 	defer p.mu.RUnlock()

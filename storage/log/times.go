@@ -3,6 +3,7 @@ package log
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -33,6 +34,28 @@ func (l *Log) OffsetForTime(ctx context.Context, p *Partition, timestamp int64, 
 		}
 		if !again(err) || attempt == readAttempts {
 			return record.TimestampOffset{}, false, l.readError(p, s.from, err)
+		}
+	}
+}
+
+// TimeAt returns when the record at an offset, or the first one above it, was written (ms):
+// the first timestamp of its batch, or when the batch was appended if that has none. It
+// reads the index and no records. false at the end of the log.
+func (l *Log) TimeAt(ctx context.Context, p *Partition, offset int64) (ms int64, ok bool, err error) {
+	b := p.Bounds()
+	s := search{log: l, part: p, from: max(offset, b.LogStart), end: b.HighWatermark}
+	for attempt := 0; ; attempt++ {
+		err := s.each(ctx, math.MinInt64, func(_ *handle, e *pack.Entry, _ int64) (bool, error) {
+			if ms, ok = e.BaseTimestamp, true; ms < 0 {
+				ms = e.AppendTime
+			}
+			return true, nil
+		})
+		if err == nil {
+			return ms, ok, nil
+		}
+		if !again(err) || attempt == readAttempts {
+			return 0, false, l.readError(p, s.from, err)
 		}
 	}
 }

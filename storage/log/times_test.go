@@ -2,6 +2,7 @@ package log
 
 import (
 	"testing"
+	"time"
 
 	"github.com/streamhouse/streamhouse/protocol/record"
 	"github.com/streamhouse/streamhouse/storage/buffer"
@@ -52,5 +53,29 @@ func TestLargestTimestampReadsLittle(t *testing.T) {
 		if n := j.opened.Load() - before; n > 3 {
 			t.Errorf("from %d: %d packs were opened", c.start, n)
 		}
+	}
+}
+
+// When the record at an offset was written is told without a look at records.
+func TestTimeAt(t *testing.T) {
+	r := newRig(t, newScriptedJournal(1))
+	p := r.partition(0)
+	r.must(p, timed(1000, 1500), 0)
+	r.must(p, timed(2000, 2500), 2)
+	untimed := timed(-1)
+	r.must(p, untimed, 4)
+	for _, c := range []struct {
+		offset, ms int64
+		ok         bool
+	}{{-1, 1000, true}, {0, 1000, true}, {1, 1000, true}, {2, 2000, true}, {3, 2000, true}, {5, 0, false}} {
+		if ms, ok, err := r.log.TimeAt(t.Context(), p, c.offset); err != nil || ok != c.ok || ms != c.ms {
+			t.Errorf("at %d: %d, %t, %v", c.offset, ms, ok, err)
+		}
+	}
+	if ms, ok, err := r.log.TimeAt(t.Context(), p, 4); err != nil || !ok || time.Since(time.UnixMilli(ms)).Abs() > time.Hour {
+		t.Errorf("without a timestamp: %d, %t, %v", ms, ok, err)
+	}
+	if u := p.Usage(); u.Received < 200 || u.Received != u.Bytes || u.HighWatermark != 5 {
+		t.Errorf("%+v", u)
 	}
 }

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"context"
+
+	"github.com/streamhouse/streamhouse/config"
+	"github.com/streamhouse/streamhouse/coordinator"
+	"github.com/streamhouse/streamhouse/protocol"
+	"github.com/streamhouse/streamhouse/server/httpd"
+	"github.com/streamhouse/streamhouse/server/lag"
+	"github.com/streamhouse/streamhouse/server/series"
+	"github.com/streamhouse/streamhouse/storage/log"
+	"github.com/streamhouse/streamhouse/storage/pack"
+)
+
+// seriesMounts serve what is counted per topic, group and partition. Like /metrics they ask
+// for no login.
+func (n *node) seriesMounts(b *config.Broker) []httpd.Mount {
+	table := lag.New(func() lag.Topics { return n.catalog.Snapshot() }, lagGroups{n}, lagLog{n}, n.now)
+	c := series.Config{
+		Source: func() series.Source {
+			if n.started() != nil {
+				return nil
+			}
+			return table
+		},
+		Max: int(b.Int("metrics.series.max")), Node: b.NodeID, Logger: n.logger.Named("http"),
+	}
+	return []httpd.Mount{
+		{Prefix: "/metrics/detail", Handler: series.Detail(c)},
+		{Prefix: "/metrics/compat", Handler: series.Compat(c)},
+	}
+}
+
+// lagGroups are the groups, which are there once the broker has started.
+type lagGroups struct{ *node }
+
+func (l lagGroups) ListGroups(f *coordinator.Filter) ([]coordinator.Listing, protocol.Code) {
+	return l.groups.ListGroups(f)
+}
+
+func (l lagGroups) FetchOffsets(id string, topics []coordinator.FetchTopic, all bool) ([]coordinator.FetchedTopic, protocol.Code) {
+	return l.groups.FetchOffsets(id, topics, all)
+}
+
+// lagLog loads the partitions that are asked for.
+type lagLog struct{ *node }
+
+func (l lagLog) of(ctx context.Context, id pack.PartitionID) (*log.Partition, error) {
+	epoch, ok := l.epochs().LeaderEpoch(id)
+	if !ok {
+		return nil, protocol.UnknownTopicOrPartition
+	}
+	return l.log.Partition(ctx, id, epoch)
+}
+
+func (l lagLog) Usage(ctx context.Context, id pack.PartitionID) (log.Usage, error) {
+	p, err := l.of(ctx, id)
+	if err != nil {
+		return log.Usage{}, err
+	}
+	return p.Usage(), nil
+}
+
+func (l lagLog) TimeAt(ctx context.Context, id pack.PartitionID, offset int64) (ms int64, ok bool, err error) {
+	p, err := l.of(ctx, id)
+	if err != nil {
+		return 0, false, err
+	}
+	return l.log.TimeAt(ctx, p, offset)
+}
