@@ -110,6 +110,9 @@ type Segment struct {
 	Key       string // in the bucket
 	Bytes     int64
 	CreatedAt int64 // ms, the store's clock
+	// Data are the bytes of the batches in it, live or not. What of them no slice holds is
+	// dead. Of segments that older versions registered: of what was live then.
+	Data int64
 }
 
 // Slice is what one segment holds of one partition. Slices of a partition do not
@@ -122,6 +125,8 @@ type Slice struct {
 	Bytes        int64
 	MaxTimestamp int64 // ms
 	AppendTime   int64 // ms; the youngest batch's
+	// Level is how often merging has joined it with its neighbours; 0 as it was sealed.
+	Level int32
 }
 
 // State is a partition's sealed state: a fold over all its packs up to NextOffset.
@@ -158,10 +163,18 @@ type Oldest struct {
 	Bytes      int64
 }
 
+// Held is a segment and how many bytes of the batches in it slices hold.
+type Held struct {
+	Segment
+	Live int64
+}
+
 // Usage is what all sealed objects take, and which of them are kept by little.
 type Usage struct {
 	Segments int   // that hold a slice
 	Bytes    int64 // of those, whatever in them is live
+	// Data and Live are the bytes of the batches in those, and of these what slices hold.
+	Data, Live int64
 	// Stranded are the states whose block lies in a segment without a slice, by partition.
 	Stranded []State
 	// Alone are the segments whose slices are all of the topics asked about, by id.
@@ -264,6 +277,11 @@ type Totals interface {
 	// Usage looks at all segments at one moment, for what only these topics keep among
 	// other things.
 	Usage(ctx context.Context, topics []TopicID) (Usage, error)
+	// Sparse returns up to n segments that hold a slice and of whose data more than the
+	// share dead (0 to 1) is held by none: the deadest first, of equal ones the oldest.
+	Sparse(ctx context.Context, dead float64, n int) ([]Held, error)
+	// Lying returns the slices that lie in a segment, by partition and offset.
+	Lying(ctx context.Context, id SegmentID) ([]Slice, error)
 }
 
 // Store is all of it, as an adapter provides it.

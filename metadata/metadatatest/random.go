@@ -112,7 +112,10 @@ func (c *changes) registration(i int) metadata.Registration {
 		if base < 0 {
 			base = 0
 		}
-		r.Slices = append(r.Slices, slice(id, base, base+n-1))
+		x := slice(id, base, base+n-1)
+		x.Level = c.rand.Int32N(3)
+		r.Segment.Data += x.Bytes + c.rand.Int64N(2)*30
+		r.Slices = append(r.Slices, x)
 		r.States = append(r.States, metadata.State{ID: id, NextOffset: base + n, LeaderEpoch: int32(i), BlockPos: base, BlockLen: c.rand.Int64N(2)})
 		c.next[id] = max(c.next[id], base+n)
 	}

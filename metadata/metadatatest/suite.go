@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) *Harness) {
 		"LogStarts":          testLogStarts,
 		"Oldest":             testOldest,
 		"Usage":              testUsage,
+		"Sparse":             testSparse,
 		"Sealed":             testSealed,
 		"GarbageSegments":    testGarbageSegments,
 		"GarbageStateBlocks": testGarbageStateBlocks,

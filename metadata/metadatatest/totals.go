@@ -190,8 +190,113 @@ func sameTotals(t *testing.T, s, model metadata.Store, ids []pack.PartitionID) {
 		for i := range got.Alone {
 			got.Alone[i].CreatedAt = 0
 		}
+		sameSparse(t, s, model)
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("usage of %v:\ngot  %+v\nwant %+v", topics, got, want)
 		}
+	}
+}
+
+// sameSparse holds Sparse, and Lying of what it returns, to what the model says.
+func sameSparse(t *testing.T, s, model metadata.Store) {
+	t.Helper()
+	for _, dead := range []float64{-1, 0, 0.5} {
+		got, err := s.Sparse(t.Context(), dead, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := model.Sparse(t.Context(), dead, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range want { // the clocks are others
+			want[i].CreatedAt = 0
+		}
+		for i := range got {
+			got[i].CreatedAt = 0
+			a, err := s.Lying(t.Context(), got[i].ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, err := model.Lying(t.Context(), got[i].ID); err != nil || !slices.Equal(a, b) {
+				t.Fatalf("in segment %d: %+v, want %+v, %v", got[i].ID, a, b, err)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("sparse above %g:\ngot  %+v\nwant %+v", dead, got, want)
+		}
+	}
+}
+
+func testSparse(t *testing.T, h *Harness) {
+	p, q := partition(1, 0), partition(2, 0)
+	up := func(x metadata.Slice) metadata.Slice {
+		x.Level = 3
+		return x
+	}
+	// Of 300 bytes a hundred are nobody's from the beginning.
+	a := register(t, h.Store, "a", metadata.Registration{Segment: metadata.Segment{Data: 300},
+		Slices: []metadata.Slice{slice(q, 0, 9), slice(p, 0, 9)}, States: []metadata.State{{ID: p, NextOffset: 10, BlockLen: 1}}})
+	b := register(t, h.Store, "b", metadata.Registration{Segment: metadata.Segment{Data: 200},
+		Slices: []metadata.Slice{up(slice(p, 10, 19)), slice(p, 20, 29)}})
+	sparse := func(s metadata.Store, dead float64, n int) (ids []metadata.SegmentID, live []int64) {
+		t.Helper()
+		list, err := s.Sparse(t.Context(), dead, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range list {
+			seg, err := s.Segment(t.Context(), x.ID)
+			if err != nil || seg != x.Segment {
+				t.Fatalf("%+v, want %+v, %v", seg, x.Segment, err)
+			}
+			ids, live = append(ids, x.ID), append(live, x.Live)
+		}
+		return ids, live
+	}
+	for s := range beforeAndAfter(t, h) {
+		if ids, live := sparse(s, 0, 10); !slices.Equal(ids, []metadata.SegmentID{a}) || live[0] != 200 {
+			t.Errorf("%v, %v", ids, live)
+		}
+		want := []metadata.Slice{slice(p, 0, 9), slice(q, 0, 9)}
+		want[0].Segment, want[1].Segment = a, a
+		if got, err := s.Lying(t.Context(), a); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if got, err := s.Lying(t.Context(), b); err != nil || len(got) != 2 || got[0].Level != 3 || got[1].Level != 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if got, err := s.Lying(t.Context(), b+1); err != nil || len(got) != 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		h.Store = s
+	}
+	// A log start, what replaces slices, and a topic that is deleted take from it.
+	s, ctx := h.Store, t.Context()
+	if err := s.SetLogStarts(ctx, metadata.LogStart{ID: p, Offset: 10}); err != nil {
+		t.Fatal(err)
+	}
+	c := register(t, s, "c", metadata.Registration{Segment: metadata.Segment{Data: 100},
+		Slices: []metadata.Slice{up(slice(p, 10, 19))}, Replaces: []metadata.Replace{{ID: p, From: 10, To: 19, Was: []metadata.SegmentID{b}}}})
+	if ids, live := sparse(s, 0.4, 10); !slices.Equal(ids, []metadata.SegmentID{a, b}) || !slices.Equal(live, []int64{100, 100}) {
+		t.Errorf("%v, %v", ids, live)
+	}
+	if ids, _ := sparse(s, 0.5, 10); !slices.Equal(ids, []metadata.SegmentID{a}) {
+		t.Errorf("%v", ids)
+	}
+	if ids, _ := sparse(s, 0, 1); !slices.Equal(ids, []metadata.SegmentID{a}) {
+		t.Errorf("%v", ids)
+	}
+	if u, err := s.Usage(ctx, nil); err != nil || u.Data != 600 || u.Live != 300 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if err := s.CreateTopic(ctx, topic(1, "p")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteTopic(ctx, p.Topic); err != nil {
+		t.Fatal(err)
+	}
+	if ids, live := sparse(s, 0, 10); !slices.Equal(ids, []metadata.SegmentID{a}) || live[0] != 100 {
+		t.Errorf("%v, %v (and not %d, %d)", ids, live, b, c)
 	}
 }

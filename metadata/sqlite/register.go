@@ -23,7 +23,7 @@ func (s *Store) Register(ctx context.Context, r metadata.Registration) (id metad
 		if err != nil {
 			return err
 		}
-		g := &registration{tx: tx, id: id, refs: map[metadata.SegmentID]int64{}, deleted: map[pack.TopicID]bool{}}
+		g := &registration{tx: tx, id: id, held: map[metadata.SegmentID]held{}, deleted: map[pack.TopicID]bool{}}
 		return g.run(ctx, r)
 	})
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *Store) newSegment(ctx context.Context, tx *sql.Tx, seg metadata.Segment
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO segments VALUES (?, ?, ?, ?, 0)`, id, seg.Key, seg.Bytes, s.millis())
+	_, err = tx.ExecContext(ctx, `INSERT INTO segments VALUES (?, ?, ?, ?, 0, ?, 0)`, id, seg.Key, seg.Bytes, s.millis(), seg.Data)
 	return id, err
 }
 
@@ -55,11 +55,21 @@ func (s *Store) newSegment(ctx context.Context, tx *sql.Tx, seg metadata.Segment
 type registration struct {
 	tx *sql.Tx
 	id metadata.SegmentID
-	// refs is by how much each segment's count of references changes.
-	refs    map[metadata.SegmentID]int64
+	// held is by how much changes what is held of each segment.
+	held    map[metadata.SegmentID]held
 	deleted map[pack.TopicID]bool // whether each topic seen has a tombstone
 	// sealed is where the partitions of the registration stand, kept up to date.
 	sealed map[pack.PartitionID]*metadata.Sealed
+}
+
+// held is what refers to a segment: how many slices and state blocks, and the bytes of the
+// slices.
+type held struct{ refs, live int64 }
+
+// hold changes what is held of a segment.
+func (g *registration) hold(id metadata.SegmentID, refs, live int64) {
+	h := g.held[id]
+	g.held[id] = held{h.refs + refs, h.live + live}
 }
 
 func (g *registration) run(ctx context.Context, r metadata.Registration) error {
@@ -103,11 +113,12 @@ func (g *registration) replaceOne(ctx context.Context, stmt *sql.Stmt, r *metada
 	type row struct {
 		base    int64
 		segment metadata.SegmentID
+		bytes   int64
 	}
 	var rows []row
 	err := each(stmt.QueryContext(ctx, r.ID.Topic[:], r.ID.Partition, r.From, r.To))(func(scan func(...any) error) error {
 		var x row
-		err := scan(&x.base, &x.segment)
+		err := scan(&x.base, &x.segment, &x.bytes)
 		rows = append(rows, x)
 		return err
 	})
@@ -117,7 +128,7 @@ func (g *registration) replaceOne(ctx context.Context, stmt *sql.Stmt, r *metada
 	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.base, b.base) })
 	was := make([]metadata.SegmentID, len(rows))
 	for i, x := range rows {
-		g.refs[x.segment]--
+		g.hold(x.segment, -1, -x.bytes)
 		was[i] = x.segment
 	}
 	if r.Was != nil && !slices.Equal(was, r.Was) {
@@ -159,7 +170,7 @@ func (g *registration) slices(ctx context.Context, list []metadata.Slice) error 
 	if len(list) == 0 {
 		return nil
 	}
-	insert, err := g.tx.PrepareContext(ctx, `INSERT INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
+	insert, err := g.tx.PrepareContext(ctx, `INSERT INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
 		return err
 	}
@@ -183,11 +194,11 @@ func (g *registration) slices(ctx context.Context, list []metadata.Slice) error 
 		if x.LastOffset < g.sealed[x.ID].LogStart {
 			continue
 		}
-		_, err = insert.ExecContext(ctx, x.ID.Topic[:], x.ID.Partition, x.BaseOffset, x.LastOffset, g.id, x.Bytes, x.MaxTimestamp, x.AppendTime)
+		_, err = insert.ExecContext(ctx, x.ID.Topic[:], x.ID.Partition, x.BaseOffset, x.LastOffset, g.id, x.Bytes, x.MaxTimestamp, x.AppendTime, x.Level)
 		if err != nil {
 			return err
 		}
-		g.refs[g.id]++
+		g.hold(g.id, 1, x.Bytes)
 	}
 	return nil
 }
@@ -247,10 +258,10 @@ func (g *registration) state(ctx context.Context, put *sql.Stmt, x metadata.Stat
 		x.Block = g.id
 	}
 	if old.Block != 0 {
-		g.refs[old.Block]--
+		g.hold(old.Block, -1, 0)
 	}
 	if x.Block != 0 {
-		g.refs[x.Block]++
+		g.hold(x.Block, 1, 0)
 	}
 	*old = x
 	_, err := put.ExecContext(ctx, x.ID.Topic[:], x.ID.Partition, x.NextOffset, x.LeaderEpoch, x.Block, x.BlockPos, x.BlockLen)
@@ -270,10 +281,10 @@ func (g *registration) gone(ctx context.Context, id pack.TopicID) (bool, error) 
 	return n > 0, err
 }
 
-// count brings the segments' counts of references up to date.
+// count brings up to date what is held of the segments.
 func (g *registration) count(ctx context.Context) error {
-	for id, by := range g.refs {
-		res, err := g.tx.ExecContext(ctx, `UPDATE segments SET refs = refs + ? WHERE id = ?`, by, id)
+	for id, by := range g.held {
+		res, err := g.tx.ExecContext(ctx, `UPDATE segments SET refs = refs + ?, live = live + ? WHERE id = ?`, by.refs, by.live, id)
 		if n, err := changed(res, err); err != nil {
 			return err
 		} else if n == 0 {
@@ -283,21 +294,21 @@ func (g *registration) count(ctx context.Context) error {
 	return nil
 }
 
-// dropRefs takes references away, as a query of (segment, count) says.
+// dropRefs takes references away, as a query of (segment, count, bytes) says.
 func dropRefs(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
-	refs := map[metadata.SegmentID]int64{}
+	drop := map[metadata.SegmentID]held{}
 	err := each(tx.QueryContext(ctx, query, args...))(func(scan func(...any) error) error {
 		var id metadata.SegmentID
-		var n int64
-		err := scan(&id, &n)
-		refs[id] += n
+		var n held
+		err := scan(&id, &n.refs, &n.live)
+		drop[id] = n
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	for id, n := range refs {
-		if _, err := tx.ExecContext(ctx, `UPDATE segments SET refs = refs - ? WHERE id = ?`, n, id); err != nil {
+	for id, n := range drop {
+		if _, err := tx.ExecContext(ctx, `UPDATE segments SET refs = refs - ?, live = live - ? WHERE id = ?`, n.refs, n.live, id); err != nil {
 			return err
 		}
 	}

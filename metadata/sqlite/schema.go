@@ -12,7 +12,8 @@ const applicationID = 0x53486d64
 // migrations bring the schema from version i to i+1. A released one never changes.
 //
 // segments.refs counts the slices and state blocks that lie in a segment, so that
-// garbage is found through an index and not by reading every slice. All rows of a
+// garbage is found through an index and not by reading every slice; segments.live adds up
+// the bytes of those slices, so that dead space is. All rows of a
 // partition lie together, and a partition is one range of the primary key.
 var migrations = []string{`
 CREATE TABLE cluster (
@@ -109,6 +110,13 @@ CREATE TABLE credentials (
 	PRIMARY KEY (user, mechanism)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX credentials_changed ON credentials (changed);
+`, `
+ALTER TABLE slices ADD COLUMN level INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX slices_segment ON slices (segment);
+ALTER TABLE segments ADD COLUMN data INTEGER NOT NULL DEFAULT 0; -- bytes of the batches
+ALTER TABLE segments ADD COLUMN live INTEGER NOT NULL DEFAULT 0; -- of these, what slices hold
+UPDATE segments SET data = held.n, live = held.n
+FROM (SELECT segment, sum(bytes) AS n FROM slices GROUP BY segment) AS held WHERE held.segment = segments.id;
 `}
 
 // migrate brings the schema up to date. A file of another program or of a later

@@ -45,7 +45,7 @@ func (s *Store) Partition(ctx context.Context, id pack.PartitionID) ([]metadata.
 		defer rows.Close()
 		for rows.Next() {
 			x := metadata.Slice{ID: id}
-			if err := rows.Scan(&x.BaseOffset, &x.LastOffset, &x.Segment, &x.Bytes, &x.MaxTimestamp, &x.AppendTime); err != nil {
+			if err := rows.Scan(&x.BaseOffset, &x.LastOffset, &x.Segment, &x.Bytes, &x.MaxTimestamp, &x.AppendTime, &x.Level); err != nil {
 				return err
 			}
 			list = append(list, x)
@@ -71,7 +71,7 @@ func (s *Store) snapshot(ctx context.Context, f func(*sql.Tx) error) error {
 // Segment returns a row.
 func (s *Store) Segment(ctx context.Context, id metadata.SegmentID) (metadata.Segment, error) {
 	seg := metadata.Segment{ID: id}
-	err := s.segmentOf.QueryRowContext(ctx, id).Scan(&seg.Key, &seg.Bytes, &seg.CreatedAt)
+	err := s.segmentOf.QueryRowContext(ctx, id).Scan(&seg.Key, &seg.Bytes, &seg.CreatedAt, &seg.Data)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = metadata.ErrNotFound
 	}
@@ -130,7 +130,7 @@ func (s *Store) Garbage(ctx context.Context, grace int64) (segments []metadata.S
 	err = s.snapshot(ctx, func(tx *sql.Tx) error {
 		err := s.rows(ctx, tx, queryGarbage, nil, func(scan func(...any) error) error {
 			var x metadata.Segment
-			err := scan(&x.ID, &x.Key, &x.Bytes, &x.CreatedAt)
+			err := scan(&x.ID, &x.Key, &x.Bytes, &x.CreatedAt, &x.Data)
 			segments = append(segments, x)
 			return err
 		})

@@ -93,7 +93,7 @@ func (s *Store) DeleteTopic(ctx context.Context, id metadata.TopicID) error {
 		if err := dropRefs(ctx, tx, queryTopicSegments, id[:]); err != nil {
 			return err
 		}
-		if err := dropRefs(ctx, tx, `SELECT block, count(*) FROM states WHERE topic = ? AND block > 0 GROUP BY block`, id[:]); err != nil {
+		if err := dropRefs(ctx, tx, queryTopicBlocks, id[:]); err != nil {
 			return err
 		}
 		for _, table := range []string{"slices", "states", "log_starts"} {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/storage/pack"
@@ -16,7 +17,7 @@ func (s *Store) Oldest(ctx context.Context, after pack.PartitionID, n int) (out 
 		var x metadata.Oldest
 		var topic []byte
 		f := &x.First
-		err := scan(&topic, &f.ID.Partition, &f.BaseOffset, &f.LastOffset, &f.Segment, &f.Bytes, &f.MaxTimestamp, &f.AppendTime,
+		err := scan(&topic, &f.ID.Partition, &f.BaseOffset, &f.LastOffset, &f.Segment, &f.Bytes, &f.MaxTimestamp, &f.AppendTime, &f.Level,
 			&x.Slices, &x.Bytes, &x.LastOffset)
 		copy(f.ID.Topic[:], topic)
 		out = append(out, x)
@@ -31,7 +32,7 @@ func (s *Store) Oldest(ctx context.Context, after pack.PartitionID, n int) (out 
 // Usage looks at all segments.
 func (s *Store) Usage(ctx context.Context, topics []metadata.TopicID) (u metadata.Usage, err error) {
 	err = s.snapshot(ctx, func(tx *sql.Tx) (err error) {
-		if err := tx.QueryRowContext(ctx, queryHolding).Scan(&u.Segments, &u.Bytes); err != nil {
+		if err := tx.QueryRowContext(ctx, queryHolding).Scan(&u.Segments, &u.Bytes, &u.Data, &u.Live); err != nil {
 			return err
 		}
 		if u.Stranded, err = s.stranded(ctx, tx); err != nil {
@@ -69,9 +70,33 @@ func (s *Store) alone(ctx context.Context, tx *sql.Tx, topics []metadata.TopicID
 	}
 	err = s.rows(ctx, tx, queryAlone, []any{string(list)}, func(scan func(...any) error) error {
 		var x metadata.Segment
-		err := scan(&x.ID, &x.Key, &x.Bytes, &x.CreatedAt)
+		err := scan(&x.ID, &x.Key, &x.Bytes, &x.CreatedAt, &x.Data)
 		out = append(out, x)
 		return err
 	})
 	return out, err
+}
+
+// Sparse returns the segments with the most dead data.
+func (s *Store) Sparse(ctx context.Context, dead float64, n int) (out []metadata.Held, err error) {
+	err = s.rows(ctx, s.read, querySparse, []any{dead, n}, func(scan func(...any) error) error {
+		var x metadata.Held
+		err := scan(&x.ID, &x.Key, &x.Bytes, &x.CreatedAt, &x.Data, &x.Live)
+		out = append(out, x)
+		return err
+	})
+	return out, s.wrap("sparse segments", err)
+}
+
+// Lying returns the slices of a segment.
+func (s *Store) Lying(ctx context.Context, id metadata.SegmentID) (out []metadata.Slice, err error) {
+	err = s.rows(ctx, s.read, queryLying, []any{id}, func(scan func(...any) error) error {
+		x := metadata.Slice{Segment: id}
+		var topic []byte
+		err := scan(&topic, &x.ID.Partition, &x.BaseOffset, &x.LastOffset, &x.Bytes, &x.MaxTimestamp, &x.AppendTime, &x.Level)
+		copy(x.ID.Topic[:], topic)
+		out = append(out, x)
+		return err
+	})
+	return out, s.wrap(fmt.Sprintf("slices in segment %d", id), err)
 }

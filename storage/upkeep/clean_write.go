@@ -228,6 +228,7 @@ func (u *Upkeep) registerCleaned(ctx context.Context, parts []*cleaned, reg meta
 		return err
 	}
 	defer u.unlock()
+	reg.Segment.Data = dataOf(footer)
 	id, err := u.register(ctx, reg)
 	if err != nil {
 		return err

@@ -269,6 +269,7 @@ func (u *Upkeep) registerLifted(ctx context.Context, parts []lifting, reg metada
 			})
 		}
 	}
+	reg.Segment.Data = dataOf(footer)
 	id, err := u.register(ctx, reg)
 	if err != nil {
 		return err

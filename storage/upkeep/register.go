@@ -28,6 +28,7 @@ func (u *Upkeep) registerSealed(ctx context.Context, group []journal.Info, reg m
 	if err := u.sealedRows(ctx, footer, &reg); err != nil {
 		return err
 	}
+	reg.Segment.Data = dataOf(footer)
 	id, err := u.register(ctx, reg)
 	if err != nil {
 		return err
@@ -87,6 +88,14 @@ func (u *Upkeep) sealedRows(ctx context.Context, footer *segment.Reader, reg *me
 		}
 	}
 	return nil
+}
+
+// dataOf adds up the batches in a segment.
+func dataOf(footer *segment.Reader) (n int64) {
+	for i := range footer.Len() {
+		n += footer.Part(i).Bytes
+	}
+	return n
 }
 
 // sliceOf makes the row of what a segment holds of a partition from offset on. Packs

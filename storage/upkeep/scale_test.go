@@ -111,13 +111,13 @@ func fillStore(b *testing.B, path string) *topics {
 		}
 	}
 	const per = scaleSlices / scalePartitions
-	exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO segments
-		SELECT i, 'segment/' || i, 1000000, i, ? FROM n`, scaleSegments, scaleSlices/scaleSegments)
+	exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) INSERT INTO segments
+		SELECT i, 'segment/' || i, 1100000, i, ?2, ?2 * 100000, ?2 * 100000 FROM n`, scaleSegments, scaleSlices/scaleSegments)
 	for p := range scalePartitions {
 		t := &all.list[p%scaleTopics]
 		part := p / scaleTopics
 		exec(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1) INSERT INTO slices
-			SELECT ?2, ?3, i * 10, i * 10 + 9, 1 + (i * 1000 + ?4 / 10), 100000, i * 10000, i * 10000 FROM n`, per, t.ID[:], part, p)
+			SELECT ?2, ?3, i * 10, i * 10 + 9, 1 + (i * 1000 + ?4 / 10), 100000, i * 10000, i * 10000, 0 FROM n`, per, t.ID[:], part, p)
 		block := 1 + (per-1)*1000 + p/10
 		exec(`INSERT INTO states VALUES (?, ?, ?, 1, ?, 100, 10)`, t.ID[:], part, per*10, block)
 		exec(`UPDATE segments SET refs = refs + 1 WHERE id = ?`, block)
