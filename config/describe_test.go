@@ -107,8 +107,8 @@ func TestNewTopic(t *testing.T) {
 }
 
 func TestNotActing(t *testing.T) {
-	got := NotActing(map[string]string{"retention.ms": "1", "segment.ms": "1", "cleanup.policy": "delete,compact", "flush.ms": "1"})
-	if want := []string{"flush.ms", "segment.ms"}; !slices.Equal(got, want) {
+	got := NotActing(map[string]string{"retention.ms": "1", "segment.jitter.ms": "1", "segment.ms": "1", "cleanup.policy": "delete,compact", "flush.ms": "1"})
+	if want := []string{"flush.ms", "segment.jitter.ms"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	if got := NotActing(map[string]string{"cleanup.policy": "compact", "retention.ms": "1"}); len(got) != 0 {

@@ -23,7 +23,7 @@ var safe = []struct{ patterns, why string }{
 		"all data goes to the bucket and stays readable; there are no tiers to move between"},
 	{"log.dir.failure.timeout.ms cordoned.log.dirs", "there is one data folder, data.dir, and a write that fails there is an error to its client"},
 	{"index.interval.bytes segment.index.bytes log.index.*", "each batch has its index entry, in the same object"},
-	{"segment.ms segment.jitter.ms segment.bytes log.roll.* log.segment.bytes", "segments are shared by partitions; retention does not wait for a partition's own segment"},
+	{"segment.jitter.ms log.roll.jitter.*", "segments are shared by partitions and roll by the journal: nothing rolls at one moment"},
 	{"file.delete.delay.ms log.segment.delete.delay.ms", "objects are deleted when nothing refers to them, after a grace of their own"},
 	{"preallocate log.preallocate", "the journal reserves its space in any case"},
 	{"log.cleaner.backoff.ms log.cleaner.io.buffer.*", "it tunes work in the background; what is compacted, and when, does not depend on it"},

@@ -28,6 +28,8 @@ func serverStorage() []Def {
 			"Bytes in the journal above which produce is refused until sealing has caught up, as when the bucket is away for long; 0 for no bound.").acts(),
 		def("seal.max.age.ms", Long, "300000", atLeast(1000),
 			"Age in milliseconds at which a journal volume is closed and sealed even if it is small. With a file journal the bucket lags behind by this much at most.").acts(),
+		def("merge.enable", Boolean, "true", anything,
+			"Whether small neighbouring pieces of sealed partitions are joined into larger ones, and objects with mostly dead data are emptied. Without it they grow in number, and room is freed only where whole objects expire.").acts(),
 		def("cache.memory.bytes", Long, "134217728", atLeast(1<<20),
 			"Memory in bytes for blocks of sealed data that were read from the bucket. If nothing says it, it is a share of the memory there is, at most this default; see docs/sizing.md.").acts(),
 		def("disk.reserve.bytes", Long, "268435456", atLeast(0),

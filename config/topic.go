@@ -32,7 +32,7 @@ type Topic struct {
 	MaxCompactionLagMs     int64
 	MinCleanableDirtyRatio float64
 
-	// SegmentBytes is above any batch that is taken; SegmentMs is only remembered.
+	// SegmentBytes is above any batch that is taken; both bound what is merged.
 	SegmentBytes int32
 	SegmentMs    int64
 

@@ -105,8 +105,8 @@ func topicSegments() []Def {
 			"Size in bytes at which Kafka starts a new segment file. Here segments are shared between partitions and sealed by the journal's volume size and age; as in Kafka, a batch that is larger than this is refused.").
 			from(as("log.segment.bytes")).acts(),
 		def("segment.ms", Long, "604800000", atLeast(1),
-			"Age in milliseconds at which Kafka starts a new segment even if it is small. Here the journal's volumes decide, and this will bound merged segments.").
-			from(as("log.roll.ms"), Synonym{"log.roll.hours", hourMs}).later(),
+			"Age in milliseconds at which Kafka starts a new segment even if it is small. Here the journal's volumes decide; the pieces of a partition that are merged into one are no further apart than this.").
+			from(as("log.roll.ms"), Synonym{"log.roll.hours", hourMs}).acts(),
 		def("segment.jitter.ms", Long, "0", atLeast(0),
 			"Random time in milliseconds that Kafka takes off segment.ms, so that partitions do not roll all at once.").
 			from(as("log.roll.jitter.ms"), Synonym{"log.roll.jitter.hours", hourMs}),

@@ -309,6 +309,7 @@ func (n *node) upkeepConfig(b *config.Broker) (upkeep.Config, error) {
 		Logger:    n.logger.Named("upkeep"), Registry: n.registry, Now: n.now, Debts: n.debts,
 		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
 		Cleaning: n.cleaning, StateBytesMax: int(n.memory.Of(memory.StateBlock)),
+		Merging: func() upkeep.Merging { return n.merging(b) },
 		ProducerExpiry: func() time.Duration {
 			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond
 		},
@@ -390,6 +391,12 @@ func (n *node) cleaning() upkeep.Cleaning {
 	}
 }
 
+// merging is what merge.enable says, and log.cleaner.io.max.bytes.per.second now.
+func (n *node) merging(b *config.Broker) upkeep.Merging {
+	rate, _ := n.catalog.Broker().Get("log.cleaner.io.max.bytes.per.second")
+	return upkeep.Merging{Enabled: b.Bool("merge.enable"), BytesPerSecond: rate.Num}
+}
+
 // upkeepTopics answers upkeep from the catalog.
 type upkeepTopics struct{ catalog *catalog.Catalog }
 
@@ -404,7 +411,7 @@ func (u upkeepTopics) List() []upkeep.Topic {
 			Delete: t.Config.Delete, RetentionMs: t.Config.RetentionMs, RetentionBytes: t.Config.RetentionBytes,
 			Compact: t.Config.Compact, MinCleanableRatio: t.Config.MinCleanableDirtyRatio,
 			MinCompactionLagMs: t.Config.MinCompactionLagMs, MaxCompactionLagMs: t.Config.MaxCompactionLagMs,
-			DeleteRetentionMs: t.Config.DeleteRetentionMs, SegmentBytes: int64(t.Config.SegmentBytes),
+			DeleteRetentionMs: t.Config.DeleteRetentionMs, SegmentBytes: int64(t.Config.SegmentBytes), SegmentMs: t.Config.SegmentMs,
 		})
 	}
 	return out

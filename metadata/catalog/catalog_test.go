@@ -211,14 +211,14 @@ func TestReplicationFactor(t *testing.T) {
 func TestNotActingIsSaidOnce(t *testing.T) {
 	f := open(t, nil)
 	f.create(t, "quiet", 1, "retention.ms", "1")
-	f.create(t, "loud", 1, "segment.ms", "2000000")
+	f.create(t, "loud", 1, "segment.jitter.ms", "2000000")
 	for _, v := range []string{"3000000", "4000000"} {
-		if err := f.Alter(t.Context(), metadata.Resource{Type: catalog.TypeTopic, Name: "loud"}, []config.Op{{Name: "segment.ms", Value: &v}}, false); err != nil {
+		if err := f.Alter(t.Context(), metadata.Resource{Type: catalog.TypeTopic, Name: "loud"}, []config.Op{{Name: "segment.jitter.ms", Value: &v}}, false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	lines := f.lines.FilterMessageSnippet("do not act").All()
-	if len(lines) != 1 || lines[0].ContextMap()["topic"] != "loud" || fmt.Sprint(lines[0].ContextMap()["configs"]) != "[segment.ms]" {
+	if len(lines) != 1 || lines[0].ContextMap()["topic"] != "loud" || fmt.Sprint(lines[0].ContextMap()["configs"]) != "[segment.jitter.ms]" {
 		t.Errorf("%v", lines)
 	}
 }

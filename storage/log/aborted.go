@@ -33,12 +33,12 @@ func (r *reading) listAborted(ctx context.Context) error {
 // search goes on until everything below the end of what was read is decided.
 func (r *reading) aborted(ctx context.Context) error {
 	for at := r.req.Offset; ; {
-		slice, open := r.part.abortedAt(at, r.req.Offset, r.at)
+		slice, open := r.part.abortedAt(at, r.at)
 		if slice == nil {
 			r.result.Aborted = append(r.result.Aborted, open...)
 			return nil
 		}
-		stable, err := r.abortedIn(ctx, slice)
+		stable, err := r.abortedIn(ctx, slice, at)
 		if err != nil {
 			return err
 		}
@@ -50,22 +50,23 @@ func (r *reading) aborted(ctx context.Context) error {
 }
 
 // abortedAt returns the slice of a segment that offset at lies in or below; or, if there
-// is none, the transactions aborted in the open journal that overlap the offsets from
-// first to before end. Both are of one moment: what a seal takes from the one is in the
+// is none, the transactions aborted in the open journal whose markers lie at or above at and
+// that overlap the offsets before end. Both are of one moment: what a seal takes from the one is in the
 // other.
-func (p *Partition) abortedAt(at, first, end int64) (*metadata.Slice, []Aborted) {
+func (p *Partition) abortedAt(at, end int64) (*metadata.Slice, []Aborted) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if i := sort.Search(len(p.sealed), func(i int) bool { return p.sealed[i].LastOffset >= at }); i < len(p.sealed) {
 		s := p.sealed[i]
 		return &s, nil
 	}
-	return nil, overlapping(nil, p.aborted, first, end)
+	return nil, overlapping(nil, p.aborted, at, end)
 }
 
-// abortedIn adds those that a segment lists, and returns the last stable offset behind
-// the slice.
-func (r *reading) abortedIn(ctx context.Context, s *metadata.Slice) (stable int64, err error) {
+// abortedIn adds those that a segment lists whose markers lie at or above an offset, and
+// returns the last stable offset behind the slice. Below that offset they were listed: by
+// segments that may have been merged into this one since.
+func (r *reading) abortedIn(ctx context.Context, s *metadata.Slice, at int64) (stable int64, err error) {
 	l := r.log
 	seg, err := l.rows.get(ctx, l.cfg.Store, s.Segment)
 	if err != nil {
@@ -81,7 +82,7 @@ func (r *reading) abortedIn(ctx context.Context, s *metadata.Slice) (stable int6
 	}
 	// A marker below the slice is not there to be read: a lift has taken its place, and
 	// a client that was told of it would drop what the producer committed later.
-	r.result.Aborted = overlapping(r.result.Aborted, t.Aborted, max(r.req.Offset, s.BaseOffset), r.at)
+	r.result.Aborted = overlapping(r.result.Aborted, t.Aborted, max(at, s.BaseOffset), r.at)
 	return t.LastStable, nil
 }
 

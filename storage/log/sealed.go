@@ -67,7 +67,13 @@ func (l *Log) Lifted(id pack.PartitionID, upTo int64, slices []metadata.Slice) {
 // Replaced tells readers that what lay wholly inside the offsets from to to (inclusive) of
 // a partition's segments is now held, compacted, by the given slices.
 func (l *Log) Replaced(id pack.PartitionID, from, to int64, slices []metadata.Slice) {
-	l.replace(id, slices, func(s *metadata.Slice) bool { return from <= s.BaseOffset && s.LastOffset <= to }, func(*Partition) {})
+	l.replace(id, slices, func(s *metadata.Slice) bool { return from <= s.BaseOffset && s.LastOffset <= to }, func(p *Partition) { p.replaced.Add(1) })
+}
+
+// Merged is Replaced where nothing is left out: the given slices hold the same batches,
+// and list the same aborted transactions. Reads that are under way need not begin anew.
+func (l *Log) Merged(id pack.PartitionID, from, to int64, slices []metadata.Slice) {
+	l.replace(id, slices, func(s *metadata.Slice) bool { return from <= s.BaseOffset && s.LastOffset <= to }, (*Partition).trimAborted)
 }
 
 // replace puts slices in the place of those sealed ones that are old; also is done under the
@@ -97,7 +103,6 @@ func (l *Log) replace(id pack.PartitionID, slices []metadata.Slice, old func(*me
 	}
 	also(p)
 	p.version++
-	p.replaced.Add(1)
 }
 
 // LogStartRaised tells the log that the metadata store has a higher log start.

@@ -30,6 +30,10 @@ type metrics struct {
 	cleanTombstones, cleanedMarkers prometheus.Counter
 	cleanLate                       prometheus.Counter
 	cleanDirty, unclean             prometheus.Gauge
+
+	mergeObjects, mergeSlices prometheus.Counter
+	mergeBytes                *prometheus.CounterVec
+	unmerged                  prometheus.Gauge
 }
 
 // cleaned counts one run of a compaction.
@@ -92,11 +96,19 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		cleanDirty:      gauge("compaction_dirty_bytes", "Bytes of compacted topics that are not compacted yet."),
 		unclean:         gauge("compaction_uncleanable_partitions", "Partitions that cannot be compacted and are left as they are."),
 
+		mergeObjects: counter("merge_objects_total", "Objects that merges have put in place of others."),
+		mergeSlices:  counter("merge_slices_total", "Pieces of partitions that merges have replaced."),
+		unmerged:     gauge("merge_left_partitions", "Partitions whose sealed data does not check and is not merged."),
+		mergeBytes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "streamhouse_merge_bytes_total", Help: "Bytes of batches that merges have moved, by why: small pieces, or mostly dead objects.",
+		}, []string{"reason"}),
+
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "streamhouse_upkeep_failures_total", Help: "Upkeep jobs that failed and are tried again.",
 		}, []string{"job"}),
 	}
 	register(r, m.failures)
+	register(r, m.mergeBytes)
 	return m
 }
 

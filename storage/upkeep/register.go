@@ -44,6 +44,7 @@ func (u *Upkeep) registerSealed(ctx context.Context, group []journal.Info, reg m
 	}
 	u.lift.stale = true
 	u.clean.noteSlices(reg.Slices)
+	u.merge.noteSealed(reg.Slices, u.enough())
 	return nil
 }
 

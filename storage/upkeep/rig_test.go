@@ -49,6 +49,9 @@ type rig struct {
 	seam   func(string) error
 	// cleaning is off unless a test says otherwise.
 	cleaning Cleaning
+	merging  Merging
+	// indexRead, if it is set, is called before the log's index reads a segment.
+	indexRead func(key string)
 
 	kind    kind
 	durable bool // the metadata store is a file
@@ -275,6 +278,9 @@ func (r *rig) tryBegin() error {
 		return err
 	}
 	r.index = segment.NewIndex(1<<20, func(ctx context.Context, s metadata.Segment, p []byte, off int64) error {
+		if r.indexRead != nil {
+			r.indexRead(s.Key)
+		}
 		if r.cached == nil {
 			_, err := objectReader{ctx, r.bucket, s.Key}.ReadAt(p, off)
 			return err
@@ -302,6 +308,7 @@ func (r *rig) tryBegin() error {
 		Journal: r.journal, Bucket: r.bucket, Store: r.store, Log: LogOf(r.log, r.topics), Topics: r.topics,
 		Index: r.index, Logger: zap.NewNop(), Registry: prometheus.NewRegistry(), Now: r.clock.Now, Start: r.start,
 		SpoolDir: r.dir, Cleaning: func() Cleaning { return r.cleaning },
+		Merging: func() Merging { return r.merging },
 		Seam: func(step string) error {
 			if r.seam != nil {
 				return r.seam(step)

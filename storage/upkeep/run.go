@@ -20,8 +20,8 @@ import (
 //
 // At the end it leaves little for the next start to read, as far as StopMax allows.
 //
-// It owns four goroutines: seals, lifts, compactions, and retention with sweeping; a pass of
-// compactions has as many more as log.cleaner.threads says.
+// It owns five goroutines: seals, lifts, compactions, merges, and retention with sweeping; a
+// pass of compactions has as many more as log.cleaner.threads says.
 func (u *Upkeep) Run(ctx context.Context) error {
 	if err := u.jobs(ctx); err != nil || u.cfg.StopMax <= 0 {
 		return err
@@ -77,6 +77,9 @@ func (u *Upkeep) jobs(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		return u.every(ctx, u.cfg.CleanInterval, job{"compaction", u.Clean})
+	})
+	g.Go(func() error {
+		return u.every(ctx, u.cfg.MergeInterval, job{"merge", u.Merge})
 	})
 	g.Go(func() error {
 		tick := min(u.cfg.RetentionInterval, u.cfg.SweepInterval)

@@ -41,6 +41,8 @@ type Log interface {
 	// Replaced: what lies wholly inside the offsets from, to of a partition is held by
 	// slices now, compacted.
 	Replaced(id pack.PartitionID, from, to int64, slices []metadata.Slice)
+	// Merged is Replaced by slices that hold the same.
+	Merged(id pack.PartitionID, from, to int64, slices []metadata.Slice)
 	// Decided returns the last stable offset of a partition, loading it if need be, and
 	// the transactions whose abort lies in the open journal.
 	Decided(ctx context.Context, id pack.PartitionID) (stable int64, aborted []pack.Aborted, err error)
@@ -99,7 +101,10 @@ type Topic struct {
 	MinCompactionLagMs int64   // min.compaction.lag.ms
 	MaxCompactionLagMs int64   // max.compaction.lag.ms
 	DeleteRetentionMs  int64   // delete.retention.ms
-	SegmentBytes       int64   // segment.bytes
+	// SegmentBytes and SegmentMs, segment.bytes and segment.ms, bound what is rewritten
+	// together; 0: no bound.
+	SegmentBytes int64
+	SegmentMs    int64
 }
 
 // Topics tells which topics there are. Methods may be called from any goroutine.
@@ -152,6 +157,9 @@ type Config struct {
 	// producer's last batch. Default 24 h.
 	ProducerExpiry func() time.Duration
 	CleanInterval  time.Duration // how often partitions are looked at; default 1 s
+	// Merging are the settings of merging, asked for at each pass. nil: it is off.
+	Merging       func() Merging
+	MergeInterval time.Duration // how often it is looked what is due; default 10 s
 
 	// SealBytesMax bounds what several closed volumes merged into one segment hold;
 	// default 256 MiB. A single volume may be larger.
@@ -202,6 +210,7 @@ func (c *Config) setDefaults() {
 	}{
 		{&c.SealInterval, time.Second},
 		{&c.CleanInterval, time.Second},
+		{&c.MergeInterval, 10 * time.Second},
 		{&c.LiftInterval, 200 * time.Millisecond},
 		{&c.RetentionInterval, 5 * time.Minute},
 		{&c.SweepInterval, time.Minute},
@@ -225,6 +234,9 @@ func (c *Config) setDefaults() {
 	if c.Cleaning == nil {
 		c.Cleaning = func() Cleaning { return Cleaning{} }
 	}
+	if c.Merging == nil {
+		c.Merging = func() Merging { return Merging{} }
+	}
 	if c.Seam == nil {
 		c.Seam = func(string) error { return nil }
 	}
@@ -246,6 +258,7 @@ type Upkeep struct {
 	sayCopied   sync.Once // that seals copy
 	lift        liftState
 	clean       cleanState
+	merge       mergeState
 	sweep       sweepState
 	tombstones  tombstoneState
 	rollAsked   time.Time // retention's
