@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/streamhouse/streamhouse/config"
 )
 
@@ -21,6 +23,7 @@ const (
 type diskWatch struct {
 	space func() (total, usable int64, err error)
 	need  int64 // bytes that are to be usable
+	free  atomic.Int64
 	fault atomic.Pointer[error]
 }
 
@@ -50,6 +53,9 @@ func (d *diskWatch) run(ctx context.Context) error {
 
 func (d *diskWatch) look() {
 	_, usable, err := d.space()
+	if err == nil {
+		d.free.Store(usable)
+	}
 	if err == nil && usable < d.need {
 		err = fmt.Errorf("it is full: %d bytes can be used, %d are to stay free", usable, d.need)
 	}
@@ -62,4 +68,15 @@ func (d *diskWatch) ready() error {
 		return *err
 	}
 	return nil
+}
+
+// register shows what the last look has found.
+func (d *diskWatch) register(r prometheus.Registerer) {
+	r.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "streamhouse_disk_free_bytes", Help: "Bytes that the broker may still use of the disk of its data folder.",
+		}, func() float64 { return float64(d.free.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "streamhouse_disk_needed_bytes", Help: "Bytes that are to stay free there; with less, produce is refused.",
+		}, func() float64 { return float64(d.need) }))
 }

@@ -77,10 +77,12 @@ func newNode(ctx context.Context, seams Seams, set *settings.Settings, logger *z
 	if idle := set.WithoutEffect(); len(idle) > 0 {
 		logger.Info("settings without effect here, see docs/configuration.md", zap.Strings("settings", idle))
 	}
-	return &node{
+	n := &node{
 		memory: planMemory(logger), settings: set, seams: seams, logger: logger, levels: levels, registry: reg, now: seams.Now,
 		parts: newRunning(ctx, logger, levels),
 	}
+	reg.MustRegister(readiness{n})
+	return n
 }
 
 // serve starts the broker and returns when it has to stop. HTTP answers from the
@@ -204,6 +206,7 @@ func (n *node) assemble(ctx context.Context) error {
 		return err
 	}
 	n.disk = newDiskWatch(n.stores.folder, b)
+	n.disk.register(n.registry)
 	if n.log, err = n.openLog(ctx, b); err != nil {
 		return err
 	}
@@ -450,9 +453,7 @@ func (n *node) newHTTP(b *config.Broker) *httpd.Server {
 	return httpd.New(httpd.Config{
 		Mounts:  append(n.mounts(b), n.seriesMounts(b)...),
 		Address: b.String("http.listen"), ConnectionsMax: n.files.http, Gatherer: n.registry, Logger: n.logger.Named("http"),
-		Ready: func() []httpd.Check {
-			return append([]httpd.Check{{Name: "broker", Ready: n.started}}, n.parts.checks()...)
-		},
+		Ready: n.checks,
 		Notes: func() []string { return n.parts.notes() },
 	})
 }

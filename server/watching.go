@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/coordinator"
 	"github.com/streamhouse/streamhouse/protocol"
@@ -68,4 +70,28 @@ func (l lagLog) TimeAt(ctx context.Context, id pack.PartitionID, offset int64) (
 		return 0, false, err
 	}
 	return l.log.TimeAt(ctx, p, offset)
+}
+
+// readiness shows the conditions of /health/ready to whoever scrapes.
+type readiness struct{ *node }
+
+var readyDesc = prometheus.NewDesc("streamhouse_ready", "1 if a condition of readiness holds, else 0; /health says why.", []string{"check"}, nil)
+
+// Describe implements prometheus.Collector.
+func (r readiness) Describe(ch chan<- *prometheus.Desc) { ch <- readyDesc }
+
+// Collect implements prometheus.Collector.
+func (r readiness) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range r.checks() {
+		value := 1.0
+		if c.Ready() != nil {
+			value = 0
+		}
+		ch <- prometheus.MustNewConstMetric(readyDesc, prometheus.GaugeValue, value, c.Name)
+	}
+}
+
+// checks are the conditions of readiness.
+func (n *node) checks() []httpd.Check {
+	return append([]httpd.Check{{Name: "broker", Ready: n.started}}, n.parts.checks()...)
 }

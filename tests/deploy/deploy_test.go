@@ -117,12 +117,14 @@ func TestProvisioningFits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(prometheus.Scrape) != 1 || len(sources.Datasources) != 1 || len(providers.Providers) != 1 {
+	if len(prometheus.Scrape) != 2 || len(sources.Datasources) != 1 || len(providers.Providers) != 1 {
 		t.Fatalf("read %+v, %+v, %+v", prometheus, sources, providers)
 	}
-	host, _, _ := strings.Cut(prometheus.Scrape[0].Static[0].Targets[0], ":")
-	if _, ok := c.Services[host]; !ok {
-		t.Errorf("Prometheus asks %s, which is no service", host)
+	for _, s := range prometheus.Scrape {
+		host, _, _ := strings.Cut(s.Static[0].Targets[0], ":")
+		if _, ok := c.Services[host]; !ok {
+			t.Errorf("Prometheus asks %s, which is no service", host)
+		}
 	}
 	if url := sources.Datasources[0].URL; url != "http://prometheus:9090" {
 		t.Errorf("Grafana asks %s", url)

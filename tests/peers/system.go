@@ -24,6 +24,9 @@ var debianPackages = map[string]string{
 	"cmake":   "cmake",
 	"cargo":   "cargo",
 	"tar":     "tar",
+
+	"prometheus": "prometheus",
+	"promtool":   "prometheus",
 }
 
 // Programs makes sure that system programs are on the path: it installs what is missing
