@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -22,6 +23,12 @@ type Merging struct {
 	// BytesPerSecond bounds what merges and compactions read and write together.
 	BytesPerSecond float64
 }
+
+// Why slices are moved, as metrics say it.
+const (
+	reasonSmall = "small" // to be joined with neighbours
+	reasonDead  = "dead"  // out of an object with mostly dead data
+)
 
 const (
 	// mergedPrefix is where merges write what no compaction has written.
@@ -47,6 +54,8 @@ type mergeState struct {
 	after  pack.PartitionID
 	listed bool
 	left   map[pack.PartitionID]struct{}
+	// When segments with dead data were last looked for.
+	sparseAt time.Time
 	// unsure are what may have been registered without the log being told.
 	unsure []metadata.Replace
 
@@ -114,7 +123,10 @@ func (u *Upkeep) Merge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return u.moveAll(ctx, runs, &o)
+	if err := u.moveAll(ctx, mergedPrefix, runs, &o); err != nil {
+		return err
+	}
+	return u.emptySparse(ctx, &o)
 }
 
 // mergeable looks at the partitions that may have something to join.
@@ -146,10 +158,16 @@ func (u *Upkeep) mergeable(ctx context.Context) (runs []merge.Part[*move], err e
 			return nil, err
 		}
 		t := topics[id.Topic]
-		found, wait := merge.Due(list, t.mergeRules(u.enough()), now)
+		rules := t.mergeRules(u.enough())
+		if t.Compact {
+			if rules.From, list, err = u.uncompacted(ctx, id, list); err != nil {
+				return nil, err
+			}
+		}
+		found, wait := merge.Due(list, rules, now)
 		m.parts[id] = wait
 		for _, r := range found {
-			runs = append(runs, merge.Part[*move]{ID: id, Bytes: r.Bytes, Of: &move{id: id, was: r.Slices, level: r.Level, reason: "small"}})
+			runs = append(runs, merge.Part[*move]{ID: id, Bytes: r.Bytes, Of: &move{id: id, was: r.Slices, level: r.Level, reason: reasonSmall}})
 		}
 	}
 	return runs, nil
@@ -177,7 +195,29 @@ func (u *Upkeep) listMergeable(ctx context.Context) error {
 }
 
 // merges says whether slices of the topic are joined. What coordinators write is lifted.
-func (t *Topic) merges() bool { return t.Owner == Clients && !t.Compact }
+func (t *Topic) merges() bool { return t.Owner == Clients }
+
+// uncompacted returns where the compacted part of a partition ends, which compactions rewrite
+// anyway, and those of its slices in which all is decided: joined with others they would
+// keep these from being compacted.
+func (u *Upkeep) uncompacted(ctx context.Context, id pack.PartitionID, list []metadata.Slice) (from int64, decided []metadata.Slice, err error) {
+	for i := range list {
+		compacted, err := u.isCompacted(ctx, list[i].Segment)
+		if err != nil {
+			return 0, nil, err
+		}
+		if !compacted {
+			break
+		}
+		from = list[i].LastOffset + 1
+	}
+	_, stable := u.cfg.Log.Liftable(id)
+	n := len(list)
+	for n > 0 && list[n-1].LastOffset >= stable {
+		n--
+	}
+	return from, list[:n], nil
+}
 
 // mergeRules are the bounds on slices of a topic's partitions. Retention takes slices whole,
 // so one spans an eighth of what the topic keeps at most: nothing goes later than Kafka
@@ -196,16 +236,24 @@ func (t *Topic) mergeRules(enough int64) merge.Rules {
 	if t.Delete && t.RetentionMs >= 0 {
 		r.SpanMax, r.RetentionMs = min(r.SpanMax, t.RetentionMs/8), t.RetentionMs
 	}
+	if t.Compact && t.MinCompactionLagMs > 0 {
+		r.SpanMax = min(r.SpanMax, t.MinCompactionLagMs/8) // the youngest record holds back all
+	}
 	return r
 }
 
-// moveAll moves slices, as much at a time as the spool may hold. What one object's worth
-// comes to does not keep the others from being done.
-func (u *Upkeep) moveAll(ctx context.Context, parts []merge.Part[*move], o *Merging) error {
-	most := int64(spoolRemote)
+// spoolMax is how many bytes are moved at a time.
+func (u *Upkeep) spoolMax() int64 {
 	if bucket.Local(u.cfg.Bucket) {
-		most = spoolLocal
+		return spoolLocal
 	}
+	return spoolRemote
+}
+
+// moveAll moves slices to objects under prefix, as much at a time as the spool may hold. What
+// one object's worth comes to does not keep the others from being done.
+func (u *Upkeep) moveAll(ctx context.Context, prefix string, parts []merge.Part[*move], o *Merging) error {
+	most := u.spoolMax()
 	var failed error
 	for objects := merge.Objects(parts); len(objects) > 0; {
 		n, bytes := 0, int64(0)
@@ -217,7 +265,7 @@ func (u *Upkeep) moveAll(ctx context.Context, parts []merge.Part[*move], o *Merg
 				break
 			}
 		}
-		err := u.moveSome(ctx, objects[:n], o)
+		err := u.moveSome(ctx, prefix, objects[:n], o)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -231,7 +279,7 @@ func (u *Upkeep) moveAll(ctx context.Context, parts []merge.Part[*move], o *Merg
 }
 
 // moveSome moves what is to lie in a few objects.
-func (u *Upkeep) moveSome(ctx context.Context, objects [][]merge.Part[*move], o *Merging) error {
+func (u *Upkeep) moveSome(ctx context.Context, prefix string, objects [][]merge.Part[*move], o *Merging) error {
 	var all []*move
 	for _, parts := range objects {
 		for _, p := range parts {
@@ -260,7 +308,7 @@ func (u *Upkeep) moveSome(ctx context.Context, objects [][]merge.Part[*move], o 
 		if len(moves) == 0 {
 			continue
 		}
-		if err := u.storeMoved(ctx, &spool, moves); err != nil {
+		if err := u.storeMoved(ctx, prefix, &spool, moves); err != nil {
 			failed = errors.Join(failed, err)
 		}
 	}

@@ -14,9 +14,9 @@ import (
 	"github.com/streamhouse/streamhouse/storage/segment"
 )
 
-// storeMoved makes an object of moves, which are in the spool, registers it and switches
-// readers to it.
-func (u *Upkeep) storeMoved(ctx context.Context, spool *mergeSpool, moves []*move) error {
+// storeMoved makes an object under prefix of moves, which are in the spool, registers it and
+// switches readers to it.
+func (u *Upkeep) storeMoved(ctx context.Context, prefix string, spool *mergeSpool, moves []*move) error {
 	began := u.cfg.Now()
 	number := uint64(max(began.UnixMilli(), 1))
 	plan := &segment.Plan{Volume: u.volumeHeader(number)}
@@ -32,7 +32,7 @@ func (u *Upkeep) storeMoved(ctx context.Context, spool *mergeSpool, moves []*mov
 			plan.Footer.SetTransactions(m.id, t.Transactions)
 		}
 	}
-	key := newKey(mergedPrefix, number)
+	key := newKey(prefix, number)
 	defer u.uploads.begin(key)()
 	if err := u.cfg.Seam("intend"); err != nil {
 		return err

@@ -33,7 +33,7 @@ type metrics struct {
 
 	mergeObjects, mergeSlices prometheus.Counter
 	mergeBytes                *prometheus.CounterVec
-	unmerged                  prometheus.Gauge
+	unmerged, deadBytes       prometheus.Gauge
 }
 
 // cleaned counts one run of a compaction.
@@ -98,6 +98,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 
 		mergeObjects: counter("merge_objects_total", "Objects that merges have put in place of others."),
 		mergeSlices:  counter("merge_slices_total", "Pieces of partitions that merges have replaced."),
+		deadBytes:    gauge("segment_dead_bytes", "Bytes of batches in segments with live data that nobody needs any more."),
 		unmerged:     gauge("merge_left_partitions", "Partitions whose sealed data does not check and is not merged."),
 		mergeBytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "streamhouse_merge_bytes_total", Help: "Bytes of batches that merges have moved, by why: small pieces, or mostly dead objects.",

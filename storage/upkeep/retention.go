@@ -38,6 +38,7 @@ func (u *Upkeep) Retain(ctx context.Context) error {
 		return err
 	}
 	u.metrics.measured(usage.Segments, usage.Bytes, pass.live)
+	u.metrics.deadBytes.Set(float64(usage.Data - usage.Live))
 	if slices.ContainsFunc(usage.Alone, func(s metadata.Segment) bool { return strings.HasPrefix(s.Key, segmentPrefix) }) {
 		// A shared segment is kept by nothing but a few bytes of coordinators, too few for
 		// a lift of their own.
