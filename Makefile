@@ -75,6 +75,7 @@ acceptance: ## every client over every storage, those that take long to build to
 	go test -p 1 -count=1 -timeout 30m ./tests/ecosystem -acceptance
 	go test -p 1 -count=1 -timeout 30m ./tests/ecosystem -acceptance -broker kafka
 	go test -p 1 -count=1 -timeout 30m ./tests/compaction -acceptance -run TestLagIsKept
+	go test -p 1 -count=1 -timeout 10m ./tests/registry/oracles -acceptance
 
 .PHONY: chaos
 chaos: ## histories under faults for hours; CHAOS='-for 2h -keep DIR -seed N' for other than one hour

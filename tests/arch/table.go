@@ -181,6 +181,7 @@ var Pure = []string{
 	"coordinator/group",
 	"coordinator/txn",
 	"registry/schema",
+	"registry/schema/jsonschema",
 	"tests/history/check",
 }
 

@@ -82,6 +82,15 @@ func DebeziumPostgres(ctx context.Context) (plugins string, err error) {
 	})
 }
 
+// SchemaLibraries installs the jars that other schema registries read, write and compare
+// schemas with.
+func SchemaLibraries(ctx context.Context) (Java, error) {
+	return jars(ctx, "schema-libraries-1",
+		"org.apache.avro:avro:1.12.2",
+		"com.squareup.wire:wire-schema-jvm:6.4.5",
+		"com.fasterxml.jackson.core:jackson-databind:2.23.0")
+}
+
 // ClassPath is what the java command takes as -cp.
 func (j Java) ClassPath() string {
 	jars := filepath.Join(j.dir, "lib") + "/*"
