@@ -31,7 +31,31 @@ func TestRecordsInAndOut(t *testing.T) {
 		{line: "produce orders --partition 2 --header a=b", stdin: "late\n", err: "1 record written"},
 		{line: "consume orders -n 1 --group g", out: "late\n", err: "1 record read and committed"},
 		{line: "consume nosuch", err: `topic "nosuch" does not exist`, code: 3},
-		{line: "consume orders --from noon", err: "--from \"noon\" is no place to begin; give start or end", code: 2},
+		{line: "consume orders --from noon", err: "--from: \"noon\" is no place in a log; give start, end", code: 2},
+		{line: "consume orders --from 1 --to 0", err: "lies before", code: 2},
+		{line: "consume orders -e --to 5", err: "two things about the end", code: 2},
+		{line: "consume orders -e --group g", err: "shares out partitions", code: 2},
+		{line: "consume orders --no-commit", err: "without a group", code: 2},
+		{line: "consume orders -e -p 7", err: `has no partition 7; it has 0 to 2`, code: 3},
+		{line: "consume orders -e -p 1-0", err: "are no partitions", code: 2},
+		{line: "consume orders -e -o xml", err: "is no form", code: 2},
+		{line: "consume orders -e --grep (", err: "no regular expression", code: 2},
+		{line: "consume nosuch.* --regex -e", err: "no topic fits", code: 3},
+		{line: "consume one --from -2 -e", out: "b\r\nc\n", err: "2 records read"},
+		{line: "consume one --from 1 --to 3", out: "\nb\r\n", err: "2 records read"},
+		{line: "consume one --from 1h -e --grep ^[ab]", out: "a\nb\r\n", err: "4 records read"},
+		{line: "consume one --from 2199-01-01 -e", err: "0 records read"},
+		{line: "consume o.e --regex -e -n 1", out: "a\n", err: "1 record read"},
+		{line: "consume orders --from group:g -e", err: "0 records read"},
+		{line: "consume orders --from group:gg -e", err: `did you mean "g"?`, code: 3},
+		{line: "produce one --tombstone --key k", err: "1 record written"},
+		{line: "consume one --from -1 -e -o ndjson", out: `"offset":4,"timestamp_ms":`, err: "1 record read"},
+		{line: "produce one --input ndjson", stdin: `{"key":"a","value":null}` + "\n" + `{"valeu":"b"}`, err: "line 2 is no record", code: 2},
+		{line: "produce one --input whole --compression zstd --timestamp 2026-01-31", stdin: "all\nof it\n", err: "1 record written"},
+		{line: "consume one --from -1 -e", out: "all\nof it\n\n", err: "1 record read"},
+		{line: "produce one --compression rar", err: "no compression", code: 2},
+		{line: "produce one --input ndjson --key k", err: "says itself", code: 2},
+		{line: "produce one --file /nowhere", err: "no such file", code: 2},
 		{line: "consume orders -n 0", err: "--max 0 is no number", code: 2},
 		{line: "lag show --group g", out: "    0    -\n"},
 		{line: "lag show", out: "g      orders  2 "},
@@ -66,7 +90,7 @@ func TestStdinThatFails(t *testing.T) {
 	var errs strings.Builder
 	in := io.MultiReader(strings.NewReader("a\nb\n"), broken{})
 	code := Run([]string{"produce", "one"}, Process{In: in, Out: io.Discard, Err: &errs, Getenv: func(string) string { return addr }})
-	if code != client.Other.Exit() || !strings.Contains(errs.String(), "2 records written") || !strings.Contains(errs.String(), "cannot read stdin: disk on fire") {
+	if code != client.Other.Exit() || !strings.Contains(errs.String(), "2 records written") || !strings.Contains(errs.String(), "cannot read the input: disk on fire") {
 		t.Errorf("exit code %d: %s", code, errs.String())
 	}
 	walk(t, addr, []step{{line: "consume one -n 2", out: "a\nb\n", err: "2 records read"}})

@@ -31,9 +31,32 @@ type Record struct {
 	Topic      string
 	Partition  int32 // for one to be written: -1 lets the key choose
 	Offset     int64
-	Timestamp  time.Time
+	Timestamp  time.Time // zero for one to be written: now
 	Key, Value []byte
 	Headers    []Header
+	// TimestampType says whose clock the timestamp is of. It is of no use in a record to be
+	// written.
+	TimestampType TimestampType
+}
+
+// TimestampType is a record's timestamp type, as Kafka names it.
+type TimestampType int8
+
+// The types. Records of the first formats have no timestamp.
+const (
+	CreateTime TimestampType = iota
+	LogAppendTime
+	NoTimestampType
+)
+
+func (t TimestampType) String() string {
+	switch t {
+	case CreateTime:
+		return "CreateTime"
+	case LogAppendTime:
+		return "LogAppendTime"
+	}
+	return "NoTimestampType"
 }
 
 // Producer writes records to one topic, each once and in order.
@@ -51,8 +74,19 @@ type Producer struct {
 	gaveUp  bool  // nothing was acknowledged for actMax
 }
 
-// Producer returns a producer for a topic that exists. Close ends it.
-func (c *Client) Producer(ctx context.Context, topic string) (*Producer, error) {
+// codecs are the names of compression types.
+var codecs = map[string]kgo.CompressionCodec{
+	"": kgo.SnappyCompression(), "none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
+	"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+}
+
+// Producer returns a producer for a topic that exists. compression is none, gzip, snappy (also
+// if it is empty), lz4 or zstd. Close ends the producer.
+func (c *Client) Producer(ctx context.Context, topic, compression string) (*Producer, error) {
+	codec, ok := codecs[compression]
+	if !ok {
+		return nil, &Fault{Kind: Invalid, What: fmt.Sprintf("there is no compression %q", compression), Next: "give none, gzip, snappy, lz4 or zstd"}
+	}
 	ctx, cancel := context.WithTimeout(ctx, actMax)
 	defer cancel()
 	details, err := c.needTopics(ctx, topic)
@@ -70,6 +104,7 @@ func (c *Client) Producer(ctx context.Context, topic string) (*Producer, error) 
 	}
 	p.kafka, err = c.connect(
 		kgo.DefaultProduceTopic(topic),
+		kgo.ProducerBatchCompression(codec),
 		kgo.ProducerBatchMaxBytes(int32(p.most)),
 		kgo.MaxBufferedBytes(bufferedBytes),
 		kgo.MaxBufferedRecords(bufferedRecords),
