@@ -24,6 +24,9 @@ type Listener struct {
 	// Identify says who a client is whose certificate was verified. An error closes the
 	// connection. nil: nobody is known by a certificate.
 	Identify func(*x509.Certificate) (auth.Principal, error)
+	// Login is how its clients log in; nil: they do not. The principal is then that of the
+	// login, whatever certificate was shown.
+	Login *Login
 }
 
 // Config is what a Server needs to know. Names in comments are Kafka's settings.

@@ -27,6 +27,7 @@ type conn struct {
 	socket   net.Conn // what the system has
 	nc       net.Conn // what is read and written: socket, or TLS over it
 	secured  *secured // nil: a plain connection
+	login    *login   // nil: nobody logs in here
 	ip       string
 	info     api.ConnInfo
 
@@ -67,7 +68,12 @@ func (s *Server) newConn(ctx context.Context, nc net.Conn, l *Listener, ip strin
 		c.secured = s.secure(nc, l.TLS)
 		c.nc = c.secured.tls
 	}
-	pace := wire.Pace{Idle: s.cfg.MaxIdle, First: s.cfg.FirstFrame, Frame: s.cfg.Frame, MinRate: s.cfg.MinRate}
+	idle := s.cfg.MaxIdle
+	if l.Login != nil {
+		c.login = &login{cfg: l.Login}
+		idle = min(idle, s.cfg.FirstFrame)
+	}
+	pace := wire.Pace{Idle: idle, First: s.cfg.FirstFrame, Frame: s.cfg.Frame, MinRate: s.cfg.MinRate}
 	c.in = wire.NewInput(c.ctx, c.nc, s.budget.Open(), pace, func(n int) { s.metrics.received.Add(float64(n)) })
 	c.out = wire.NewOutbox()
 	return c
@@ -159,6 +165,10 @@ func reasonOf(err error) string {
 		return "too slow"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "half a request"
+	case errors.Is(err, errLogin):
+		return "login failed"
+	case errors.Is(err, errSession):
+		return "session over"
 	case errors.Is(err, errHandshake):
 		return "TLS handshake failed"
 	case errors.Is(err, errCertificate):

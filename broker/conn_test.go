@@ -190,7 +190,7 @@ func TestApiVersionsUnknown(t *testing.T) {
 // TestUnserved: keys and versions that are not served close the connection.
 func TestUnserved(t *testing.T) {
 	b := apitest.Start(t, apitest.Options{})
-	for _, kv := range [][2]int16{{0, 2}, {0, 14}, {1, 3}, {3, 14}, {4, 1}, {17, 1}, {22, 6}, {52, 0}, {95, 0}, {-1, 0}, {32767, 0}, {3, -1}} {
+	for _, kv := range [][2]int16{{0, 2}, {0, 14}, {1, 3}, {3, 14}, {4, 1}, {17, 2}, {22, 6}, {52, 0}, {95, 0}, {-1, 0}, {32767, 0}, {3, -1}} {
 		c := b.Dial()
 		frame := binary.BigEndian.AppendUint16(nil, uint16(kv[0]))
 		frame = binary.BigEndian.AppendUint16(frame, uint16(kv[1]))

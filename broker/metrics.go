@@ -22,6 +22,7 @@ type metrics struct {
 	refused     *prometheus.CounterVec
 	closed      *prometheus.CounterVec
 	panics      prometheus.Counter
+	logins      *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, routes *api.Routes, budget *wire.Budget, answers *wire.Answers) *metrics {
@@ -49,6 +50,9 @@ func newMetrics(reg prometheus.Registerer, routes *api.Routes, budget *wire.Budg
 			Name: "streamhouse_request_panics_total", Help: "Handlers that panicked; each closed one connection.",
 		}),
 	}
+	m.logins = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "streamhouse_logins_total", Help: "Logins of clients, by SASL mechanism and outcome.",
+	}, []string{"mechanism", "outcome"})
 	took := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "streamhouse_request_seconds",
 		Help:    "Time from a request's first byte to its outcome, by API.",
@@ -60,7 +64,7 @@ func newMetrics(reg prometheus.Registerer, routes *api.Routes, budget *wire.Budg
 	owed := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "streamhouse_answer_memory_bytes", Help: "Memory taken by large answers until clients have them, without record data.",
 	}, func() float64 { return float64(answers.Used()) })
-	reg.MustRegister(m.requests, took, m.received, m.sent, m.connections, m.refused, m.closed, m.panics, memory, owed)
+	reg.MustRegister(m.requests, took, m.received, m.sent, m.connections, m.refused, m.closed, m.panics, m.logins, memory, owed)
 	for _, spec := range routes.Specs() {
 		m.byKey[spec.Key] = &meter{
 			counters: m.requests.MustCurryWith(prometheus.Labels{"api": spec.Name}),

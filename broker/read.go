@@ -54,9 +54,9 @@ func errDrainedIf(err error) error {
 	return err
 }
 
-// next reads one request and sees to its answer.
-func (c *conn) next() error {
-	if n, err := c.in.Next(c.srv.cfg.MaxRequestBytes); err != nil {
+// frame waits for the next frame, of limit bytes at most.
+func (c *conn) frame(limit int) error {
+	if n, err := c.in.Next(limit); err != nil {
 		switch {
 		case errors.Is(err, wire.ErrFrameLength) && !c.begun:
 			return c.stranger(n, err)
@@ -68,13 +68,32 @@ func (c *conn) next() error {
 		return err
 	}
 	c.begun = true
+	return nil
+}
+
+// next reads one request and sees to its answer.
+func (c *conn) next() error {
+	if c.login != nil && c.login.state != loginDone {
+		c.busy.Store(true) // a login may wait, too
+		defer c.busy.Store(false)
+		return c.loginNext()
+	}
+	if err := c.frame(c.srv.cfg.MaxRequestBytes); err != nil {
+		return err
+	}
 	start := time.Now()
 	r, err := c.header()
 	if err != nil {
 		return err
 	}
 	c.busy.Store(true)
-	err = c.serve(r, start)
+	done := false
+	if c.login != nil {
+		done, err = c.session(r, start)
+	}
+	if !done && err == nil {
+		_, err = c.serve(r, start)
+	}
 	c.busy.Store(false)
 	if err != nil {
 		r.Bill.Release() // there is no answer
@@ -112,36 +131,42 @@ func (c *conn) header() (*api.Request, error) {
 	}
 }
 
-// serve runs the handler of a request whose header was read.
-func (c *conn) serve(r *api.Request, start time.Time) error {
+// serve runs the handler of a request whose header was read, and returns the first error in
+// the answer.
+func (c *conn) serve(r *api.Request, start time.Time) (protocol.Code, error) {
 	route := c.srv.routes.Route(r.Key, r.Version)
 	switch {
 	case route != nil && route.Streamer != nil:
 		if c.produce == nil {
 			c.produce = route.Streamer.Open(c.out, &c.info)
 		}
-		return c.produce.Serve(c.requests, r, c.in, start, c.srv.metrics.byKey[r.Key])
+		return protocol.None, c.produce.Serve(c.requests, r, c.in, start, c.srv.metrics.byKey[r.Key])
 	case route == nil && r.Key == protocol.KeyApiVersions:
 		r.Version = 0
-		return c.push(r, api.Encode(r, api.ApiVersionsUnsupported()), protocol.UnsupportedVersion, start)
+		return protocol.UnsupportedVersion, c.push(r, api.Encode(r, api.ApiVersionsUnsupported()), protocol.UnsupportedVersion, start)
 	case route == nil:
-		return fmt.Errorf("%w: %s version %d is not served", errProtocol, protocol.Name(r.Key), r.Version)
+		return protocol.None, fmt.Errorf("%w: %s version %d is not served", errProtocol, protocol.Name(r.Key), r.Version)
 	}
 	if err := c.out.Quiet(c.ctx); err != nil {
-		return err
+		return protocol.None, err
 	}
+	if err := c.body(r); err != nil {
+		return protocol.None, err
+	}
+	f, first, err := route.Answer(c.requests, r)
+	if err != nil {
+		return protocol.None, fmt.Errorf("%w: %s: %w", errHandler, protocol.Name(r.Key), err)
+	}
+	return first, c.push(r, f, first, start)
+}
+
+// body reads and decodes the body of a request.
+func (c *conn) body(r *api.Request) error {
 	body, err := c.in.Rest(c.present)
 	if err != nil {
 		return err
 	}
-	if err := c.decode(r, body); err != nil {
-		return err
-	}
-	f, first, err := route.Answer(c.requests, r)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", errHandler, protocol.Name(r.Key), err)
-	}
-	return c.push(r, f, first, start)
+	return c.decode(r, body)
 }
 
 // decode makes the request of its body, once what that takes is known and free.

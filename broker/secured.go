@@ -94,7 +94,7 @@ func (c *conn) handshake() error {
 		return err
 	}
 	peers := t.ConnectionState().PeerCertificates
-	if len(peers) == 0 || c.listener.Identify == nil {
+	if len(peers) == 0 || c.listener.Identify == nil || c.login != nil {
 		return nil
 	}
 	p, err := c.listener.Identify(peers[0])

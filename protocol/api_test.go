@@ -41,7 +41,7 @@ func TestCheckVersion(t *testing.T) {
 	}{
 		{KeyProduce, 3, true}, {KeyProduce, 13, true}, {KeyProduce, 2, false}, {KeyProduce, 14, false},
 		{KeyApiVersions, 5, true}, {KeyApiVersions, 6, false}, {KeyInitProducerId, 5, true}, {KeyInitProducerId, 6, false},
-		{KeyOffsetForLeaderEpoch, 2, true}, {KeySaslHandshake, 1, false}, {KeyStopReplica, 0, false}, {-1, 0, false}, {95, 0, false},
+		{KeyOffsetForLeaderEpoch, 2, true}, {KeySaslHandshake, 1, true}, {KeySaslHandshake, 2, false}, {KeyStopReplica, 0, false}, {-1, 0, false}, {95, 0, false},
 	} {
 		err := CheckVersion(c.key, c.version)
 		if (err == nil) != c.ok || err != nil && !errors.Is(err, UnsupportedVersion) {

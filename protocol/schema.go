@@ -9,7 +9,7 @@ import "maps"
 // what they point to.
 
 // schemas are the request bodies of all APIs that are served, by API key.
-var schemas = union(commonSchemas, txnSchemas, adminSchemas, aclSchemas)
+var schemas = union(commonSchemas, txnSchemas, adminSchemas, aclSchemas, securitySchemas)
 
 // union is all of the tables in one. An API belongs into one of them.
 func union(tables ...map[int16]*layout) map[int16]*layout {

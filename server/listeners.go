@@ -26,6 +26,7 @@ type secured struct {
 	name     string
 	tls      *secure.Listener // nil: plain
 	identify func(*x509.Certificate) (auth.Principal, error)
+	login    *broker.Login // nil: nobody logs in
 }
 
 // secureListeners opens the stores of all TLS listeners. The error has every fault.
@@ -37,6 +38,9 @@ func (n *node) secureListeners(b *config.Broker) error {
 	n.expiry = expiry
 	for _, l := range n.settings.Listeners() {
 		s, err := secureListener(b, l)
+		if err == nil && strings.HasPrefix(l.Protocol, "SASL") {
+			s.login, err = newLogin(b, l.Name, n.users)
+		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("listener %s: %w", l.Name, err))
 			continue
@@ -100,7 +104,7 @@ func (n *node) listeners() []broker.Listener {
 	var out []broker.Listener
 	for i, l := range n.settings.Listeners() {
 		s := n.secured[i]
-		b := broker.Listener{Name: l.Name, Address: l.Bind(), Local: l.Local, Protocol: l.Protocol, Identify: s.identify}
+		b := broker.Listener{Name: l.Name, Address: l.Bind(), Local: l.Local, Protocol: l.Protocol, Identify: s.identify, Login: s.login}
 		if s.tls != nil {
 			b.TLS = s.tls.Config()
 		}

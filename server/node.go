@@ -22,6 +22,7 @@ import (
 	"github.com/streamhouse/streamhouse/metadata/features"
 	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/metadata/producerid"
+	"github.com/streamhouse/streamhouse/metadata/users"
 	"github.com/streamhouse/streamhouse/server/httpd"
 	"github.com/streamhouse/streamhouse/server/logging"
 	"github.com/streamhouse/streamhouse/server/memory"
@@ -49,6 +50,7 @@ type node struct {
 	transactions *transactions.Coordinator
 	producers    *producerid.Allocator
 	features     *features.Levels
+	users        *users.Users
 	upkeep       upkeep.Config
 	debts        *upkeep.Debts // of internal topics
 	identity     *api.Node
@@ -127,7 +129,7 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 		Transactional: &transactional.Handlers{Coordinator: n.transactions, Topics: n.catalog, ProducerIDs: n.producers},
 		Admin: &admin.Handlers{
 			Node: n.identity, Leaders: n.leaders, Routes: t, Catalog: n.catalog, Log: storage,
-			Features: n.features, Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
+			Features: n.features, Users: n.users, Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
 		},
 	})
 	return t

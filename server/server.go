@@ -23,6 +23,7 @@ import (
 	"github.com/streamhouse/streamhouse/metadata/features"
 	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/metadata/producerid"
+	"github.com/streamhouse/streamhouse/metadata/users"
 	"github.com/streamhouse/streamhouse/server/httpd"
 	"github.com/streamhouse/streamhouse/server/logging"
 	"github.com/streamhouse/streamhouse/server/memory"
@@ -225,6 +226,9 @@ func (n *node) assemble(ctx context.Context) error {
 		return err
 	}
 	if n.identity, err = n.newIdentity(b); err != nil {
+		return err
+	}
+	if n.users, err = users.Open(ctx, n.stores.meta); err != nil {
 		return err
 	}
 	if err := n.secureListeners(b); err != nil {

@@ -117,6 +117,9 @@ func NewInput(ctx context.Context, conn Conn, acct *Account, pace Pace, count fu
 	return in
 }
 
+// SetIdle changes how long the client may take between frames, from the next one on.
+func (in *Input) SetIdle(d time.Duration) { in.pace.Idle, in.idleTill = d, time.Time{} }
+
 // Next waits for the next frame and returns its length, which is at most limit. The
 // error is io.EOF when the client left between frames; with ErrFrameLength the length is
 // the one that was declared.

@@ -83,7 +83,7 @@ func (s *Settings) readListeners() error {
 }
 
 // spoken are the protocols of listeners.
-var spoken = []string{"PLAINTEXT", "SSL"}
+var spoken = []string{"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"}
 
 // checkPrefixes refuses settings for a listener that is not there: they would protect
 // nothing.

@@ -21,6 +21,10 @@ var configCodes = map[int16]map[int16]string{
 
 // clusterCodes are the codes of brokers, replicas, the quorum and ACLs.
 var clusterCodes = map[int16]map[int16]string{
+	17: {33: "go tests/security TestLoginStates", 34: "users/handshake \"PLAIN\""},
+	36: {34: "users/token 0", 58: "go tests/security TestLoginStates"},
+	50: {31: noSecurity, 91: "users/describe unknown", 92: "users/describe twice"},
+	51: {31: noSecurity, 41: oneBroker, 33: "users/unknown mechanism", 91: "users/remove unknown", 92: "users/set both", 93: "users/too few iterations"},
 	18: {35: "versions/version to come", 42: "versions/no name", 129: "versions/wrong node"},
 	29: {54: "acls/describe any", 31: noSecurity, 42: noSecurity},
 	30: {54: "acls/create any", 31: noSecurity, 41: oneBroker, 42: noSecurity},

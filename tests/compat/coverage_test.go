@@ -58,6 +58,7 @@ var seldomRefused = map[int16]int{16: 2, 35: 2, 46: 1, 66: 3}
 // neverGranted are the APIs that no request of which is good here, with the reason.
 var neverGranted = map[int16]string{
 	29: "there is no authorizer", 30: "a request that creates none is answered so", 31: "one that deletes none, too",
+	17: "there is no login to begin", 36: "there is none to go on with",
 	64: "there is one broker", 80: "the quorum is fixed", 81: "the quorum is fixed", 94: "there is one controller",
 }
 

@@ -35,13 +35,13 @@ var unordered = map[int16][]string{
 	11: {"Members"}, 15: {"Groups", "Members"}, 16: {"Groups"}, 42: {"Groups"}, 43: {"Topics"}, 47: {"Topics", "Partitions"},
 	24: {"Topics", "Partitions", "Transactions"}, 28: {"Topics", "Partitions"}, 27: {"Markers", "Topics", "Partitions"}, 65: {"Topics", "Partitions"},
 	66: {"TransactionStates", "UnknownStateFilters"},
-	19: {"Topics"}, 20: {"Topics"}, 37: {"Topics"}, 34: {"Topics", "Partitions"}, 35: {"Topics", "Partitions"}, 61: {"ActiveProducers"},
+	19: {"Topics"}, 20: {"Topics"}, 37: {"Topics"}, 50: {"Results"}, 51: {"Results"}, 34: {"Topics", "Partitions"}, 35: {"Topics", "Partitions"}, 61: {"ActiveProducers"},
 }
 
 // order is what an unordered list is sorted by: names, then everything.
 func order(v any) string {
 	m, _ := v.(map[string]any)
-	return fmt.Sprint(m["Topic"], m["TopicID"], m["Partition"], m["Group"], m["MemberID"], m["InstanceID"], v)
+	return fmt.Sprint(m["Topic"], m["TopicID"], m["Partition"], m["Group"], m["MemberID"], m["InstanceID"], m["User"], v)
 }
 
 // normal turns a response into plain data without what differs by nature.

@@ -44,6 +44,7 @@ var suites = []suite{
 	{name: "many-copies", cases: manyCopies, settings: map[string]string{"replication.factor.strict": "true", "default.replication.factor": "3"}},
 	{name: "telemetry", cases: telemetryCases},
 	{name: "acls", cases: aclCases},
+	{name: "users", cases: userCases},
 	{name: "shapes-topics", cases: topicShapes, settings: map[string]string{"replication.factor.strict": "true"}},
 	{name: "shapes-configs", cases: configShapes},
 	{name: "shapes-data", cases: dataShapes},

@@ -26,6 +26,7 @@ type Handlers struct {
 	Features *features.Levels
 	Dir      LogDir
 	Loggers  Loggers
+	Users    Users
 	Now      func() time.Time
 	Logger   *zap.Logger
 }

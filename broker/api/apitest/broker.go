@@ -24,6 +24,7 @@ import (
 	"github.com/streamhouse/streamhouse/metadata/features"
 	"github.com/streamhouse/streamhouse/metadata/leaders"
 	"github.com/streamhouse/streamhouse/metadata/mem"
+	"github.com/streamhouse/streamhouse/metadata/users"
 	"github.com/streamhouse/streamhouse/protocol"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
@@ -35,6 +36,7 @@ type Broker struct {
 	Log      *Log
 	Catalog  *catalog.Catalog
 	Features *features.Levels
+	Users    *users.Users
 	Node     *api.Node
 	Self     *leaders.Node // as clients see it
 	Leaders  *Leaders
@@ -130,6 +132,10 @@ func Start(t testing.TB, o Options) *Broker {
 	}
 	ctx := context.Background()
 	store := mem.New(time.Now)
+	known, err := users.Open(ctx, store)
+	if err != nil {
+		t.Fatal(err)
+	}
 	levels, err := features.Open(ctx, store)
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +147,7 @@ func Start(t testing.TB, o Options) *Broker {
 		t.Fatal(err)
 	}
 	b := &Broker{
-		t: t, Log: NewLog(), Catalog: cat, Features: levels, Registry: prometheus.NewRegistry(), Routes: &api.Routes{},
+		t: t, Log: NewLog(), Catalog: cat, Features: levels, Users: known, Registry: prometheus.NewRegistry(), Routes: &api.Routes{},
 		Node: &api.Node{ID: 1, ClusterID: "abcdefghijklmnopqrstuv"},
 		Self: &leaders.Node{ID: 1, Listeners: map[string]leaders.Endpoint{}}, Leaders: &Leaders{},
 		Sessions: fetch.NewSessions(max(o.Slots, 1), cmp.Or(o.Reads, 64<<20)),
@@ -199,7 +205,7 @@ func (b *Broker) routes(o *Options) {
 		Transactional: &transactional.Handlers{Coordinator: o.Coordinator, Topics: b.Catalog, ProducerIDs: &producerIDs{}},
 		Admin: &admin.Handlers{
 			Node: b.Node, Leaders: b.Leaders, Routes: b.Routes, Catalog: b.Catalog, Log: storage, Features: b.Features,
-			Dir: logDir{}, Loggers: &loggers{levels: map[string]string{"root": "INFO"}}, Now: time.Now, Logger: zap.NewNop(),
+			Users: b.Users, Dir: logDir{}, Loggers: &loggers{levels: map[string]string{"root": "INFO"}}, Now: time.Now, Logger: zap.NewNop(),
 		},
 	})
 	for _, r := range all {

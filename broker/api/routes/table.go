@@ -153,6 +153,9 @@ func transacting(h *transactional.Handlers) []row {
 func telling(h *admin.Handlers) []row {
 	return []row{
 		{protocol.KeyApiVersions, by(h.ApiVersions), before, atOnce, request, api.AuditNothing, needs()},
+		{protocol.KeySaslHandshake, by(h.SaslHandshake), before, atOnce, request, api.AuditNothing, needs()},
+		{protocol.KeySaslAuthenticate, by(h.SaslAuthenticate), before, atOnce, request, api.AuditNothing, needs()},
+		{protocol.KeyDescribeUserScramCredentials, by(h.DescribeUserScramCredentials), after, atOnce, request, denials, needs(cluster(describe))},
 		{protocol.KeyMetadata, by(h.Metadata), after, forStorage, request, denials,
 			needs(when("named topics", topic(describe)), when("all topics", unseen(topic(describe))),
 				when("to make one", either(cluster(create), topic(create))))},
@@ -186,6 +189,7 @@ func administrating(h *admin.Handlers) []row {
 			needs(topic(remove))},
 		{protocol.KeyAlterConfigs, by(h.AlterConfigs), after, forStorage, request, changes, settings(alterConfigs)},
 		{protocol.KeyIncrementalAlterConfigs, by(h.IncrementalAlterConfigs), after, forStorage, request, changes, settings(alterConfigs)},
+		{protocol.KeyAlterUserScramCredentials, by(h.AlterUserScramCredentials), after, forStorage, request, changes, alters},
 		{protocol.KeyCreateAcls, by(h.CreateACLs), after, atOnce, request, changes, alters},
 		{protocol.KeyDeleteAcls, by(h.DeleteACLs), after, atOnce, request, changes, alters},
 		{protocol.KeyAlterReplicaLogDirs, by(h.AlterReplicaLogDirs), after, atOnce, request, changes, alters},

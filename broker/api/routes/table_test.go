@@ -102,21 +102,21 @@ func TestColumns(t *testing.T) {
 	rows := table(t)
 	for what, c := range map[string]struct{ got, want string }{
 		"before authentication": {having(rows, func(r *api.Route) bool { return r.Opens == api.BeforeLogin }),
-			"ApiVersions"},
+			"ApiVersions SaslAuthenticate SaslHandshake"},
 		"wait for other clients": {having(rows, func(r *api.Route) bool { return r.Waits == api.ForOthers }),
 			"Fetch JoinGroup SyncGroup"},
 		"wait for nothing": {having(rows, func(r *api.Route) bool { return r.Waits == api.AtOnce }),
 			"AddRaftVoter AlterPartitionReassignments AlterReplicaLogDirs ApiVersions CreateAcls DeleteAcls DescribeAcls DescribeCluster " +
-				"DescribeConfigs DescribeGroups DescribeQuorum DescribeTopicPartitions DescribeTransactions ElectLeaders Heartbeat " +
-				"ListConfigResources ListGroups ListPartitionReassignments ListTransactions OffsetFetch RemoveRaftVoter " +
+				"DescribeConfigs DescribeGroups DescribeQuorum DescribeTopicPartitions DescribeTransactions DescribeUserScramCredentials ElectLeaders Heartbeat " +
+				"ListConfigResources ListGroups ListPartitionReassignments ListTransactions OffsetFetch RemoveRaftVoter SaslAuthenticate SaslHandshake " +
 				"UnregisterBroker UnregisterController"},
 		"bytes of producers":   {having(rows, func(r *api.Route) bool { return r.Quota == api.QuotaProduce }), "Produce"},
 		"bytes of consumers":   {having(rows, func(r *api.Route) bool { return r.Quota == api.QuotaFetch }), "Fetch"},
 		"partitions":           {having(rows, func(r *api.Route) bool { return r.Quota == api.QuotaMutation }), "CreatePartitions CreateTopics DeleteTopics"},
 		"never held back":      {having(rows, func(r *api.Route) bool { return r.Quota == api.QuotaExempt }), "WriteTxnMarkers"},
-		"nothing to be denied": {having(rows, func(r *api.Route) bool { return r.Audit == api.AuditNothing }), "ApiVersions"},
+		"nothing to be denied": {having(rows, func(r *api.Route) bool { return r.Audit == api.AuditNothing }), "ApiVersions SaslAuthenticate SaslHandshake"},
 		"what administrators do": {having(rows, func(r *api.Route) bool { return r.Audit == api.AuditChanges }),
-			"AddRaftVoter AlterConfigs AlterPartitionReassignments AlterReplicaLogDirs CreateAcls CreatePartitions CreateTopics " +
+			"AddRaftVoter AlterConfigs AlterPartitionReassignments AlterReplicaLogDirs AlterUserScramCredentials CreateAcls CreatePartitions CreateTopics " +
 				"DeleteAcls DeleteGroups DeleteRecords DeleteTopics ElectLeaders IncrementalAlterConfigs OffsetDelete RemoveRaftVoter " +
 				"UnregisterBroker UnregisterController UpdateFeatures WriteTxnMarkers"},
 	} {
@@ -153,7 +153,8 @@ var rights = map[string]string{
 	"CreateAcls": "C:ALTER 31", "DeleteAcls": "C:ALTER 31", "AlterReplicaLogDirs": "C:ALTER 31", "ElectLeaders": "C:ALTER 31",
 	"AlterPartitionReassignments": "C:ALTER 31", "UpdateFeatures": "C:ALTER 31", "UnregisterBroker": "C:ALTER 31",
 	"UnregisterController": "C:ALTER 31", "AddRaftVoter": "C:ALTER 31", "RemoveRaftVoter": "C:ALTER 31",
-	"DescribeCluster": "", "ApiVersions": "",
+	"DescribeUserScramCredentials": "C:DESCRIBE 31", "AlterUserScramCredentials": "C:ALTER 31",
+	"DescribeCluster": "", "ApiVersions": "", "SaslHandshake": "", "SaslAuthenticate": "",
 }
 
 func TestRights(t *testing.T) {
