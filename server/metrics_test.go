@@ -39,7 +39,7 @@ func metricsOf(t *testing.T, descs []*prometheus.Desc, kinds map[string]string) 
 		case kind != "":
 		case strings.HasSuffix(m[1], "_total"):
 			kind = "counter"
-		case strings.HasSuffix(m[1], "_seconds") && !strings.Contains(m[1], "lag"):
+		case strings.HasSuffix(m[1], "_seconds") && !strings.Contains(m[1], "lag") && !strings.HasSuffix(m[1], "_timestamp_seconds"):
 			kind = "histogram"
 		default:
 			kind = "gauge"
