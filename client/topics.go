@@ -58,8 +58,9 @@ func IsPattern(name string) bool { return strings.ContainsAny(name, "*?[") }
 func (c *Client) Topics(ctx context.Context, pattern string, internal bool) ([]Topic, error) {
 	ctx, cancel := context.WithTimeout(ctx, actMax)
 	defer cancel()
-	if _, err := path.Match(pattern, ""); err != nil {
-		return nil, &Fault{Kind: Invalid, What: fmt.Sprintf("the pattern %q cannot be read", pattern), Next: "use * for any letters and ? for one"}
+	fits, err := glob(pattern)
+	if err != nil {
+		return nil, err
 	}
 	all, err := c.admin.ListTopicsWithInternal(ctx)
 	if err != nil {
@@ -70,7 +71,7 @@ func (c *Client) Topics(ctx context.Context, pattern string, internal bool) ([]T
 		if t.IsInternal && !internal && t.Topic != pattern {
 			continue
 		}
-		if fits, _ := path.Match(pattern, t.Topic); pattern == "" || fits {
+		if fits(t.Topic) {
 			topics = append(topics, listed(t))
 		}
 	}
@@ -81,6 +82,17 @@ func (c *Client) Topics(ctx context.Context, pattern string, internal bool) ([]T
 		return nil, &Fault{Kind: NotFound, What: fmt.Sprintf("no topic is like %q", pattern), Next: `"streamhouse topic list" shows all`}
 	}
 	return topics, nil
+}
+
+// glob returns what tells whether a pattern fits a name; an empty one fits all.
+func glob(pattern string) (fits func(name string) bool, err error) {
+	if _, err := path.Match(pattern, ""); err != nil {
+		return nil, &Fault{Kind: Invalid, What: fmt.Sprintf("the pattern %q cannot be read", pattern), Next: "use * for any letters and ? for one"}
+	}
+	return func(name string) bool {
+		fits, _ := path.Match(pattern, name)
+		return pattern == "" || fits
+	}, nil
 }
 
 func listed(t kadm.TopicDetail) Topic {
