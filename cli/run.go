@@ -31,6 +31,8 @@ type Process struct {
 	Out, Err io.Writer
 	Terminal bool                // In is a terminal: questions can be asked
 	Getenv   func(string) string // reads a variable
+	// CreateUser makes a user in the data folder of a broker that does not run.
+	CreateUser func(ctx context.Context, data string, n client.NewUser) error
 }
 
 // Exit codes beside those of client.Kind.

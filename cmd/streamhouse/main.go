@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/cli"
+	"github.com/streamhouse/streamhouse/client"
 	"github.com/streamhouse/streamhouse/server"
 	"github.com/streamhouse/streamhouse/server/logging"
 	"github.com/streamhouse/streamhouse/server/settings"
@@ -39,12 +40,17 @@ func run(args []string) int {
 	}
 	return cli.Run(args, cli.Process{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Terminal: isatty.IsTerminal(os.Stdin.Fd()), Getenv: os.Getenv,
+		Terminal: isatty.IsTerminal(os.Stdin.Fd()), Getenv: os.Getenv, CreateUser: createUser,
 	},
 		cli.Outside{Name: "server", Short: "start the broker", Help: settings.Usage, Run: serve},
 		cli.Outside{Name: "version", Short: "print the version (also --version)", Run: printVersion},
 		cli.Outside{Name: "recover", Hidden: true, Run: recoverMetadata},
 	)
+}
+
+// createUser makes a user in a data folder.
+func createUser(ctx context.Context, data string, n client.NewUser) error {
+	return server.CreateUser(ctx, data, n.Name, n.Mechanism, n.Password, n.Iterations, n.Replace)
 }
 
 func printVersion([]string) int {

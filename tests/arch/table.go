@@ -131,7 +131,7 @@ var Rules = []Rule{
 		"what is asked of a cluster, over Kafka's protocol: with the broker's insides it would serve ours only"},
 	{"cli/...", []string{"cli/...", "client/...", "config", "protocol"},
 		"the command line says what client does; what only our server can do is hung in by cmd/streamhouse"},
-	{"cmd/streamhouse", []string{"cli", "server", "server/logging", "server/settings"},
+	{"cmd/streamhouse", []string{"cli", "client", "server", "server/logging", "server/settings"},
 		"turns the server's arguments into settings and hangs it into the command line, and does nothing else"},
 
 	// Tests from outside see what a user sees.
