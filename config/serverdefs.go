@@ -30,6 +30,8 @@ func serverStorage() []Def {
 			"Age in milliseconds at which a journal volume is closed and sealed even if it is small. With a file journal the bucket lags behind by this much at most.").acts(),
 		def("merge.enable", Boolean, "true", anything,
 			"Whether small neighbouring pieces of sealed partitions are joined into larger ones, and objects with mostly dead data are emptied. Without it they grow in number, and room is freed only where whole objects expire.").acts(),
+		def("merge.wait.ms", Long, "3600000", atLeast(0),
+			"Milliseconds for which sixteen small pieces of a partition wait for more before they are joined. The sooner, the more often the same bytes are written again.").acts(),
 		def("cache.memory.bytes", Long, "134217728", atLeast(1<<20),
 			"Memory in bytes for blocks of sealed data that were read from the bucket. If nothing says it, it is a share of the memory there is, at most this default; see docs/sizing.md.").acts(),
 		def("disk.reserve.bytes", Long, "268435456", atLeast(0),

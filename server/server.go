@@ -398,10 +398,12 @@ func (n *node) cleaning() upkeep.Cleaning {
 	}
 }
 
-// merging is what merge.enable says, and log.cleaner.io.max.bytes.per.second now.
+// merging is what merge.* say, and log.cleaner.io.max.bytes.per.second now.
 func (n *node) merging(b *config.Broker) upkeep.Merging {
 	rate, _ := n.catalog.Broker().Get("log.cleaner.io.max.bytes.per.second")
-	return upkeep.Merging{Enabled: b.Bool("merge.enable"), BytesPerSecond: rate.Num}
+	return upkeep.Merging{
+		Enabled: b.Bool("merge.enable"), Wait: time.Duration(b.Int("merge.wait.ms")) * time.Millisecond, BytesPerSecond: rate.Num,
+	}
 }
 
 // upkeepTopics answers upkeep from the catalog.

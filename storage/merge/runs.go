@@ -8,10 +8,9 @@ import (
 const (
 	// Most is how many slices are joined at once.
 	Most = 128
-	// Least is how many wait for one another, and Age (ms) for how long the first of them
-	// does: joined sooner, a byte would be moved more often.
+	// Least is how many wait for one another. The first of them waits for a while besides:
+	// joined sooner, a byte would be moved more often.
 	Least = 16
-	Age   = 3_600_000
 	// closedLeast is how many are worth joining where no further one can follow.
 	closedLeast = 4
 	// outlive is how many times its span a run must have before it expires.
@@ -23,6 +22,8 @@ type Rules struct {
 	// Enough is the size in bytes from which on a slice is left alone, and a run is joined
 	// without waiting.
 	Enough int64
+	// WaitMs is for how long the first slice of a run waits at least, in milliseconds.
+	WaitMs int64
 	// BytesMax and SpanMax bound what becomes of a run, in bytes and in milliseconds
 	// between its youngest records: retention takes slices whole.
 	BytesMax, SpanMax int64
@@ -148,7 +149,7 @@ func (r *Rules) due(run *Run, closed bool, now int64) bool {
 		return false
 	}
 	return run.Bytes >= r.Enough || n >= Most || closed && n >= closedLeast ||
-		n >= Least && now-run.Slices[0].AppendTime >= Age
+		n >= Least && now-run.Slices[0].AppendTime >= r.WaitMs
 }
 
 // expires says whether retention takes a run before joining it has paid.
@@ -168,7 +169,7 @@ func (r *Rules) expires(run *Run, now int64) bool {
 func (r *Rules) wait(run *Run, wait Wait, tail bool) Wait {
 	n := len(run.Slices)
 	if n >= Least {
-		if at := run.Slices[0].AppendTime + Age; wait.At == 0 || at < wait.At {
+		if at := run.Slices[0].AppendTime + r.WaitMs; wait.At == 0 || at < wait.At {
 			wait.At = at
 		}
 	}

@@ -11,9 +11,12 @@ import (
 	"github.com/streamhouse/streamhouse/metadata"
 )
 
-const minute = 60_000
+const (
+	minute = 60_000
+	hour   = 60 * minute
+)
 
-var plain = Rules{Enough: 32 << 20, BytesMax: 1 << 30, SpanMax: 7 * 24 * 60 * minute, RetentionMs: -1}
+var plain = Rules{Enough: 32 << 20, WaitMs: hour, BytesMax: 1 << 30, SpanMax: 7 * 24 * 60 * minute, RetentionMs: -1}
 
 // row makes neighbouring slices: "bytes" or "bytes/level", each five minutes younger than
 // the one before; "+n" lets n minutes pass.
@@ -204,11 +207,11 @@ func TestRandomRuns(t *testing.T) {
 	var moved int64
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		r := Rules{Enough: 1000, BytesMax: 500 + rng.Int64N(4000), SpanMax: 1 + rng.Int64N(3*Age), RetentionMs: -1}
+		r := Rules{Enough: 1000, WaitMs: hour, BytesMax: 500 + rng.Int64N(4000), SpanMax: 1 + rng.Int64N(3*hour), RetentionMs: -1}
 		var s simulated
 		now := int64(0)
 		for range 300 {
-			now += rng.Int64N(Age / 4)
+			now += rng.Int64N(hour / 4)
 			s.seal(1+rng.Int64N(1<<rng.IntN(12)), now)
 			if rng.IntN(3) == 0 {
 				s.merge(t, r, now)
@@ -219,7 +222,7 @@ func TestRandomRuns(t *testing.T) {
 		}
 		for i := 0; ; i++ {
 			before := len(s.list)
-			now += Age
+			now += hour
 			if s.merge(t, r, now); len(s.list) == before {
 				break
 			}

@@ -20,6 +20,8 @@ import (
 // Merging are the settings of merging.
 type Merging struct {
 	Enabled bool
+	// Wait is for how long a few small pieces wait for more, merge.wait.ms.
+	Wait time.Duration
 	// BytesPerSecond bounds what merges and compactions read and write together.
 	BytesPerSecond float64
 }
@@ -104,7 +106,10 @@ func (m *mergeState) again(id pack.PartitionID) {
 
 // enough is from which size on slices are left alone.
 func (u *Upkeep) enough() int64 {
-	if bucket.Local(u.cfg.Bucket) {
+	switch {
+	case u.cfg.MergeEnough > 0:
+		return u.cfg.MergeEnough
+	case bucket.Local(u.cfg.Bucket):
 		return enoughLocal
 	}
 	return enoughRemote
@@ -119,7 +124,7 @@ func (u *Upkeep) Merge(ctx context.Context) error {
 	if !o.Enabled {
 		return nil
 	}
-	runs, err := u.mergeable(ctx)
+	runs, err := u.mergeable(ctx, &o)
 	if err != nil {
 		return err
 	}
@@ -130,7 +135,7 @@ func (u *Upkeep) Merge(ctx context.Context) error {
 }
 
 // mergeable looks at the partitions that may have something to join.
-func (u *Upkeep) mergeable(ctx context.Context) (runs []merge.Part[*move], err error) {
+func (u *Upkeep) mergeable(ctx context.Context, o *Merging) (runs []merge.Part[*move], err error) {
 	m := &u.merge
 	m.take()
 	if err := u.listMergeable(ctx); err != nil {
@@ -158,7 +163,7 @@ func (u *Upkeep) mergeable(ctx context.Context) (runs []merge.Part[*move], err e
 			return nil, err
 		}
 		t := topics[id.Topic]
-		rules := t.mergeRules(u.enough())
+		rules := t.mergeRules(u.enough(), o.Wait)
 		if t.Compact {
 			if rules.From, list, err = u.uncompacted(ctx, id, list); err != nil {
 				return nil, err
@@ -222,8 +227,8 @@ func (u *Upkeep) uncompacted(ctx context.Context, id pack.PartitionID, list []me
 // mergeRules are the bounds on slices of a topic's partitions. Retention takes slices whole,
 // so one spans an eighth of what the topic keeps at most: nothing goes later than Kafka
 // would let it go with its segments.
-func (t *Topic) mergeRules(enough int64) merge.Rules {
-	r := merge.Rules{Enough: enough, BytesMax: math.MaxInt64, SpanMax: math.MaxInt64, RetentionMs: -1}
+func (t *Topic) mergeRules(enough int64, wait time.Duration) merge.Rules {
+	r := merge.Rules{Enough: enough, WaitMs: wait.Milliseconds(), BytesMax: math.MaxInt64, SpanMax: math.MaxInt64, RetentionMs: -1}
 	if t.SegmentBytes > 0 {
 		r.BytesMax = t.SegmentBytes
 	}

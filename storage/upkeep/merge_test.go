@@ -23,7 +23,7 @@ import (
 // newMergeRig is a rig with merging on.
 func newMergeRig(t *testing.T, k kind) *rig {
 	r := newRig(t, k)
-	r.merging = Merging{Enabled: true}
+	r.merging = Merging{Enabled: true, Wait: time.Hour}
 	return r
 }
 

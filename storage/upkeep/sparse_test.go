@@ -115,7 +115,7 @@ func TestTooMuchDeadInAll(t *testing.T) {
 // What was compacted stays so, and what internal topics hold is theirs.
 func TestSparseCompactedSegments(t *testing.T) {
 	r := newCleanRig(t, uploaded, compacted)
-	r.merging = Merging{Enabled: true}
+	r.merging = Merging{Enabled: true, Wait: time.Hour}
 	p, q := at(compacted, 0), at(compacted, 1)
 	r.produce(p, r.keyed("a=1", "b=1"))
 	r.produce(q, r.keyed("a="+strings.Repeat("x", 5000)))
@@ -157,7 +157,7 @@ func TestMergeAboveTheCleanEnd(t *testing.T) {
 	topic := compacted
 	topic.MinCleanableRatio = 1 // never by ratio
 	r := newCleanRig(t, adopted, topic)
-	r.merging = Merging{Enabled: true}
+	r.merging = Merging{Enabled: true, Wait: time.Hour}
 	p := at(topic, 0)
 	r.produce(p, r.keyed("a=0", "a=1"))
 	r.sealAll()
@@ -192,7 +192,7 @@ func TestMergeBelowTheStableOffset(t *testing.T) {
 	topic := compacted
 	topic.MinCleanableRatio = 1
 	r := newCleanRig(t, adopted, topic)
-	r.merging = Merging{Enabled: true}
+	r.merging = Merging{Enabled: true, Wait: time.Hour}
 	p := at(topic, 0)
 	for i := range 20 {
 		if i == 16 {

@@ -160,6 +160,9 @@ type Config struct {
 	// Merging are the settings of merging, asked for at each pass. nil: it is off.
 	Merging       func() Merging
 	MergeInterval time.Duration // how often it is looked what is due; default 10 s
+	// MergeEnough is from which size on a slice is left alone; default 32 MiB, and 4 MiB with
+	// a bucket in a folder.
+	MergeEnough int64
 
 	// SealBytesMax bounds what several closed volumes merged into one segment hold;
 	// default 256 MiB. A single volume may be larger.
