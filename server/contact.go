@@ -159,9 +159,9 @@ func (b unmet) List(ctx context.Context, prefix, after string, fn func(bucket.In
 	return b.Bucket.List(ctx, prefix, after, fn)
 }
 
-func (b unmet) Delete(ctx context.Context, key string) error {
+func (b unmet) Delete(ctx context.Context, keys ...string) error {
 	if err := b.closed(); err != nil {
 		return err
 	}
-	return b.Bucket.Delete(ctx, key)
+	return b.Bucket.Delete(ctx, keys...)
 }

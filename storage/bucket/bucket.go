@@ -71,10 +71,11 @@ type Bucket interface {
 	// key `after` if it is not empty; an error of fn stops it and is returned. The
 	// prefix is compared as a string and may be empty or end within a part.
 	List(ctx context.Context, prefix, after string, fn func(Info) error) error
-	// Delete removes an object. Idempotent: a missing object is not an error. What a
+	// Delete removes objects, in as few requests as the store has for it. Idempotent: a
+	// missing object is not an error. When it fails some are gone and some are not. What a
 	// reader that is already open sees afterwards is not defined: callers delete
 	// only what nobody has used for longer than the longest read.
-	Delete(ctx context.Context, key string) error
+	Delete(ctx context.Context, keys ...string) error
 	// Close releases connections. The bucket is not used afterwards.
 	Close() error
 }

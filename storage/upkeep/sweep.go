@@ -123,19 +123,25 @@ func (u *Upkeep) forget(ctx context.Context, due []metadata.Segment, keys []stri
 	return nil
 }
 
+// deleteTogether is how many objects are deleted with one request, where the store has one
+// for many, and forgotten in one transaction.
+const deleteTogether = 1000
+
 // deleteSegments deletes forgotten segments and then the intents that remembered
 // them.
 func (u *Upkeep) deleteSegments(ctx context.Context, due []metadata.Segment) error {
-	for _, s := range due {
-		if err := u.deleteObjects(ctx, []string{s.Key}); err != nil {
+	for some := range slices.Chunk(due, deleteTogether) {
+		keys, bytes := make([]string, len(some)), int64(0)
+		for i := range some {
+			keys[i] = some[i].Key
+			bytes += some[i].Bytes
+		}
+		if err := u.deleteObjects(ctx, keys, keys); err != nil {
 			return err
 		}
-		if err := u.cfg.Store.Forget(ctx, nil, []string{s.Key}); err != nil {
-			return fmt.Errorf("forget %s: %w", s.Key, err)
-		}
-		u.metrics.deleted.Inc()
-		u.metrics.deletedBytes.Add(float64(s.Bytes))
-		u.logger.Debug("segment deleted", zap.String("key", s.Key), zap.Int64("bytes", s.Bytes))
+		u.metrics.deleted.Add(float64(len(some)))
+		u.metrics.deletedBytes.Add(float64(bytes))
+		u.logger.Debug("segments deleted", zap.Strings("keys", keys), zap.Int64("bytes", bytes))
 	}
 	return nil
 }
@@ -143,26 +149,34 @@ func (u *Upkeep) deleteSegments(ctx context.Context, due []metadata.Segment) err
 // deleteAbandoned deletes objects whose intents are forgotten, and then what remembered
 // them.
 func (u *Upkeep) deleteAbandoned(ctx context.Context, keys []string) error {
-	for _, key := range keys {
-		if err := u.deleteObjects(ctx, []string{key}); err != nil {
-			return err
+	for some := range slices.Chunk(keys, deleteTogether) {
+		intents := make([]string, len(some))
+		for i, key := range some {
+			intents[i] = condemnedPrefix + key
 		}
-		if err := u.cfg.Store.Forget(ctx, nil, []string{condemnedPrefix + key}); err != nil {
-			return fmt.Errorf("forget %s: %w", key, err)
+		if err := u.deleteObjects(ctx, some, intents); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (u *Upkeep) deleteObjects(ctx context.Context, keys []string) error {
+// deleteObjects deletes objects and forgets the intents that remember them.
+func (u *Upkeep) deleteObjects(ctx context.Context, keys, intents []string) error {
+	if err := u.cfg.Seam("delete"); err != nil {
+		return err
+	}
+	if err := u.cfg.Bucket.Delete(ctx, keys...); err != nil {
+		return fmt.Errorf("delete %d objects from %s on: %w", len(keys), keys[0], err)
+	}
 	for _, key := range keys {
-		if err := u.cfg.Seam("delete"); err != nil {
-			return err
-		}
-		if err := u.cfg.Bucket.Delete(ctx, key); err != nil {
-			return fmt.Errorf("delete %s: %w", key, err)
-		}
 		u.cfg.Forgotten(key)
+	}
+	if err := u.cfg.Seam("deleted"); err != nil {
+		return err
+	}
+	if err := u.cfg.Store.Forget(ctx, nil, intents); err != nil {
+		return fmt.Errorf("forget %d deleted objects: %w", len(intents), err)
 	}
 	return nil
 }

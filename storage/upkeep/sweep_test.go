@@ -103,7 +103,7 @@ type stuckBucket struct{ bucket.Bucket }
 
 var errStuck = errors.New("no deletes today")
 
-func (stuckBucket) Delete(context.Context, string) error { return errStuck }
+func (stuckBucket) Delete(context.Context, ...string) error { return errStuck }
 
 func TestSweepTriesAgainWhatCouldNotBeDeleted(t *testing.T) {
 	r := newRig(t, uploaded)

@@ -52,6 +52,7 @@ func Run(t *testing.T, o Options, open func(t *testing.T) bucket.Bucket) {
 		{"Ranges", (*suite).ranges},
 		{"Missing", (*suite).missing},
 		{"Delete", (*suite).delete},
+		{"DeleteMany", (*suite).deleteMany},
 		{"Keys", (*suite).keys},
 		{"ListOrder", (*suite).listOrder},
 		{"ListMany", (*suite).listMany},
@@ -298,6 +299,36 @@ func (s *suite) delete() {
 	if got := s.list("", ""); !slices.Equal(got, []string{"f/c"}) {
 		s.Fatalf("left: %q", got)
 	}
+}
+
+// deleteMany deletes more than a store takes at once, some of which are missing.
+func (s *suite) deleteMany() {
+	if err := s.b.Delete(s.ctx); err != nil {
+		s.Fatalf("nothing: %v", err)
+	}
+	var keys []string
+	for i := range 1100 {
+		keys = append(keys, s.prefix+"many/"+strconv.Itoa(i))
+	}
+	there := []int{0, 1, 500, 999, 1000, 1099}
+	for range 2 {
+		for _, i := range there {
+			s.create("many/"+strconv.Itoa(i), []byte("x"))
+		}
+		s.create("many/1100", []byte("stays"))
+		if err := s.b.Delete(s.ctx, keys...); err != nil {
+			s.Fatal(err)
+		}
+		if got := s.list("many/", ""); !slices.Equal(got, []string{"many/1100"}) {
+			s.Fatalf("left: %q", got)
+		}
+		if err := s.b.Delete(s.ctx, s.prefix+"many/1100", s.prefix+"many/never"); err != nil {
+			s.Fatal(err)
+		}
+	}
+	// One bad key: nothing is deleted.
+	s.create("good", []byte("x"))
+	s.wantError("delete with a bad key", s.b.Delete(s.ctx, s.prefix+"good", "a//b"), bucket.ErrKey)
 }
 
 func (s *suite) keys() {

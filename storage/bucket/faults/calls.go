@@ -55,9 +55,12 @@ func (b *Bucket) List(ctx context.Context, prefix, after string, fn func(bucket.
 	return b.call(ctx, List, prefix, func(Fault) error { return b.Bucket.List(ctx, prefix, after, fn) })
 }
 
-// Delete removes an object, or fails as decided.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	return b.call(ctx, Delete, key, func(Fault) error { return b.Bucket.Delete(ctx, key) })
+// Delete removes objects, or fails as decided for the first of them.
+func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	return b.call(ctx, Delete, keys[0], func(Fault) error { return b.Bucket.Delete(ctx, keys...) })
 }
 
 // Adopt links a file, or fails as decided.

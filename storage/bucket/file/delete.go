@@ -16,18 +16,22 @@ import (
 // Removing 3 GiB in one go was seen to lift the produce p99 from 3 to 166 ms.
 const shrinkStep = 64 << 20
 
-// Delete takes the object's name away, durably, then gives its room back in steps.
+// Delete takes each object's name away, durably, then gives its room back in steps.
 // Between the two the file has a temporary name, so that a half removed object is
 // never seen under its key.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := bucket.CheckKey(key); err != nil {
-		return err
+func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
+	for _, key := range keys {
+		if err := bucket.CheckKey(key); err != nil {
+			return err
+		}
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := b.remove(key); err != nil {
-		return fmt.Errorf("file bucket: delete %s: %w", key, mapError(err))
+	for _, key := range keys {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := b.remove(key); err != nil {
+			return fmt.Errorf("file bucket: delete %s: %w", key, mapError(err))
+		}
 	}
 	return nil
 }

@@ -47,13 +47,13 @@ func (b *Bucket) Create(ctx context.Context, key string, body bucket.Body) error
 	return b.Bucket.Create(ctx, key, body)
 }
 
-// Delete removes an object.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
+// Delete removes objects.
+func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 	if err := take(ctx, b.writes); err != nil {
 		return err
 	}
 	defer give(b.writes)
-	return b.Bucket.Delete(ctx, key)
+	return b.Bucket.Delete(ctx, keys...)
 }
 
 // Stat returns an object's size.

@@ -115,14 +115,18 @@ func (b *Bucket) snapshot(prefix, after string) []bucket.Info {
 	return found
 }
 
-// Delete removes an object.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := check(ctx, key); err != nil {
-		return err
+// Delete removes objects.
+func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
+	for _, key := range keys {
+		if err := check(ctx, key); err != nil {
+			return err
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.objects, key)
+	for _, key := range keys {
+		delete(b.objects, key)
+	}
 	return nil
 }
 

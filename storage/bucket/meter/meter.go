@@ -135,10 +135,10 @@ func (b *Bucket) List(ctx context.Context, prefix, after string, fn func(bucket.
 	return err
 }
 
-// Delete removes an object.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
+// Delete removes objects, and counts as one.
+func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 	begin := time.Now()
-	err := b.Bucket.Delete(ctx, key)
+	err := b.Bucket.Delete(ctx, keys...)
 	b.m.done("delete", begin, err)
 	return err
 }

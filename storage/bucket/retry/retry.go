@@ -139,9 +139,9 @@ func (b *Bucket) List(ctx context.Context, prefix, after string, fn func(bucket.
 	return err
 }
 
-// Delete removes an object.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	return Do(ctx, b.o, func() error { return b.Bucket.Delete(ctx, key) })
+// Delete removes objects.
+func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
+	return Do(ctx, b.o, func() error { return b.Bucket.Delete(ctx, keys...) })
 }
 
 // reader reads a range over as many requests as it takes. left < 0: to the end.

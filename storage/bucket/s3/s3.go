@@ -14,6 +14,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -69,8 +70,9 @@ type Bucket struct {
 	o         Options
 	core      minio.Core
 	transport *http.Transport
-	name      string // the store's bucket
-	prefix    string // in front of every key
+	name      string      // the store's bucket
+	prefix    string      // in front of every key
+	oneByOne  atomic.Bool // the store does not delete many at once
 }
 
 // New makes a client. It asks the store nothing: bucket.Probe does.
@@ -180,21 +182,6 @@ func (b *Bucket) Stat(ctx context.Context, key string) (bucket.Info, error) {
 		return bucket.Info{}, b.mapError(ctx, "stat", key, err)
 	}
 	return bucket.Info{Key: key, Size: o.Size, Modified: o.LastModified}, nil
-}
-
-// Delete removes an object. In a bucket with versions the store keeps the old one.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := bucket.CheckKey(key); err != nil {
-		return err
-	}
-	ctx, cancel := b.attempt(ctx, 0)
-	defer cancel()
-	err := b.core.RemoveObject(ctx, b.name, b.prefix+key, minio.RemoveObjectOptions{})
-	err = b.mapError(ctx, "delete", key, err)
-	if errors.Is(err, bucket.ErrNotFound) {
-		return nil
-	}
-	return err
 }
 
 // Close closes idle connections.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/streamhouse/streamhouse/storage/bucket"
 	"github.com/streamhouse/streamhouse/storage/journal"
@@ -96,16 +97,21 @@ func (j *Journal) clean(ctx context.Context, e *epoch) error {
 	if err != nil {
 		return err
 	}
+	var void, packs []string
 	for i := len(slots) - 1; i >= 0; i-- {
 		slot := slots[i].slot
-		if slot == 0 || slot == releasedSlot || slot == fence || (fence == 0 && slot > e.lastSeq) {
-			continue
-		}
-		if err := j.remove(ctx, j.key(e.id(), slot)); err != nil {
-			return err
+		switch {
+		case slot == 0, slot == releasedSlot, slot == fence, fence == 0 && slot > e.lastSeq:
+		case slot > e.lastSeq:
+			void = append(void, j.key(e.id(), slot))
+		default:
+			packs = append(packs, j.key(e.id(), slot))
 		}
 	}
-	return nil
+	if err := j.remove(ctx, void); err != nil {
+		return err
+	}
+	return j.remove(ctx, packs)
 }
 
 // findFence returns the lowest fence behind the epoch's last pack, or 0.
@@ -125,9 +131,18 @@ func (j *Journal) findFence(ctx context.Context, e *epoch, slots []listed) (uint
 	return 0, nil
 }
 
-func (j *Journal) remove(ctx context.Context, key string) error {
-	return j.retry(ctx, nil, func(t *try) (bool, error) {
-		err := j.cfg.Bucket.Delete(t, key)
-		return err == nil || errors.Is(err, bucket.ErrKey), err
-	})
+// removeTogether is how many objects are deleted by one call.
+const removeTogether = 256
+
+func (j *Journal) remove(ctx context.Context, keys []string) error {
+	for some := range slices.Chunk(keys, removeTogether) {
+		err := j.retry(ctx, nil, func(t *try) (bool, error) {
+			err := j.cfg.Bucket.Delete(t, some...)
+			return err == nil || errors.Is(err, bucket.ErrKey), err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
