@@ -49,6 +49,9 @@ const (
 // little in it; it is a quarter of the whole stop at most.
 const sealAtStopMax = 10 * time.Second
 
+// mergeIntervalMax is how often it is looked for what is to be merged.
+const mergeIntervalMax = 10 * time.Second
+
 // Run starts the broker, serves until ctx ends, and stops in order: listeners
 // drain, coordinators write what they have, the log makes durable what it took, the
 // journal is marked as cleanly stopped. ready is called once clients can connect.
@@ -317,6 +320,8 @@ func (n *node) upkeepConfig(b *config.Broker) (upkeep.Config, error) {
 		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
 		Cleaning: n.cleaning, StateBytesMax: int(n.memory.Of(memory.StateBlock)),
 		Merging: func() upkeep.Merging { return n.merging(b) },
+		// Who does not want pieces to wait is not to wait for a look.
+		MergeInterval: max(time.Second, min(mergeIntervalMax, time.Duration(b.Int("merge.wait.ms"))*time.Millisecond)),
 		ProducerExpiry: func() time.Duration {
 			return time.Duration(n.catalog.Broker().Int("producer.id.expiration.ms")) * time.Millisecond
 		},

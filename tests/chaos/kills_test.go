@@ -78,6 +78,7 @@ func killRun(t *testing.T, o peers.Options, kills int) Verdict {
 		// Small volumes, sealed at once: kills hit every step of sealing too.
 		o.Settings["journal.volume.bytes"] = "8388608"
 		o.Settings["seal.max.age.ms"] = "1000"
+		o.Settings["merge.wait.ms"] = "1000"
 	}
 	dir := filepath.Join(o.Dir, "history")
 	if *keep != "" {

@@ -121,6 +121,7 @@ func (w world) run(t *testing.T, seed uint64, length time.Duration, turn []*gues
 	failed := record(ctx, path, Run{Load: o, Length: length, Seed: seed, Lanes: at.lanes, Least: 1})
 	if failed == nil && at.http != "" {
 		compacted(t, at.http)
+		merged(ctx, t, at)
 	}
 	f, err := os.Open(path)
 	if err != nil {

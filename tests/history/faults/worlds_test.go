@@ -43,6 +43,7 @@ func brokerSettings(kind peers.Kind, advertised string) map[string]string {
 	if kind == peers.StreamHouse {
 		s["journal.volume.bytes"] = "8388608"
 		s["seal.max.age.ms"] = "1000"
+		s["merge.wait.ms"] = "1000"
 	}
 	return s
 }
