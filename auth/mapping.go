@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/language"
@@ -45,12 +47,9 @@ func ParseMapping(text string) (*Mapping, error) {
 		case part[4] >= 0 && group(5) != "":
 			return nil, fmt.Errorf("behind a rule stands %q: L, U or a comma may", group(5))
 		case part[4] >= 0:
-			r := mappingRule{pattern: group(2), with: group(3), letters: group(4)}
-			var err, errWhole error
-			r.all, err = regexp.Compile(r.pattern)
-			r.whole, errWhole = regexp.Compile(`\A(?:` + r.pattern + `)\z`)
-			if err = errors.Join(err, errWhole); err != nil {
-				return nil, fmt.Errorf("RULE:%s: %w", r.pattern, err)
+			r, err := newRule(group(2), group(3), group(4))
+			if err != nil {
+				return nil, fmt.Errorf("RULE:%s: %w", group(2), err)
 			}
 			m.rules = append(m.rules, r)
 		case group(6) != "":
@@ -58,6 +57,31 @@ func ParseMapping(text string) (*Mapping, error) {
 		}
 	}
 	return m, nil
+}
+
+func newRule(pattern, with, letters string) (r mappingRule, err error) {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return r, err
+	}
+	javaDots(parsed)
+	r = mappingRule{pattern: parsed.String(), with: with, letters: letters}
+	if r.all, err = regexp.Compile(r.pattern); err == nil {
+		r.whole, err = regexp.Compile(`\A(?:` + r.pattern + `)\z`)
+	}
+	return r, err
+}
+
+// javaDots has each dot mean what it means in Java: no end of a line, of which there are
+// more than Go's one.
+func javaDots(re *syntax.Regexp) {
+	if re.Op == syntax.OpAnyCharNotNL {
+		re.Op = syntax.OpCharClass
+		re.Rune = []rune{0, '\t', '\v', '\f', 0x0e, 0x84, 0x86, 0x2027, 0x202a, utf8.MaxRune}
+	}
+	for _, sub := range re.Sub {
+		javaDots(sub)
+	}
 }
 
 // errNoRule: nobody said who has such a certificate.
@@ -107,10 +131,17 @@ func (r *mappingRule) apply(dn string) (string, error) {
 	return out.String(), nil
 }
 
+// matchesMax bounds what one rule may find in a subject: each costs some work, and who has
+// the certificate chooses the subject.
+const matchesMax = 512
+
 // matches are those that Java finds: it takes an empty match right behind another one, too,
 // which Go leaves out.
 func (r *mappingRule) matches(dn string) ([][]int, error) {
-	found := r.all.FindAllStringSubmatchIndex(dn, -1)
+	found := r.all.FindAllStringSubmatchIndex(dn, matchesMax+1)
+	if len(found) > matchesMax {
+		return nil, fmt.Errorf("a rule fits more than %d parts of a subject", matchesMax)
+	}
 	var out [][]int
 	for i, at := range found {
 		out = append(out, at)
