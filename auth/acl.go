@@ -2,7 +2,6 @@ package auth
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -73,7 +72,7 @@ const (
 
 // The names of the numbers, as Kafka writes them; index 0 is what a zero means to it.
 var (
-	resourceNames   = []string{"Unknown", "Any", "Topic", "Group", "Cluster", "TransactionalId", "DelegationToken", "User"}
+	resourceNames   = []string{"UNKNOWN", "ANY", "TOPIC", "GROUP", "CLUSTER", "TRANSACTIONAL_ID", "DELEGATION_TOKEN", "USER"}
 	patternNames    = []string{"UNKNOWN", "ANY", "MATCH", "LITERAL", "PREFIXED"}
 	operationNames  = []string{"UNKNOWN", "ANY", "ALL", "READ", "WRITE", "CREATE", "DELETE", "ALTER", "DESCRIBE", "CLUSTER_ACTION", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", "IDEMPOTENT_WRITE", "CREATE_TOKENS", "DESCRIBE_TOKENS", "TWO_PHASE_COMMIT"}
 	permissionNames = []string{"UNKNOWN", "ANY", "DENY", "ALLOW"}
@@ -125,17 +124,19 @@ func (a *ACL) compareEntry(b *ACL) int {
 		cmp.Compare(a.Permission, b.Permission))
 }
 
-// ErrACL is wrapped by the errors of Check: nobody can have such an ACL.
-var ErrACL = errors.New("invalid ACL")
+// Fault is why there can be no such ACL, in Kafka's words where it has some.
+type Fault struct{ What string }
 
-// Check says what is wrong with an ACL that is to be made. As in Kafka a host that is no
+func (f *Fault) Error() string { return "invalid ACL: " + f.What }
+
+// Check says what is wrong with an ACL that is to be made, with a Fault. As in Kafka a host that is no
 // address is taken, and so is an operation that the resource does not know: neither ever
 // fits a request.
 func (a *ACL) Check() error {
 	fault := ""
 	switch {
 	case !KnownResource(a.Type):
-		fault = fmt.Sprintf("Invalid resource type %s", a.Type)
+		fault = fmt.Sprintf("Invalid resourceType %s", a.Type)
 	case a.Pattern != Literal && a.Pattern != Prefixed:
 		fault = fmt.Sprintf("Invalid patternType %s", a.Pattern)
 	case a.Name == "":
@@ -158,7 +159,7 @@ func (a *ACL) Check() error {
 	if fault == "" {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrACL, fault)
+	return &Fault{fault}
 }
 
 // Filter chooses ACLs. A nil text fits all.

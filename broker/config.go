@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/streamhouse/streamhouse/auth"
@@ -57,6 +58,10 @@ type Config struct {
 	// Drain bounds a stop: for half a second requests in progress may go on, then waiting
 	// ones are cut short, and after all of it connections are closed.
 	Drain time.Duration
+
+	// Rights says what a principal at an address may do, with the ACLs as they are then;
+	// nil: everybody may do everything.
+	Rights func(principal auth.Principal, address netip.Addr) Rights
 }
 
 // DefaultConfig has Kafka's values where Kafka has the setting.

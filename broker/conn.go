@@ -45,6 +45,7 @@ type conn struct {
 	in      *wire.Input
 	out     *wire.Outbox
 	produce api.Stream // made with the first Produce
+	rights  Rights     // nil without an authorizer, and until the first request
 	begun   bool       // a frame was read; the reader's alone
 	once    sync.Once
 }

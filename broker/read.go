@@ -135,6 +135,7 @@ func (c *conn) header() (*api.Request, error) {
 // the answer.
 func (c *conn) serve(r *api.Request, start time.Time) (protocol.Code, error) {
 	route := c.srv.routes.Route(r.Key, r.Version)
+	c.authorise()
 	switch {
 	case route != nil && route.Streamer != nil:
 		if c.produce == nil {

@@ -1,10 +1,13 @@
 package config
 
-// brokerSecurity lists: security, which is not built yet: a value given for one of these stops the start.
+// StandardAuthorizer is the one value of authorizer.class.name besides none.
+const StandardAuthorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+
+// brokerSecurity lists: security. A value given for what is not built stops the start.
 func brokerSecurity() []Def {
 	return []Def{
-		def("authorizer.class.name", String, "", anything,
-			"Java class that decides who may do what.").refused(),
+		def("authorizer.class.name", String, "", oneOf("", StandardAuthorizer),
+			"Who decides who may do what: org.apache.kafka.metadata.authorizer.StandardAuthorizer, by ACLs; or nobody, so that everybody may do everything.").acts(),
 		def("delegation.token.expiry.check.interval.ms", Long, "3600000", atLeast(1),
 			"Milliseconds between two passes that drop expired delegation tokens.").later(),
 		def("delegation.token.expiry.time.ms", Long, "86400000", atLeast(1),

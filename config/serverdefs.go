@@ -1,6 +1,6 @@
 package config
 
-var serverTable = NewTable(serverStorage(), serverHTTP(), serverPolicy())
+var serverTable = NewTable(serverStorage(), serverHTTP(), serverPolicy(), serverRights())
 
 // Server returns the definitions of StreamHouse's own settings, which Kafka does not
 // have.
@@ -70,5 +70,15 @@ func serverPolicy() []Def {
 			"Whether a replication factor above the number of brokers is refused, as Kafka does. By default it is accepted, since durability does not come from copies.").acts(),
 		def("request.memory.bytes", Long, "268435456", atLeast(16<<20),
 			"Bytes of requests held in memory at a time over all connections when queued.max.request.bytes does not say it. If nothing says either, it is a share of the memory there is, at most this default; see docs/sizing.md.").acts(),
+	}
+}
+
+// serverRights are settings that Kafka's authorizer reads and its broker does not define.
+func serverRights() []Def {
+	return []Def{
+		def("super.users", String, "", anything,
+			"Principals that may do everything, whatever ACLs say: User:name, separated by semicolons. With authorizer.class.name.").acts(),
+		def("allow.everyone.if.no.acl.found", Boolean, "false", anything,
+			"Whether everybody may do everything with what no ACL is about. With authorizer.class.name.").acts(),
 	}
 }

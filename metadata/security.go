@@ -1,6 +1,10 @@
 package metadata
 
-import "context"
+import (
+	"context"
+
+	"github.com/streamhouse/streamhouse/auth"
+)
 
 // Row is what each row of Security carries beside its values.
 type Row struct {
@@ -28,11 +32,19 @@ type Credential struct {
 	Row
 }
 
+// ACL is a right or a denial. All of auth.ACL is its key: there is one of a kind, and a
+// tombstone keeps it.
+type ACL struct {
+	auth.ACL
+	Row
+}
+
 // SecurityRows are rows of who may connect and what they may do.
 type SecurityRows struct {
 	// Version counts the changes of all rows, from 0.
 	Version     int64
 	Credentials []Credential // by user and mechanism
+	ACLs        []ACL        // in their own order
 }
 
 // Security keeps who may connect and what they may do.

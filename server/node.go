@@ -1,12 +1,14 @@
 package server
 
 import (
+	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/streamhouse/streamhouse/auth"
 	"github.com/streamhouse/streamhouse/broker"
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/broker/api/admin"
@@ -18,6 +20,7 @@ import (
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/coordinator"
 	"github.com/streamhouse/streamhouse/coordinator/transactions"
+	"github.com/streamhouse/streamhouse/metadata/access"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/metadata/features"
 	"github.com/streamhouse/streamhouse/metadata/leaders"
@@ -43,6 +46,7 @@ type node struct {
 	now      func() time.Time
 	files    descriptors // that may be open
 
+	access  *access.Access // nil: no authorizer
 	catalog *catalog.Catalog
 	log     *log.Log
 	groups  *coordinator.Coordinator
@@ -71,6 +75,12 @@ func (n *node) networkConfig() broker.Config {
 	cfg := network(n.settings, n.catalog.Broker(), n.memory)
 	cfg.Listeners = n.listeners()
 	cfg.DescriptorsMax = n.files.connections
+	if n.access != nil {
+		denials := access.NewDenials(n.logger.Named("authorizer"), n.now)
+		cfg.Rights = func(principal auth.Principal, address netip.Addr) broker.Rights {
+			return n.access.Of(principal, address, denials)
+		}
+	}
 	return cfg
 }
 
@@ -111,6 +121,10 @@ func limits(b *config.Broker) broker.Limits {
 func (n *node) routes(b *config.Broker) *api.Routes {
 	t := &api.Routes{}
 	storage := api.OverLog(n.log)
+	var acls admin.ACLs
+	if n.access != nil {
+		acls = n.access
+	}
 	routes.Fill(t, &routes.Handlers{
 		Produce: &produce.Handler{
 			Topics: n.catalog, Log: storage, Transactions: n.transactions, Verifies: n.verifies, Leaders: n.leaders, Now: n.now,
@@ -129,7 +143,7 @@ func (n *node) routes(b *config.Broker) *api.Routes {
 		Transactional: &transactional.Handlers{Coordinator: n.transactions, Topics: n.catalog, ProducerIDs: n.producers},
 		Admin: &admin.Handlers{
 			Node: n.identity, Leaders: n.leaders, Routes: t, Catalog: n.catalog, Log: storage,
-			Features: n.features, Users: n.users, Dir: n.stores.folder, Loggers: n.levels, Now: n.now, Logger: n.logger.Named("api"),
+			Features: n.features, Users: n.users, Dir: n.stores.folder, Loggers: n.levels, ACLs: acls, Now: n.now, Logger: n.logger.Named("api"),
 		},
 	})
 	return t

@@ -13,12 +13,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
 
+	"github.com/streamhouse/streamhouse/auth"
 	"github.com/streamhouse/streamhouse/broker"
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/coordinator"
 	"github.com/streamhouse/streamhouse/coordinator/transactions"
 	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/metadata/access"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/metadata/features"
 	"github.com/streamhouse/streamhouse/metadata/leaders"
@@ -173,7 +175,7 @@ func (n *node) list(ready func()) []part {
 		{name: "group coordinator", run: n.groups.Run, ready: n.groups.Ready, loggers: []string{"groups"}},
 		{name: "transaction coordinator", run: n.transactions.Run, ready: n.transactions.Ready, loggers: []string{"transactions"}},
 		{name: "certificates", run: n.keepCertificates, loggers: []string{"tls"}},
-		{name: "listeners", run: n.listen(ready), ready: n.network.Ready, loggers: []string{"api", "broker"}},
+		{name: "listeners", run: n.listen(ready), ready: n.network.Ready, loggers: []string{"api", "authorizer", "broker"}},
 	}
 }
 
@@ -204,6 +206,9 @@ func (n *node) assemble(ctx context.Context) error {
 		Store: n.stores.meta, StartEpoch: n.stores.start.Epoch, Broker: b, Brokers: 1, Log: n.logger.Named("catalog"),
 	})
 	if err != nil {
+		return err
+	}
+	if n.access, err = n.newAccess(ctx, b); err != nil {
 		return err
 	}
 	if n.leaders, err = n.newLeaders(b); err != nil {
@@ -389,6 +394,19 @@ func (n *node) newLeaders(b *config.Broker) (leaders.Leaders, error) {
 		return nil, errors.New("advertised.listeners: none")
 	}
 	return leaders.NewSingle(self, n.stores.start.Epoch), nil
+}
+
+// newAccess is the authorizer, or nil if there is none.
+func (n *node) newAccess(ctx context.Context, b *config.Broker) (*access.Access, error) {
+	if b.String("authorizer.class.name") == "" {
+		return nil, nil
+	}
+	supers, err := auth.ParseSupers(b.String("super.users"))
+	if err != nil {
+		return nil, err
+	}
+	policy := auth.Policy{Supers: supers, OpenIfNone: b.Bool("allow.everyone.if.no.acl.found")}
+	return access.Open(ctx, n.stores.meta, policy)
 }
 
 func newUUID() string { return uuid.NewString() }

@@ -60,6 +60,8 @@ type Request struct {
 	// Bill counts what the answer takes until the client has it. Handlers whose answers are
 	// larger than what asks for them add to it before they make each part.
 	Bill wire.Bill
+
+	denied map[asked]bool // what was written down
 }
 
 // Waits returns the context for what waits for others, and not for the broker: a long poll,

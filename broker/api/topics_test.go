@@ -36,6 +36,12 @@ func (d directory) ByID(id pack.TopicID) *catalog.Topic {
 // only lets its client read what is called open, and nothing else.
 type only struct{}
 
+func (only) MayAny(kmsg.ACLResourceType, kmsg.ACLOperation) bool { return false }
+
+func (only) Denied(int16, kmsg.ACLResourceType, kmsg.ACLOperation, string) {}
+
+func (only) Version() int64 { return 1 }
+
 func (only) May(on kmsg.ACLResourceType, op kmsg.ACLOperation, name string) bool {
 	return op == kmsg.ACLOperationRead && name == "open"
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/streamhouse/streamhouse/auth"
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/storage/pack"
 )
@@ -43,6 +44,7 @@ type Store struct {
 
 	security    int64
 	credentials map[credentialKey]metadata.Credential
+	acls        map[auth.ACL]metadata.Row
 }
 
 var _ metadata.Store = (*Store)(nil)
@@ -66,6 +68,7 @@ func New(now func() time.Time) *Store {
 		volumes:   map[uint64]pack.Nonce{},
 
 		credentials: map[credentialKey]metadata.Credential{},
+		acls:        map[auth.ACL]metadata.Row{},
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
+	"github.com/streamhouse/streamhouse/auth"
 	"github.com/streamhouse/streamhouse/metadata"
 )
 
@@ -29,6 +31,12 @@ func (s *Store) LoadSecurity(_ context.Context, since int64) (metadata.SecurityR
 	slices.SortFunc(rows.Credentials, func(a, b metadata.Credential) int {
 		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Mechanism, b.Mechanism))
 	})
+	for a, row := range s.acls {
+		if row.Changed > since {
+			rows.ACLs = append(rows.ACLs, metadata.ACL{ACL: a, Row: row})
+		}
+	}
+	slices.SortFunc(rows.ACLs, func(a, b metadata.ACL) int { return a.Compare(&b.ACL) })
 	return rows, nil
 }
 
@@ -36,7 +44,7 @@ func (s *Store) LoadSecurity(_ context.Context, since int64) (metadata.SecurityR
 func (s *Store) ChangeSecurity(_ context.Context, writer [16]byte, rows metadata.SecurityRows) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(rows.Credentials) == 0 {
+	if len(rows.Credentials)+len(rows.ACLs) == 0 {
 		return s.security, nil
 	}
 	version := s.security + 1
@@ -57,9 +65,20 @@ func (s *Store) ChangeSecurity(_ context.Context, writer [16]byte, rows metadata
 		c.Row = row
 		credentials[key] = c
 	}
-	for key, c := range credentials {
-		s.credentials[key] = c
+	acls := map[auth.ACL]metadata.Row{}
+	for _, a := range rows.ACLs {
+		standing, again := acls[a.ACL]
+		if !again {
+			standing = s.acls[a.ACL]
+		}
+		row, err := nextRow(standing, a.Row, writer, version)
+		if err != nil {
+			return 0, fmt.Errorf("ACL %s: %w", &a.ACL, err)
+		}
+		acls[a.ACL] = row
 	}
+	maps.Copy(s.credentials, credentials)
+	maps.Copy(s.acls, acls)
 	s.security = version
 	return version, nil
 }
@@ -85,6 +104,7 @@ func (s *Store) ForgetSecurity(_ context.Context, seen int64) error {
 			delete(s.credentials, key)
 		}
 	}
+	maps.DeleteFunc(s.acls, func(_ auth.ACL, row metadata.Row) bool { return row.Deleted && row.Changed <= seen })
 	return nil
 }
 

@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) *Harness) {
 		"GarbageIntents":     testGarbageIntents,
 		"ForgetRefused":      testForgetRefused,
 		"Credentials":        testCredentials,
+		"ACLs":               testACLs,
 		"SecurityConflicts":  testSecurityConflicts,
 		"SecurityTombstones": testSecurityTombstones,
 		"SecurityLostAnswer": testSecurityLostAnswer,

@@ -117,6 +117,22 @@ ALTER TABLE segments ADD COLUMN data INTEGER NOT NULL DEFAULT 0; -- bytes of the
 ALTER TABLE segments ADD COLUMN live INTEGER NOT NULL DEFAULT 0; -- of these, what slices hold
 UPDATE segments SET data = held.n, live = held.n
 FROM (SELECT segment, sum(bytes) AS n FROM slices GROUP BY segment) AS held WHERE held.segment = segments.id;
+`, `
+CREATE TABLE acls (
+	type       INTEGER NOT NULL,
+	name       TEXT    NOT NULL,
+	pattern    INTEGER NOT NULL,
+	principal  TEXT    NOT NULL,
+	host       TEXT    NOT NULL,
+	operation  INTEGER NOT NULL,
+	permission INTEGER NOT NULL,
+	version    INTEGER NOT NULL,
+	writer     BLOB    NOT NULL,
+	changed    INTEGER NOT NULL,
+	deleted    INTEGER NOT NULL,
+	PRIMARY KEY (type, name, pattern, principal, host, operation, permission)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX acls_changed ON acls (changed);
 `}
 
 // migrate brings the schema up to date. A file of another program or of a later

@@ -19,7 +19,10 @@ func (s *Store) LoadSecurity(ctx context.Context, since int64) (rows metadata.Se
 		if err != nil {
 			return err
 		}
-		rows.Credentials, err = loadCredentials(ctx, tx, since)
+		if rows.Credentials, err = loadCredentials(ctx, tx, since); err != nil {
+			return err
+		}
+		rows.ACLs, err = loadACLs(ctx, tx, since)
 		return err
 	})
 	return rows, s.wrap("load security", err)
@@ -34,11 +37,30 @@ func loadCredentials(ctx context.Context, tx *sql.Tx, since int64) (out []metada
 		if err := scan(&c.User, &c.Mechanism, &c.Salt, &c.StoredKey, &c.ServerKey, &c.Iterations, &c.Version, &writer, &c.Changed, &c.Deleted); err != nil {
 			return err
 		}
-		if copy(c.Writer[:], writer) != len(writer) || len(writer) != len(c.Writer) {
-			return fmt.Errorf("%w: a credential's writer has %d bytes", ErrDamaged, len(writer))
-		}
 		out = append(out, c)
-		return nil
+		return setWriter(&out[len(out)-1].Row, writer)
+	})
+	return out, err
+}
+
+func setWriter(r *metadata.Row, writer []byte) error {
+	if copy(r.Writer[:], writer) != len(writer) || len(writer) != len(r.Writer) {
+		return fmt.Errorf("%w: a row's writer has %d bytes", ErrDamaged, len(writer))
+	}
+	return nil
+}
+
+func loadACLs(ctx context.Context, tx *sql.Tx, since int64) (out []metadata.ACL, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT type, name, pattern, principal, host, operation, permission, version, writer, changed, deleted
+		FROM acls WHERE changed > ? ORDER BY type, name, pattern, principal, host, operation, permission`, since)
+	err = each(rows, err)(func(scan func(...any) error) error {
+		var a metadata.ACL
+		var writer []byte
+		if err := scan(&a.Type, &a.Name, &a.Pattern, &a.Principal, &a.Host, &a.Operation, &a.Permission, &a.Version, &writer, &a.Changed, &a.Deleted); err != nil {
+			return err
+		}
+		out = append(out, a)
+		return setWriter(&out[len(out)-1].Row, writer)
 	})
 	return out, err
 }
@@ -47,7 +69,7 @@ func loadCredentials(ctx context.Context, tx *sql.Tx, since int64) (out []metada
 func (s *Store) ChangeSecurity(ctx context.Context, writer [16]byte, rows metadata.SecurityRows) (version int64, err error) {
 	err = s.update(ctx, "change security", func(ctx context.Context, tx *sql.Tx) error {
 		raise := 1
-		if len(rows.Credentials) == 0 {
+		if len(rows.Credentials)+len(rows.ACLs) == 0 {
 			raise = 0
 		}
 		if err := tx.QueryRowContext(ctx, `UPDATE cluster SET security = security + ? RETURNING security`, raise).Scan(&version); err != nil {
@@ -55,6 +77,11 @@ func (s *Store) ChangeSecurity(ctx context.Context, writer [16]byte, rows metada
 		}
 		for i := range rows.Credentials {
 			if err := putCredential(ctx, tx, &rows.Credentials[i], writer, version); err != nil {
+				return err
+			}
+		}
+		for i := range rows.ACLs {
+			if err := putACL(ctx, tx, &rows.ACLs[i], writer, version); err != nil {
 				return err
 			}
 		}
@@ -76,6 +103,19 @@ func putCredential(ctx context.Context, tx *sql.Tx, c *metadata.Credential, writ
 		salt = excluded.salt, stored_key = excluded.stored_key, server_key = excluded.server_key, iterations = excluded.iterations,
 		version = excluded.version, writer = excluded.writer, changed = excluded.changed, deleted = excluded.deleted`,
 		c.User, c.Mechanism, salt, stored, server, iterations, next, writer[:], version, c.Deleted)
+	return err
+}
+
+func putACL(ctx context.Context, tx *sql.Tx, a *metadata.ACL, writer [16]byte, version int64) error {
+	key := []any{a.Type, a.Name, a.Pattern, a.Principal, a.Host, a.Operation, a.Permission}
+	next, err := nextRow(tx.QueryRowContext(ctx, `SELECT version, deleted FROM acls WHERE type = ? AND name = ? AND pattern = ?
+		AND principal = ? AND host = ? AND operation = ? AND permission = ?`, key...), a.Row)
+	if err != nil {
+		return fmt.Errorf("ACL %s: %w", &a.ACL, err)
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO acls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+		version = excluded.version, writer = excluded.writer, changed = excluded.changed, deleted = excluded.deleted`,
+		append(key, next, writer[:], version, a.Deleted)...)
 	return err
 }
 
@@ -108,7 +148,10 @@ func some(b []byte) []byte {
 // ForgetSecurity removes tombstones.
 func (s *Store) ForgetSecurity(ctx context.Context, seen int64) error {
 	return s.update(ctx, "forget security", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM credentials WHERE deleted AND changed <= ?`, seen)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM credentials WHERE deleted AND changed <= ?`, seen); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM acls WHERE deleted AND changed <= ?`, seen)
 		return err
 	})
 }

@@ -130,7 +130,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if mode != "wal" {
 		return fmt.Errorf("journal mode is %s: the file system of %s does not allow WAL", mode, s.path)
 	}
-	for _, table := range []string{"cluster", "named_values", "topics", "configs", "credentials", "intents"} {
+	for _, table := range []string{"cluster", "named_values", "topics", "configs", "credentials", "acls", "intents"} {
 		if err := s.check(ctx, "quick_check("+table+")"); err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/streamhouse/streamhouse/auth"
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/storage/bucket"
 )
@@ -176,10 +177,28 @@ func checkOwn(b *config.Broker) []error {
 			faults = append(faults, fmt.Errorf("http.listen: %w; it takes host:port, or nothing for no HTTP", err))
 		}
 	}
+	faults = append(faults, checkRights(b)...)
 	_, access := b.Get("s3.access.key")
 	_, secret := b.Get("s3.secret.key")
 	if access != secret {
 		faults = append(faults, errors.New("s3.access.key, s3.secret.key: give both or none"))
+	}
+	return faults
+}
+
+// checkRights holds the settings of the authorizer. Where there is none, they would promise
+// what nobody keeps.
+func checkRights(b *config.Broker) (faults []error) {
+	if _, err := auth.ParseSupers(b.String("super.users")); err != nil {
+		faults = append(faults, fmt.Errorf("super.users: %w; it takes principals separated by semicolons, as in User:admin;User:CN=broker,O=org", err))
+	}
+	if b.String("authorizer.class.name") != "" {
+		return faults
+	}
+	for _, name := range []string{"super.users", "allow.everyone.if.no.acl.found"} {
+		if v, ok := b.Get(name); ok && v.String() != *config.Server().Get(name).Default {
+			faults = append(faults, fmt.Errorf("%s: there is no authorizer that it could be for; set authorizer.class.name=%s", name, config.StandardAuthorizer))
+		}
 	}
 	return faults
 }

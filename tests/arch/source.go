@@ -107,7 +107,7 @@ func CheckPure(sources []Source, pure []string) []string {
 		clock := ""
 		for _, spec := range s.File.Imports {
 			name := importPath(spec)
-			if matchesAny(impureImports, name) {
+			if matchesAny(impureImports, name) && !slices.Contains(pureImports, name) {
 				faults = append(faults, fmt.Sprintf("%s: pure package %s imports %s", s.Fset.Position(spec.Pos()), s.Package, name))
 			}
 			if name == "time" {

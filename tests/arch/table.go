@@ -25,8 +25,8 @@ var Rules = []Rule{
 		"memory with holders has no idea what it holds"},
 	{"storage/pack", []string{"protocol", "protocol/record"},
 		"the atom's format: an index of batches knows batches and nothing that stores them"},
-	{"metadata", []string{"storage/pack"},
-		"types and ports; partitions are named as packs name them"},
+	{"metadata", []string{"auth", "storage/pack"},
+		"types and ports; partitions are named as packs name them, and rights as the rules of auth do"},
 	{"storage/bucket", nil,
 		"the port to object storage: keys and bytes, no idea of Kafka"},
 	{"storage/journal", []string{"storage/pack", "storage/buffer"},
@@ -73,7 +73,9 @@ var Rules = []Rule{
 		"who leads what, for all who ask; whoever knows it (a broker on its own, or a cluster) stands behind the port"},
 	{"metadata/features", []string{"metadata"},
 		"finalised levels, over the store's port and not over a store"},
-	{"metadata/...", []string{"metadata/...", "protocol", "storage/pack"},
+	{"metadata/access", []string{"auth", "metadata", "protocol"},
+		"who may do what in memory, over the store's port and not over a store"},
+	{"metadata/...", []string{"auth", "metadata/...", "protocol", "storage/pack"},
 		"adapters of the store's port and their suite"},
 
 	// The log and its keepers: ports below, rules inside.
@@ -105,7 +107,7 @@ var Rules = []Rule{
 		"requests of groups become calls of their coordinator; no log, no catalog"},
 	{"broker/api/transactional", []string{"broker/api", "coordinator/transactions", "coordinator/txn", "metadata/catalog", "protocol"},
 		"requests of transactions become calls of their coordinator; no log"},
-	{"broker/api/admin", []string{"auth/sasl", "broker/api", "config", "metadata", "metadata/catalog", "metadata/features", "metadata/leaders", "metadata/users", "protocol", "storage/pack"},
+	{"broker/api/admin", []string{"auth", "auth/sasl", "broker/api", "config", "metadata", "metadata/access", "metadata/catalog", "metadata/features", "metadata/leaders", "metadata/users", "protocol", "storage/pack"},
 		"topics, settings and what is told about the cluster: the catalog and the features, no coordinator"},
 	{"broker/api/routes", []string{"broker/api", "broker/api/admin", "broker/api/fetch", "broker/api/groups", "broker/api/produce", "broker/api/transactional", "protocol"},
 		"the one table of what is answered: it names every handler, and no handler names it"},
@@ -113,7 +115,7 @@ var Rules = []Rule{
 		"listeners and connections: they route requests and know no storage behind the log"},
 	{"broker/api/apitest", []string{"broker/...", "config", "coordinator/transactions", "coordinator/txn", "metadata/...", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
 		"a broker over a log in memory, for tests of handlers on the wire"},
-	{"server/settings", []string{"config", "storage/bucket"},
+	{"server/settings", []string{"auth", "config", "storage/bucket"},
 		"flags, variables and file become settings; a bucket's URL is checked by its own rules"},
 	{"web", []string{"auth"},
 		"who may ask over HTTP, before every part that is served: it knows names of clients and nothing of what they ask for"},
@@ -200,6 +202,9 @@ var impureImports = []string{
 	"math/rand/...", "crypto/rand", "log", "log/slog", "go.uber.org/zap/...",
 	"github.com/prometheus/...",
 }
+
+// pureImports are free all the same: values and arithmetic.
+var pureImports = []string{"net/netip"}
 
 // impureTime are the functions of package time that read a clock or wait for one.
 // Durations and the arithmetic of given times are free.

@@ -32,7 +32,16 @@ type Conn struct {
 
 // Dial connects to a broker at addr (host:port) as clientID.
 func Dial(addr, clientID string, timeout time.Duration) (*Conn, error) {
-	c, err := net.DialTimeout("tcp", addr, timeout)
+	return DialFrom("", addr, clientID, timeout)
+}
+
+// DialFrom is Dial from an address of this machine; "" is the system's choice.
+func DialFrom(local, addr, clientID string, timeout time.Duration) (*Conn, error) {
+	d := net.Dialer{Timeout: timeout}
+	if local != "" {
+		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(local)}
+	}
+	c, err := d.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}

@@ -19,13 +19,16 @@ import (
 func (c *Handlers) AddRaftVoter(_ context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.AddRaftVoterRequest)
 	resp := kmsg.NewPtrAddRaftVoterResponse()
-	c.refuse(&resp.ErrorCode, &resp.ErrorMessage, c.changeVoter("Add", "adding", req.ClusterID, req.VoterID, req.VoterDirectoryID))
+	c.refuse(&resp.ErrorCode, &resp.ErrorMessage, c.changeVoter(r, "Add", "adding", req.ClusterID, req.VoterID, req.VoterDirectoryID))
 	return resp, nil
 }
 
 // changeVoter says why a voter cannot be added or removed. A voter is named by its id
 // and the id of its directory.
-func (c *Handlers) changeVoter(change, changing string, cluster *string, voter int32, directory [16]byte) error {
+func (c *Handlers) changeVoter(r *api.Request, change, changing string, cluster *string, voter int32, directory [16]byte) error {
+	if err := needs(r, kmsg.ACLOperationAlter); err != nil {
+		return err
+	}
 	switch {
 	case cluster != nil && *cluster != c.Node.ClusterID:
 		return protocol.Errorf(protocol.InconsistentClusterID, "The given id %q doesn't match the cluster id %q", *cluster, c.Node.ClusterID)

@@ -6,6 +6,7 @@ package admin
 import (
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
 	"github.com/streamhouse/streamhouse/broker/api"
@@ -27,6 +28,7 @@ type Handlers struct {
 	Dir      LogDir
 	Loggers  Loggers
 	Users    Users
+	ACLs     ACLs // nil: there is no authorizer
 	Now      func() time.Time
 	Logger   *zap.Logger
 }
@@ -39,4 +41,14 @@ func (c *Handlers) refuse(code *int16, message **string, err error) {
 	if known == protocol.UnknownServerError {
 		c.Logger.Error("request failed", zap.Error(err))
 	}
+}
+
+// needs says that the client may not do something with the cluster, or nil. Kafka's text
+// has the whole request in it.
+func needs(r *api.Request, op kmsg.ACLOperation) error {
+	code := r.Cluster(op)
+	if code == protocol.None {
+		return nil
+	}
+	return protocol.Errorf(code, "Request needs %s permission.", op)
 }

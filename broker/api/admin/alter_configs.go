@@ -2,12 +2,14 @@ package admin
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/metadata"
+	"github.com/streamhouse/streamhouse/metadata/catalog"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
@@ -31,7 +33,9 @@ func (c *Handlers) AlterConfigs(ctx context.Context, r *api.Request) (kmsg.Respo
 		}
 		err := error(errRepeated)
 		if !repeated[res] {
-			err = c.Catalog.Replace(ctx, res, ops, req.ValidateOnly)
+			if err = c.mayAlter(r, res, ops); err == nil {
+				err = c.Catalog.Replace(ctx, res, ops, req.ValidateOnly)
+			}
 		}
 		out := kmsg.NewAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = want.ResourceType, want.ResourceName
@@ -42,3 +46,34 @@ func (c *Handlers) AlterConfigs(ctx context.Context, r *api.Request) (kmsg.Respo
 }
 
 var errRepeated = protocol.Errorf(protocol.InvalidRequest, "Each resource must appear at most once.")
+
+// mayAlter says why a client may not change settings of a resource, or nil. Changes that
+// are refused whoever asks pass, to be told why: those without a value, and those of another
+// broker.
+func (c *Handlers) mayAlter(r *api.Request, res metadata.Resource, ops []config.Op) error {
+	if res.Type == catalog.TypeBroker || res.Type == catalog.TypeBrokerLogger {
+		if res.Name != "" && res.Name != strconv.Itoa(int(c.Node.ID)) {
+			return nil
+		}
+	}
+	for i := range ops {
+		if ops[i].Value == nil && ops[i].Kind != config.Delete {
+			return nil
+		}
+	}
+	if code := mayConfig(r, kmsg.ConfigResourceType(res.Type), res.Name, kmsg.ACLOperationAlterConfigs); code != protocol.None {
+		return protocol.Errorf(code, "%s", textOf(code))
+	}
+	return nil
+}
+
+// textOf is Kafka's text for what a client may not do, where that is said.
+func textOf(code protocol.Code) string {
+	switch code {
+	case protocol.TopicAuthorizationFailed:
+		return "Topic authorization failed."
+	case protocol.GroupAuthorizationFailed:
+		return "Group authorization failed."
+	}
+	return "Cluster authorization failed."
+}

@@ -23,7 +23,10 @@ func (c *Handlers) AlterPartitionReassignments(_ context.Context, r *api.Request
 	resp := kmsg.NewPtrAlterPartitionAssignmentsResponse()
 	resp.AllowReplicationFactorChange = req.AllowReplicationFactorChange
 	resp.Topics = []kmsg.AlterPartitionAssignmentsResponseTopic{}
-	if len(req.Topics) == 0 {
+	denied := needs(r, kmsg.ACLOperationAlter)
+	if denied != nil {
+		c.refuse(&resp.ErrorCode, &resp.ErrorMessage, denied)
+	} else if len(req.Topics) == 0 {
 		resp.ErrorMessage = new(string) // as Kafka, which answers this before its controller
 	} else if req.TimeoutMillis <= 0 {
 		resp.ErrorCode = int16(protocol.RequestTimedOut)
@@ -37,7 +40,7 @@ func (c *Handlers) AlterPartitionReassignments(_ context.Context, r *api.Request
 			p := kmsg.NewAlterPartitionAssignmentsResponseTopicPartition()
 			p.Partition = want.Partitions[j].Partition
 			if resp.ErrorCode != 0 {
-				p.ErrorCode = resp.ErrorCode
+				p.ErrorCode, p.ErrorMessage = resp.ErrorCode, resp.ErrorMessage
 			} else {
 				c.refuse(&p.ErrorCode, &p.ErrorMessage, c.reassign(want.Topic, t, &want.Partitions[j]))
 			}

@@ -22,6 +22,7 @@ func (c *Handlers) AlterReplicaLogDirs(_ context.Context, r *api.Request) (kmsg.
 	req := r.Body.(*kmsg.AlterReplicaLogDirsRequest)
 	resp := kmsg.NewPtrAlterReplicaLogDirsResponse()
 	resp.Topics = []kmsg.AlterReplicaLogDirsResponseTopic{}
+	denied := r.Cluster(kmsg.ACLOperationAlter)
 	topics := make(map[string]int)
 	places := make(map[string]map[int32]int)
 	for i := range req.Dirs {
@@ -48,7 +49,9 @@ func (c *Handlers) AlterReplicaLogDirs(_ context.Context, r *api.Request) (kmsg.
 					out.Partitions = append(out.Partitions, kmsg.NewAlterReplicaLogDirsResponseTopicPartition())
 				}
 				p := &out.Partitions[place]
-				p.Partition, p.ErrorCode = index, int16(c.moveReplica(dir.Dir, name, index))
+				if p.Partition, p.ErrorCode = index, int16(denied); denied == protocol.None {
+					p.ErrorCode = int16(c.moveReplica(dir.Dir, name, index))
+				}
 			}
 		}
 	}

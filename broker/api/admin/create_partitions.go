@@ -31,6 +31,8 @@ func (c *Handlers) CreatePartitions(ctx context.Context, r *api.Request) (kmsg.R
 			continue
 		case req.TimeoutMillis <= 0:
 			err = protocol.RequestTimedOut
+		case !r.May(kmsg.ACLResourceTypeTopic, kmsg.ACLOperationAlter, want.Topic):
+			err = protocol.TopicAuthorizationFailed
 		default:
 			err = c.Catalog.CreatePartitions(ctx, want.Topic, want.Count, assignments(want), req.ValidateOnly)
 		}

@@ -43,8 +43,10 @@ func (c *Handlers) CreateTopics(ctx context.Context, r *api.Request) (kmsg.Respo
 			continue
 		case req.TimeoutMillis <= 0:
 			out.ErrorCode = int16(protocol.RequestTimedOut)
+		case !mayCreate(r, want.Topic):
+			c.refuse(&out.ErrorCode, &out.ErrorMessage, protocol.Errorf(protocol.TopicAuthorizationFailed, "Authorization failed."))
 		default:
-			c.createTopic(ctx, want, req.ValidateOnly, made, &out)
+			c.createTopic(ctx, r, want, req.ValidateOnly, made, &out)
 			made[want.Topic] = out.ErrorCode == 0
 		}
 		resp.Topics = append(resp.Topics, out)
@@ -52,7 +54,7 @@ func (c *Handlers) CreateTopics(ctx context.Context, r *api.Request) (kmsg.Respo
 	return resp, nil
 }
 
-func (c *Handlers) createTopic(ctx context.Context, want *kmsg.CreateTopicsRequestTopic, validateOnly bool, made map[string]bool, out *kmsg.CreateTopicsResponseTopic) {
+func (c *Handlers) createTopic(ctx context.Context, r *api.Request, want *kmsg.CreateTopicsRequestTopic, validateOnly bool, made map[string]bool, out *kmsg.CreateTopicsResponseTopic) {
 	spec, err := topicSpec(want)
 	spec.Beside = made
 	var t *api.Topic
@@ -66,6 +68,10 @@ func (c *Handlers) createTopic(ctx context.Context, want *kmsg.CreateTopicsReque
 		return
 	}
 	out.TopicID = t.ID // also of a topic that is only planned, as in Kafka
+	if !r.Sees(kmsg.ACLResourceTypeTopic, kmsg.ACLOperationDescribeConfigs, want.Topic) {
+		out.ConfigErrorCode = int16(protocol.TopicAuthorizationFailed)
+		return
+	}
 	out.NumPartitions, out.ReplicationFactor = t.Partitions, 1
 	for _, e := range config.DescribeTopic(t.Configs, c.Catalog.Broker(), nil) {
 		o := kmsg.NewCreateTopicsResponseTopicConfig()

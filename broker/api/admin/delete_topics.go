@@ -118,13 +118,18 @@ func (c *Handlers) deleteTopic(ctx context.Context, r *api.Request, want *kmsg.D
 	default:
 		return protocol.Errorf(protocol.InvalidRequest, "Neither topic name nor id were specified.")
 	}
-	t, code := r.Topic(c.Catalog, ref, kmsg.ACLOperationDelete)
+	t, code := c.deletable(r, ref)
 	switch code {
 	case protocol.None:
 	case protocol.UnknownTopicID:
 		return protocol.Errorf(code, "This server does not host this topic ID.")
 	case protocol.UnknownTopicOrPartition:
 		return errNoPartition
+	case protocol.TopicAuthorizationFailed:
+		if identified && t != nil {
+			out.Topic = &t.Name
+		}
+		return code
 	default:
 		return code
 	}
@@ -137,4 +142,18 @@ func (c *Handlers) deleteTopic(ctx context.Context, r *api.Request, want *kmsg.D
 		return protocol.UnknownTopicOrPartition
 	}
 	return err
+}
+
+// deletable finds a topic that a client wants to delete. Who may delete topics of the
+// cluster may delete all. Others need to be allowed to describe it, or learn nothing, and
+// to delete it: a topic beside the code is one that they may know of.
+func (c *Handlers) deletable(r *api.Request, ref api.Ref) (*api.Topic, protocol.Code) {
+	if r.SeesCluster(kmsg.ACLOperationDelete) {
+		return api.Find(c.Catalog, ref)
+	}
+	t, code := r.Topic(c.Catalog, ref, kmsg.ACLOperationDescribe)
+	if code == protocol.None && !r.May(kmsg.ACLResourceTypeTopic, kmsg.ACLOperationDelete, t.Name) {
+		code = protocol.TopicAuthorizationFailed
+	}
+	return t, code
 }

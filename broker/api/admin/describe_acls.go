@@ -6,43 +6,55 @@ package admin
 //	v2     flexible
 //	v3     users as resources (KIP-373)
 //
-// There is no authorizer, which is what a Kafka without one answers: clients and UIs then
-// say that ACLs are not in use, where the absence of the API reads as a broker that is
-// too old.
+// Without an authorizer it answers as a Kafka without one: clients and UIs then say that
+// ACLs are not in use, where the absence of the API reads as a broker that is too old.
 
 import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/streamhouse/streamhouse/auth"
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/protocol"
 )
 
-// DescribeACLs says that there is no authorizer.
-func (c *Handlers) DescribeACLs(_ context.Context, r *api.Request) (kmsg.Response, error) {
+// DescribeACLs shows the ACLs that a filter chooses, by what they are about.
+func (c *Handlers) DescribeACLs(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.DescribeACLsRequest)
 	if err := checkACL(req.ResourceType, req.ResourcePatternType, req.Operation, req.PermissionType); err != nil {
 		return nil, err
 	}
 	resp := kmsg.NewPtrDescribeACLsResponse()
 	resp.Resources = []kmsg.DescribeACLsResponseResource{}
-	c.refuse(&resp.ErrorCode, &resp.ErrorMessage,
-		protocol.Errorf(protocol.SecurityDisabled, "No Authorizer is configured on the broker"))
+	f, err := aclFilter(req.ResourceType, req.ResourcePatternType, req.ResourceName, req.Principal, req.Host, req.Operation, req.PermissionType)
+	if c.ACLs == nil {
+		err = protocol.Errorf(protocol.SecurityDisabled, "No Authorizer is configured on the broker")
+	} else if denied := needs(r, kmsg.ACLOperationDescribe); denied != nil {
+		err = denied
+	}
+	if err != nil {
+		c.refuse(&resp.ErrorCode, &resp.ErrorMessage, err)
+		return resp, nil
+	}
+	list, err := c.matching(ctx, r, &f)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range list {
+		if i == 0 || !sameResource(a, list[i-1]) {
+			out := kmsg.NewDescribeACLsResponseResource()
+			out.ResourceType, out.ResourcePatternType, out.ResourceName = kmsg.ACLResourceType(a.Type), kmsg.ACLResourcePatternType(a.Pattern), a.Name
+			resp.Resources = append(resp.Resources, out)
+		}
+		out := kmsg.NewDescribeACLsResponseResourceACL()
+		out.Principal, out.Host, out.Operation, out.PermissionType = a.Principal, a.Host, kmsg.ACLOperation(a.Operation), kmsg.ACLPermissionType(a.Permission)
+		last := &resp.Resources[len(resp.Resources)-1]
+		last.ACLs = append(last.ACLs, out)
+	}
 	return resp, nil
 }
 
-// noAuthorizer answers each change of an ACL. Kafka's controller words it so, its broker
-// as DescribeACLs does.
-var noAuthorizer = protocol.Errorf(protocol.SecurityDisabled, "No Authorizer is configured.")
-
-// checkACL refuses the zero values, which clients only have for what they do not know
-// themselves. Kafka closes the connection on them, before it looks for an authorizer;
-// any other number passes.
-func checkACL(r kmsg.ACLResourceType, p kmsg.ACLResourcePatternType, o kmsg.ACLOperation, e kmsg.ACLPermissionType) error {
-	if r == kmsg.ACLResourceTypeUnknown || p == kmsg.ACLResourcePatternTypeUnknown ||
-		o == kmsg.ACLOperationUnknown || e == kmsg.ACLPermissionTypeUnknown {
-		return protocol.Errorf(protocol.InvalidRequest, "an ACL of unknown type")
-	}
-	return nil
+func sameResource(a, b *auth.ACL) bool {
+	return a.Type == b.Type && a.Pattern == b.Pattern && a.Name == b.Name
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/streamhouse/streamhouse/config"
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/metadata/catalog"
+	"github.com/streamhouse/streamhouse/protocol"
 )
 
 // DescribeConfigs (key 32), versions 1 to 4.
@@ -26,6 +27,7 @@ func (c *Handlers) DescribeConfigs(ctx context.Context, r *api.Request) (kmsg.Re
 	resp := kmsg.NewPtrDescribeConfigsResponse()
 	resp.Resources = []kmsg.DescribeConfigsResponseResource{}
 	var repeats api.Repeats[metadata.Resource]
+	var denied []kmsg.DescribeConfigsResponseResource
 	for i := range req.Resources {
 		want := &req.Resources[i]
 		if err := repeats.Name(resource(want.ResourceType, want.ResourceName)); err != nil {
@@ -34,6 +36,12 @@ func (c *Handlers) DescribeConfigs(ctx context.Context, r *api.Request) (kmsg.Re
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName = want.ResourceType, want.ResourceName
 		out.Configs = []kmsg.DescribeConfigsResponseResourceConfig{}
+		if code := mayConfig(r, want.ResourceType, want.ResourceName, kmsg.ACLOperationDescribeConfigs); code != protocol.None {
+			told := textOf(code)
+			out.ErrorCode, out.ErrorMessage = int16(code), &told
+			denied = append(denied, out)
+			continue
+		}
 		entries, err := c.describe(resource(want.ResourceType, want.ResourceName), want.ConfigNames)
 		out.ErrorMessage = new(string) // "" unless there is one, as in Kafka
 		if err != nil {
@@ -47,7 +55,24 @@ func (c *Handlers) DescribeConfigs(ctx context.Context, r *api.Request) (kmsg.Re
 		}
 		resp.Resources = append(resp.Resources, out)
 	}
+	resp.Resources = append(resp.Resources, denied...) // behind the others, as in Kafka
 	return resp, nil
+}
+
+// mayConfig says whether a client may do something with the settings of a resource: NONE,
+// or what is answered instead. What is no such resource is for others to say.
+func mayConfig(r *api.Request, kind kmsg.ConfigResourceType, name string, op kmsg.ACLOperation) protocol.Code {
+	switch int8(kind) {
+	case catalog.TypeTopic:
+		if !r.May(kmsg.ACLResourceTypeTopic, op, name) {
+			return protocol.TopicAuthorizationFailed
+		}
+	case catalog.TypeGroup:
+		return r.Group(name, op)
+	case catalog.TypeBroker, catalog.TypeBrokerLogger, catalog.TypeClientMetrics:
+		return r.Cluster(op)
+	}
+	return protocol.None
 }
 
 func (c *Handlers) describe(r metadata.Resource, keys []string) ([]config.Entry, error) {

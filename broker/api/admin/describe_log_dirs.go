@@ -37,6 +37,11 @@ type LogDir interface {
 func (c *Handlers) DescribeLogDirs(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.DescribeLogDirsRequest)
 	resp := kmsg.NewPtrDescribeLogDirsResponse()
+	resp.Dirs = []kmsg.DescribeLogDirsResponseDir{}
+	if code := r.Cluster(kmsg.ACLOperationDescribe); code != protocol.None {
+		resp.ErrorCode = int16(code)
+		return resp, nil
+	}
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir, dir.Topics = c.Dir.Path(), []kmsg.DescribeLogDirsResponseDirTopic{}
 	if err := c.fillLogDir(ctx, &dir, req.Topics); err != nil {

@@ -30,6 +30,10 @@ func (c *Handlers) DescribeQuorum(_ context.Context, r *api.Request) (kmsg.Respo
 	resp := kmsg.NewPtrDescribeQuorumResponse()
 	resp.ErrorMessage = new(string)
 	resp.Topics, resp.Nodes = []kmsg.DescribeQuorumResponseTopic{}, []kmsg.DescribeQuorumResponseNode{}
+	if err := needs(r, kmsg.ACLOperationDescribe); err != nil {
+		c.refuse(&resp.ErrorCode, &resp.ErrorMessage, err)
+		return resp, nil
+	}
 	known := len(req.Topics) == 1 && req.Topics[0].Topic == metadataTopic &&
 		len(req.Topics[0].Partitions) == 1 && req.Topics[0].Partitions[0].Partition == 0
 	if known {

@@ -30,6 +30,8 @@ func (c *Handlers) DescribeTopicPartitions(_ context.Context, r *api.Request) (k
 	}
 	room := min(req.ResponsePartitionLimit, int32(c.Catalog.Broker().Int("max.request.partition.size.limit")))
 	room = max(room, 1)
+	var denied []kmsg.DescribeTopicPartitionsResponseTopic
+	defer func() { resp.Topics = append(resp.Topics, denied...) }() // behind all pages, as in Kafka
 	for _, name := range names {
 		from := int32(0)
 		if req.Cursor != nil {
@@ -40,11 +42,20 @@ func (c *Handlers) DescribeTopicPartitions(_ context.Context, r *api.Request) (k
 				from = req.Cursor.Partition
 			}
 		}
+		if all && !r.Sees(kmsg.ACLResourceTypeTopic, kmsg.ACLOperationDescribe, name) {
+			continue
+		}
+		t, code := r.Topic(c.Catalog, api.Named(name), kmsg.ACLOperationDescribe)
+		if code == protocol.TopicAuthorizationFailed {
+			out := refusedTopic(name)
+			out.ErrorCode = int16(code)
+			denied = append(denied, out)
+			continue
+		}
 		if room == 0 { // the cursor may name a topic that does not exist
 			resp.NextCursor = nextCursor(name, 0)
 			return resp, nil
 		}
-		t, code := r.Topic(c.Catalog, api.Named(name), kmsg.ACLOperationDescribe)
 		if t == nil && !all {
 			resp.Topics = append(resp.Topics, undescribed(r, name, code))
 		}

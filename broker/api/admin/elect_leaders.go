@@ -28,9 +28,10 @@ func (c *Handlers) ElectLeaders(_ context.Context, r *api.Request) (kmsg.Respons
 	req := r.Body.(*kmsg.ElectLeadersRequest)
 	resp := kmsg.NewPtrElectLeadersResponse()
 	resp.Topics = []kmsg.ElectLeadersResponseTopic{}
-	var refused error
+	refused := needs(r, kmsg.ACLOperationAlter)
+	resp.ErrorCode = int16(api.CodeOf(refused))
 	asked := req.Topics == nil || len(req.Topics) > 0 // Kafka looks at nothing else in a request about nothing
-	if asked && r.Version >= 1 && req.ElectionType != electPreferred && req.ElectionType != electUnclean {
+	if refused == nil && asked && r.Version >= 1 && req.ElectionType != electPreferred && req.ElectionType != electUnclean {
 		refused = protocol.Errorf(protocol.InvalidRequest, "Unknown election type %d", req.ElectionType)
 		resp.ErrorCode = int16(protocol.InvalidRequest)
 	}

@@ -32,7 +32,9 @@ func (c *Handlers) IncrementalAlterConfigs(ctx context.Context, r *api.Request) 
 		}
 		err := error(errRepeated)
 		if !repeated[res] {
-			err = c.alter(ctx, res, ops, req.ValidateOnly)
+			if err = c.mayAlter(r, res, ops); err == nil {
+				err = c.alter(ctx, res, ops, req.ValidateOnly)
+			}
 		}
 		out := kmsg.NewIncrementalAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = want.ResourceType, want.ResourceName

@@ -28,6 +28,10 @@ func (c *Handlers) ListConfigResources(_ context.Context, r *api.Request) (kmsg.
 	req := r.Body.(*kmsg.ListConfigResourcesRequest)
 	resp := kmsg.NewPtrListConfigResourcesResponse()
 	resp.ConfigResources = []kmsg.ListConfigResourcesResponseConfigResource{}
+	if code := r.Cluster(kmsg.ACLOperationDescribeConfigs); code != protocol.None {
+		resp.ErrorCode = int16(code)
+		return resp, nil
+	}
 	types := req.ResourceTypes
 	switch {
 	case r.Version == 0:

@@ -55,7 +55,7 @@ func (c *Handlers) Metadata(ctx context.Context, r *api.Request) (kmsg.Response,
 	resp.Topics = []kmsg.MetadataResponseTopic{}
 	if req.Topics == nil || (r.Version == 0 && len(req.Topics) == 0) {
 		for _, t := range c.Catalog.Snapshot().Topics() {
-			if r.May(kmsg.ACLResourceTypeTopic, kmsg.ACLOperationDescribe, t.Name) {
+			if r.Sees(kmsg.ACLResourceTypeTopic, kmsg.ACLOperationDescribe, t.Name) {
 				resp.Topics = append(resp.Topics, m.topic(t))
 			}
 		}
@@ -120,7 +120,7 @@ func (m *metadataAnswer) named(want *kmsg.MetadataRequestTopic) kmsg.MetadataRes
 		return noTopic(want.Topic, code)
 	}
 	out := m.missing(want.Topic)
-	if m.body.IncludeTopicAuthorizedOperations && m.request.Version >= 8 {
+	if out.ErrorCode != int16(protocol.TopicAuthorizationFailed) && m.body.IncludeTopicAuthorizedOperations && m.request.Version >= 8 {
 		out.AuthorizedOperations = m.request.TopicOperations(*want.Topic) // by name, whether it is there or not
 	}
 	return out
@@ -166,11 +166,14 @@ func metadataKeyOf(t *kmsg.MetadataRequestTopic) metadataKey {
 // missing answers for a topic that does not exist, and makes it where that is
 // wanted.
 func (m *metadataAnswer) missing(name *string) kmsg.MetadataResponseTopic {
+	wanted := (m.request.Version < 4 || m.body.AllowAutoTopicCreation) && m.Catalog.Broker().Bool("auto.create.topics.enable")
+	if wanted && !mayCreate(m.request, *name) {
+		return noTopic(name, protocol.TopicAuthorizationFailed)
+	}
 	if err := catalog.CheckName(*name); err != nil {
 		return noTopic(name, api.CodeOf(err))
 	}
-	wanted := m.request.Version < 4 || m.body.AllowAutoTopicCreation
-	if wanted && m.made < maxAutoCreate && m.Catalog.Broker().Bool("auto.create.topics.enable") {
+	if wanted && m.made < maxAutoCreate {
 		m.made++
 		t, created, err := m.Catalog.Ensure(m.ctx, *name)
 		if err == nil && !created {
@@ -181,6 +184,11 @@ func (m *metadataAnswer) missing(name *string) kmsg.MetadataResponseTopic {
 		}
 	}
 	return noTopic(name, protocol.UnknownTopicOrPartition)
+}
+
+// mayCreate says whether a request may make a topic: any, or this one.
+func mayCreate(r *api.Request, name string) bool {
+	return r.SeesCluster(kmsg.ACLOperationCreate) || r.May(kmsg.ACLResourceTypeTopic, kmsg.ACLOperationCreate, name)
 }
 
 func noTopic(name *string, code protocol.Code) kmsg.MetadataResponseTopic {

@@ -15,6 +15,6 @@ import (
 func (c *Handlers) RemoveRaftVoter(_ context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.RemoveRaftVoterRequest)
 	resp := kmsg.NewPtrRemoveRaftVoterResponse()
-	c.refuse(&resp.ErrorCode, &resp.ErrorMessage, c.changeVoter("Remove", "removing", req.ClusterID, req.VoterID, req.VoterDirectoryID))
+	c.refuse(&resp.ErrorCode, &resp.ErrorMessage, c.changeVoter(r, "Remove", "removing", req.ClusterID, req.VoterID, req.VoterDirectoryID))
 	return resp, nil
 }

@@ -21,6 +21,10 @@ func (c *Handlers) UnregisterBroker(_ context.Context, r *api.Request) (kmsg.Res
 	if req.BrokerID == c.Node.ID {
 		err = protocol.Errorf(protocol.InvalidRequest, "Broker ID %d is alive, and the only broker: it cannot be unregistered", req.BrokerID)
 	}
+	if denied := needs(r, kmsg.ACLOperationAlter); denied != nil {
+		c.refuse(&resp.ErrorCode, &resp.ErrorMessage, denied)
+		return resp, nil
+	}
 	c.refuse(&resp.ErrorCode, &resp.ErrorMessage, err)
 	return resp, nil
 }

@@ -19,6 +19,10 @@ func (c *Handlers) UnregisterController(_ context.Context, r *api.Request) (kmsg
 	if req.ControllerID == c.Node.ID {
 		err = protocol.Errorf(protocol.InvalidRequest, "Controller cannot unregister itself while it is active.")
 	}
+	if denied := needs(r, kmsg.ACLOperationAlter); denied != nil {
+		c.refuse(&resp.ErrorCode, &resp.ErrorMessage, denied)
+		return resp, nil
+	}
 	c.refuse(&resp.ErrorCode, &resp.ErrorMessage, err)
 	return resp, nil
 }

@@ -31,6 +31,10 @@ func (c *Handlers) UpdateFeatures(ctx context.Context, r *api.Request) (kmsg.Res
 	req := r.Body.(*kmsg.UpdateFeaturesRequest)
 	resp := kmsg.NewPtrUpdateFeaturesResponse()
 	resp.Results = []kmsg.UpdateFeaturesResponseResult{}
+	if err := needs(r, kmsg.ACLOperationAlter); err != nil {
+		c.refuse(&resp.ErrorCode, &resp.ErrorMessage, err)
+		return resp, nil
+	}
 	changes, last := map[string]int16{}, map[string]int{}
 	for i := range req.FeatureUpdates {
 		last[req.FeatureUpdates[i].Feature] = i

@@ -94,6 +94,9 @@ func (h *Handlers) Fetch(ctx context.Context, r *api.Request) (*wire.Frame, prot
 	} else {
 		wait = 0
 	}
+	if r.Conn.Rights != nil {
+		f.set.heatIfOther(rightsSeen{r.Conn.ID, r.Conn.Rights.Version()})
+	}
 	f.gather(waits, wait, fc.kept())
 	frame, first := f.answer(fc)
 	return frame, first, nil

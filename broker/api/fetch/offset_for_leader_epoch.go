@@ -22,9 +22,13 @@ func (h *Handlers) OffsetForLeaderEpoch(ctx context.Context, r *api.Request) (km
 	resp := kmsg.NewPtrOffsetForLeaderEpochResponse()
 	resp.Topics = []kmsg.OffsetForLeaderEpochResponseTopic{}
 	view := h.Leaders.View()
+	broker := r.SeesCluster(kmsg.ACLOperationClusterAction)
 	for i := range req.Topics {
 		want := &req.Topics[i]
-		topic, unknown := r.Topic(h.Topics, api.Named(want.Topic), kmsg.ACLOperationDescribe)
+		topic, unknown := api.Find(h.Topics, api.Named(want.Topic))
+		if !broker {
+			topic, unknown = r.Topic(h.Topics, api.Named(want.Topic), kmsg.ACLOperationDescribe)
+		}
 		out := kmsg.NewOffsetForLeaderEpochResponseTopic()
 		out.Topic = want.Topic
 		out.Partitions = make([]kmsg.OffsetForLeaderEpochResponseTopicPartition, len(want.Partitions))

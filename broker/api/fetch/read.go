@@ -67,7 +67,7 @@ func (f *fetchRun) find(ctx context.Context, p *fetchPart) protocol.Code {
 	if f.request.Version >= 13 {
 		ref = api.Identified(p.id)
 	}
-	topic, code := f.request.Topic(f.Topics, ref, kmsg.ACLOperationRead)
+	topic, code := f.resolve(ref)
 	if topic == nil {
 		f.lose(p)
 		return code
@@ -87,6 +87,18 @@ func (f *fetchRun) find(ctx context.Context, p *fetchPart) protocol.Code {
 	}
 	f.set.found(p, topic, l)
 	return protocol.None
+}
+
+// resolve finds a topic for whoever reads it: a consumer, or a broker, whose right is the
+// cluster's and whose lack of it is told for each topic.
+func (f *fetchRun) resolve(ref api.Ref) (*api.Topic, protocol.Code) {
+	if !f.follower {
+		return f.request.Topic(f.Topics, ref, kmsg.ACLOperationRead)
+	}
+	if f.request.Cluster(kmsg.ACLOperationClusterAction) != protocol.None {
+		return nil, protocol.TopicAuthorizationFailed
+	}
+	return api.Find(f.Topics, ref)
 }
 
 func (f *fetchRun) lose(p *fetchPart) {

@@ -91,6 +91,22 @@ type fetchSet struct {
 
 	watcher *log.Watcher
 	dirty   []int // scratch
+	rights  rightsSeen
+}
+
+// rightsSeen names the rights by which a set was looked at last.
+type rightsSeen struct {
+	conn    uint64
+	version int64
+}
+
+// heatIfOther makes every partition hot if the rights are others: what was allowed may be
+// denied, though nothing advanced.
+func (s *fetchSet) heatIfOther(now rightsSeen) {
+	if s.rights != now {
+		s.rights = now
+		s.heatAll()
+	}
 }
 
 func newFetchSet(n int) *fetchSet {

@@ -99,8 +99,8 @@ func (g *Handlers) findCoordinator(ctx context.Context, r *api.Request, kind int
 		}
 		return code, "The group coordinator is not available."
 	case coordinatorTransaction:
-		if !r.May(kmsg.ACLResourceTypeTransactionalId, kmsg.ACLOperationDescribe, key) {
-			return protocol.TransactionalIDAuthorizationFailed, ""
+		if code := r.TransactionalID(key, kmsg.ACLOperationDescribe); code != protocol.None {
+			return code, ""
 		}
 		code := g.TransactionIDs.Find(ctx, key)
 		if code == protocol.None {
@@ -108,6 +108,9 @@ func (g *Handlers) findCoordinator(ctx context.Context, r *api.Request, kind int
 		}
 		return code, "The transaction coordinator is not available."
 	case coordinatorShare:
+		if code := r.Cluster(kmsg.ACLOperationClusterAction); code != protocol.None {
+			return code, ""
+		}
 		// Share groups are not served, and no key is one of theirs: Kafka says that
 		// without a text of its own.
 		if r.Version < 4 {

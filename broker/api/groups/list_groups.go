@@ -15,7 +15,6 @@ import (
 
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/coordinator"
-	"github.com/streamhouse/streamhouse/protocol"
 )
 
 // ListGroups lists the groups of this broker.
@@ -25,8 +24,9 @@ func (g *Handlers) ListGroups(_ context.Context, r *api.Request) (kmsg.Response,
 	resp := kmsg.NewPtrListGroupsResponse()
 	resp.ErrorCode = int16(code)
 	resp.Groups = make([]kmsg.ListGroupsResponseGroup, 0, len(list))
+	all := r.SeesCluster(kmsg.ACLOperationDescribe)
 	for i := range list {
-		if r.Group(list[i].ID, kmsg.ACLOperationDescribe) != protocol.None {
+		if !all && !r.Sees(kmsg.ACLResourceTypeGroup, kmsg.ACLOperationDescribe, list[i].ID) {
 			continue
 		}
 		e := kmsg.NewListGroupsResponseGroup()

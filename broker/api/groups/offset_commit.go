@@ -41,14 +41,15 @@ func (g *Handlers) OffsetCommit(ctx context.Context, r *api.Request) (kmsg.Respo
 	}
 	resp := kmsg.NewPtrOffsetCommitResponse()
 	resp.Topics = make([]kmsg.OffsetCommitResponseTopic, 0, len(req.Topics))
+	if code := r.Group(req.Group, kmsg.ACLOperationRead); code != protocol.None {
+		resp.Topics = refusedCommit(req.Topics, code)
+		return resp, nil
+	}
 	existing := g.commitTopics(r, req, resp, commit)
 	if len(existing) == 0 {
 		return resp, nil
 	}
-	code := r.Group(req.Group, kmsg.ACLOperationRead)
-	if code == protocol.None {
-		code = g.Coordinator.CommitOffsets(ctx, commit)
-	}
+	code := g.Coordinator.CommitOffsets(ctx, commit)
 	if code != protocol.None {
 		for _, p := range existing {
 			p.ErrorCode = int16(code)
@@ -115,4 +116,20 @@ func (g *Handlers) commitPartition(t *api.Topic, in *kmsg.OffsetCommitRequestTop
 	}
 	commit.Offsets = append(commit.Offsets, o)
 	return protocol.None
+}
+
+// refusedCommit answers each partition with a code, whatever it is.
+func refusedCommit(topics []kmsg.OffsetCommitRequestTopic, code protocol.Code) []kmsg.OffsetCommitResponseTopic {
+	out := make([]kmsg.OffsetCommitResponseTopic, 0, len(topics))
+	for i := range topics {
+		t := kmsg.NewOffsetCommitResponseTopic()
+		t.Topic, t.TopicID = topics[i].Topic, topics[i].TopicID
+		for j := range topics[i].Partitions {
+			p := kmsg.NewOffsetCommitResponseTopicPartition()
+			p.Partition, p.ErrorCode = topics[i].Partitions[j].Partition, int16(code)
+			t.Partitions = append(t.Partitions, p)
+		}
+		out = append(out, t)
+	}
+	return out
 }

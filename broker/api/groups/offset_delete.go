@@ -21,6 +21,10 @@ func (g *Handlers) OffsetDelete(ctx context.Context, r *api.Request) (kmsg.Respo
 	req := r.Body.(*kmsg.OffsetDeleteRequest)
 	resp := kmsg.NewPtrOffsetDeleteResponse()
 	resp.Topics = make([]kmsg.OffsetDeleteResponseTopic, 0, len(req.Topics))
+	if code := r.Group(req.Group, kmsg.ACLOperationDelete); code != protocol.None {
+		resp.ErrorCode = int16(code)
+		return resp, nil
+	}
 	var list []group.TopicPartition
 	var existing []*kmsg.OffsetDeleteResponseTopicPartition
 	topics := oncePerTopic(req.Topics)
@@ -42,11 +46,7 @@ func (g *Handlers) OffsetDelete(ctx context.Context, r *api.Request) (kmsg.Respo
 		}
 		resp.Topics = append(resp.Topics, out)
 	}
-	var codes []protocol.Code
-	all := r.Group(req.Group, kmsg.ACLOperationDelete)
-	if all == protocol.None {
-		codes, all = g.Coordinator.DeleteOffsets(ctx, req.Group, list)
-	}
+	codes, all := g.Coordinator.DeleteOffsets(ctx, req.Group, list)
 	if all != protocol.None {
 		resp.ErrorCode, resp.Topics = int16(all), []kmsg.OffsetDeleteResponseTopic{}
 		return resp, nil

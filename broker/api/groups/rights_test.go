@@ -13,8 +13,14 @@ import (
 // nothing lets its client do nothing with groups.
 type nothing struct{}
 
+func (nothing) MayAny(kmsg.ACLResourceType, kmsg.ACLOperation) bool { return false }
+
+func (nothing) Denied(int16, kmsg.ACLResourceType, kmsg.ACLOperation, string) {}
+
+func (nothing) Version() int64 { return 1 }
+
 func (nothing) May(on kmsg.ACLResourceType, _ kmsg.ACLOperation, _ string) bool {
-	return on != kmsg.ACLResourceTypeGroup
+	return on != kmsg.ACLResourceTypeGroup && on != kmsg.ACLResourceTypeCluster
 }
 
 // TestGroupsAskForRights: each API that names a group asks whether its client may, and says

@@ -31,15 +31,20 @@ func (g *Handlers) TxnOffsetCommit(ctx context.Context, r *api.Request) (kmsg.Re
 	commit := g.txnCommit(r.Version, req)
 	resp := kmsg.NewPtrTxnOffsetCommitResponse()
 	resp.Topics = make([]kmsg.TxnOffsetCommitResponseTopic, 0, len(req.Topics))
+	denied := r.TransactionalID(req.TransactionalID, kmsg.ACLOperationWrite)
+	if denied == protocol.None {
+		denied = r.Group(req.Group, kmsg.ACLOperationRead)
+	}
+	if denied != protocol.None {
+		resp.Topics = refusedTxnCommit(req.Topics, denied)
+		return resp, nil
+	}
 	existing := g.txnCommitTopics(r, req, resp, commit)
 	if len(existing) == 0 {
 		return resp, nil
 	}
 	code := protocol.InvalidGroupID
 	if req.Group != "" {
-		code = r.Group(req.Group, kmsg.ACLOperationRead)
-	}
-	if code == protocol.None {
 		code = g.Coordinator.CommitOffsets(ctx, commit)
 	}
 	if code != protocol.None {
@@ -108,4 +113,20 @@ func committed(in *kmsg.TxnOffsetCommitRequestTopicPartition) *kmsg.OffsetCommit
 	p := kmsg.NewOffsetCommitRequestTopicPartition()
 	p.Partition, p.Offset, p.LeaderEpoch, p.Metadata = in.Partition, in.Offset, in.LeaderEpoch, in.Metadata
 	return &p
+}
+
+// refusedTxnCommit answers each partition with a code, whatever it is.
+func refusedTxnCommit(topics []kmsg.TxnOffsetCommitRequestTopic, code protocol.Code) []kmsg.TxnOffsetCommitResponseTopic {
+	out := make([]kmsg.TxnOffsetCommitResponseTopic, 0, len(topics))
+	for i := range topics {
+		t := kmsg.NewTxnOffsetCommitResponseTopic()
+		t.Topic, t.TopicID = topics[i].Topic, topics[i].TopicID
+		for j := range topics[i].Partitions {
+			p := kmsg.NewTxnOffsetCommitResponseTopicPartition()
+			p.Partition, p.ErrorCode = topics[i].Partitions[j].Partition, int16(code)
+			t.Partitions = append(t.Partitions, p)
+		}
+		out = append(out, t)
+	}
+	return out
 }

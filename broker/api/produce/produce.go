@@ -113,6 +113,8 @@ type produceParser struct {
 	now     int64 // ms
 	txnID   *string
 	refusal error       // for the whole request
+	allowed bool        // the transactional id was asked about, and may be used
+	denied  bool        // it may not: so is all that follows in this request
 	named   seenTopic   // of the topic at hand
 	handles api.Handles // likewise
 	joins   []joining   // their partitions join the transaction together
@@ -228,6 +230,9 @@ func (q *produceParser) partition(topic *catalog.Topic, rules *record.Rules, ref
 	if topic != nil && !api.HasPartition(topic, index) {
 		refusal = protocol.UnknownTopicOrPartition
 	}
+	if q.denied {
+		refusal = protocol.TransactionalIDAuthorizationFailed
+	}
 	rules.Partition = index
 	if refusal == nil && q.seen.add(q.named, index) {
 		f.Err = f.In.Skip(max(length, 0))
@@ -319,13 +324,26 @@ func (q *produceParser) head(topic *catalog.Topic, rules *record.Rules, length i
 	if err != nil {
 		return 0, err
 	}
-	if h.Transactional() && q.txnID == nil {
+	if h.Transactional() && !q.mayTransact() {
 		return 0, protocol.TransactionalIDAuthorizationFailed
 	}
 	if err := rules.CheckHeader(&h); err != nil {
 		return 0, err
 	}
 	return size, fitsSegment(topic, size)
+}
+
+// mayTransact says whether the request may have transactional batches. The first of them
+// asks; without a transactional id none may.
+func (q *produceParser) mayTransact() bool {
+	if q.txnID == nil {
+		return false
+	}
+	if !q.allowed && !q.denied {
+		q.allowed = q.request.TransactionalID(*q.txnID, kmsg.ACLOperationWrite) == protocol.None
+		q.denied = !q.allowed
+	}
+	return q.allowed
 }
 
 // check validates a whole batch, behind which tail bytes are left in its field. The

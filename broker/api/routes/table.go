@@ -1,8 +1,8 @@
 // Package routes is the table of what this broker answers: a row per API key with its
 // handler and what holds for all its requests. protocol's table has the versions.
 //
-// The rights are who needs what in Apache Kafka 4.4. Nobody asks for them as long as there
-// is no authorizer; the quotas' classes and what is audited wait for theirs.
+// The rights are who needs what in Apache Kafka 4.4. Without an authorizer everybody has
+// them; the quotas' classes and what is audited wait for theirs.
 package routes
 
 import (

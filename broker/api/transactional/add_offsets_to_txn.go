@@ -18,6 +18,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/coordinator/transactions"
 	"github.com/streamhouse/streamhouse/coordinator/txn"
+	"github.com/streamhouse/streamhouse/protocol"
 )
 
 // AddOffsetsToTxn makes the partition of a group's offsets part of a transaction.
@@ -25,6 +26,14 @@ func (x *Handlers) AddOffsetsToTxn(ctx context.Context, r *api.Request) (kmsg.Re
 	req := r.Body.(*kmsg.AddOffsetsToTxnRequest)
 	p := transactions.Producer{ID: req.ProducerID, Epoch: req.ProducerEpoch}
 	resp := kmsg.NewPtrAddOffsetsToTxnResponse()
+	code := r.TransactionalID(req.TransactionalID, kmsg.ACLOperationWrite)
+	if code == protocol.None {
+		code = r.Group(req.Group, kmsg.ACLOperationRead)
+	}
+	if code != protocol.None {
+		resp.ErrorCode = int16(code)
+		return resp, nil
+	}
 	resp.ErrorCode = int16(txn.RequestCode(x.Coordinator.AddOffsets(ctx, req.TransactionalID, p, req.Group), r.Version))
 	return resp, nil
 }

@@ -46,6 +46,10 @@ func (x *Handlers) AddPartitionsToTxn(ctx context.Context, r *api.Request) (kmsg
 		resp.Topics = x.addPartitions(ctx, r, t)
 		return resp, nil
 	}
+	if code := r.Cluster(kmsg.ACLOperationClusterAction); code != protocol.None {
+		resp.ErrorCode = int16(code)
+		return resp, nil
+	}
 	for i := range req.Transactions {
 		in := &req.Transactions[i]
 		t := &addToTxn{id: in.TransactionalID, producer: transactions.Producer{ID: in.ProducerID, Epoch: in.ProducerEpoch}, verify: in.VerifyOnly}
@@ -90,10 +94,16 @@ func onceEach(topics []kmsg.AddPartitionsToTxnRequestTransactionTopic) (out []km
 func (x *Handlers) addPartitions(ctx context.Context, r *api.Request, t *addToTxn) []kmsg.AddPartitionsToTxnResponseTopic {
 	var parts []txn.TopicPartition
 	var codes []protocol.Code
-	refused := false
+	refused, whole := false, protocol.None
+	if r.Version < addsBatched {
+		whole = r.TransactionalID(t.id, kmsg.ACLOperationWrite)
+	}
 	for i := range t.topics {
 		for _, p := range t.topics[i].Partitions {
-			code := x.addable(r, t.topics[i].Topic, p)
+			code := whole
+			if code == protocol.None {
+				code = x.addable(r, t.topics[i].Topic, p)
+			}
 			refused = refused || code != protocol.None
 			parts = append(parts, txn.TopicPartition{Topic: t.topics[i].Topic, Partition: p})
 			codes = append(codes, code)

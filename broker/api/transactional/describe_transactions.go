@@ -21,7 +21,7 @@ func (x *Handlers) DescribeTransactions(ctx context.Context, r *api.Request) (km
 		if err := repeats.Name(id); err != nil {
 			return nil, err
 		}
-		out := x.describe(id)
+		out := x.describe(r, id)
 		if err := r.Bill.Add(r.Waits(ctx), stateMemory(&out)); err != nil {
 			return nil, err
 		}
@@ -39,10 +39,13 @@ func stateMemory(s *kmsg.DescribeTransactionsResponseTransactionState) int {
 	return n
 }
 
-func (x *Handlers) describe(id string) kmsg.DescribeTransactionsResponseTransactionState {
+func (x *Handlers) describe(r *api.Request, id string) kmsg.DescribeTransactionsResponseTransactionState {
 	out := kmsg.NewDescribeTransactionsResponseTransactionState()
 	out.TransactionalID = id
 	out.Topics = []kmsg.DescribeTransactionsResponseTransactionStateTopic{}
+	if out.ErrorCode = int16(r.TransactionalID(id, kmsg.ACLOperationDescribe)); out.ErrorCode != 0 {
+		return out
+	}
 	s, code := x.Coordinator.Describe(id)
 	out.ErrorCode = int16(code)
 	if code != protocol.None {
@@ -50,8 +53,16 @@ func (x *Handlers) describe(id string) kmsg.DescribeTransactionsResponseTransact
 	}
 	out.State, out.TimeoutMillis, out.StartTimestamp = s.Status.String(), s.TimeoutMs, s.StartMs
 	out.ProducerID, out.ProducerEpoch = s.ProducerID, s.Epoch
+	hidden := ""
 	for _, tp := range s.Partitions { // sorted
+		if tp.Topic == hidden {
+			continue
+		}
 		if n := len(out.Topics); n == 0 || out.Topics[n-1].Topic != tp.Topic {
+			if !r.Sees(kmsg.ACLResourceTypeTopic, kmsg.ACLOperationDescribe, tp.Topic) {
+				hidden = tp.Topic
+				continue
+			}
 			out.Topics = append(out.Topics, kmsg.DescribeTransactionsResponseTransactionStateTopic{Topic: tp.Topic})
 		}
 		t := &out.Topics[len(out.Topics)-1]

@@ -33,8 +33,12 @@ func (x *Handlers) EndTxn(ctx context.Context, r *api.Request) (kmsg.Response, e
 		version = txn.Version2
 	}
 	p := transactions.Producer{ID: req.ProducerID, Epoch: req.ProducerEpoch}
-	next, code := x.Coordinator.End(ctx, req.TransactionalID, p, req.Commit, version)
 	resp := kmsg.NewPtrEndTxnResponse()
+	if denied := r.TransactionalID(req.TransactionalID, kmsg.ACLOperationWrite); denied != protocol.None {
+		resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = int16(denied), -1, -1
+		return resp, nil
+	}
+	next, code := x.Coordinator.End(ctx, req.TransactionalID, p, req.Commit, version)
 	resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = int16(txn.RequestCode(code, r.Version)), -1, -1
 	if code == protocol.None && version == txn.Version2 {
 		resp.ProducerID, resp.ProducerEpoch = next.ID, next.Epoch

@@ -25,9 +25,24 @@ import (
 func (x *Handlers) InitProducerID(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.InitProducerIDRequest)
 	resp := kmsg.NewPtrInitProducerIDResponse()
-	p, code := x.initProducerID(ctx, r.Version, req)
+	p, code := transactions.Producer{ID: txn.NoProducerID, Epoch: txn.NoEpoch}, mayInit(r, req.TransactionalID)
+	if code == protocol.None {
+		p, code = x.initProducerID(ctx, r.Version, req)
+	}
 	resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = int16(code), p.ID, p.Epoch
 	return resp, nil
+}
+
+// mayInit says whether a client may have a producer id: for its transactional id, or
+// without one to write to any topic at all.
+func mayInit(r *api.Request, id *string) protocol.Code {
+	switch {
+	case id != nil:
+		return r.TransactionalID(*id, kmsg.ACLOperationWrite)
+	case r.SeesCluster(kmsg.ACLOperationIdempotentWrite), r.MayAny(kmsg.ACLResourceTypeTopic, kmsg.ACLOperationWrite):
+		return protocol.None
+	}
+	return r.Cluster(kmsg.ACLOperationIdempotentWrite)
 }
 
 func (x *Handlers) initProducerID(ctx context.Context, version int16, req *kmsg.InitProducerIDRequest) (transactions.Producer, protocol.Code) {

@@ -46,6 +46,9 @@ func (x *Handlers) ListTransactions(_ context.Context, r *api.Request) (kmsg.Res
 	list, code := x.Coordinator.List(f)
 	resp.ErrorCode = int16(code)
 	for _, l := range list {
+		if !r.Sees(kmsg.ACLResourceTypeTransactionalId, kmsg.ACLOperationDescribe, l.ID) {
+			continue
+		}
 		s := kmsg.NewListTransactionsResponseTransactionState()
 		s.TransactionalID, s.ProducerID, s.TransactionState = l.ID, l.ProducerID, l.Status.String()
 		resp.TransactionStates = append(resp.TransactionStates, s)

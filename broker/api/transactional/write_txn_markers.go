@@ -16,6 +16,7 @@ import (
 	"github.com/streamhouse/streamhouse/broker/api"
 	"github.com/streamhouse/streamhouse/coordinator/transactions"
 	"github.com/streamhouse/streamhouse/coordinator/txn"
+	"github.com/streamhouse/streamhouse/protocol"
 )
 
 // WriteTxnMarkers ends transactions in partitions.
@@ -23,6 +24,10 @@ func (x *Handlers) WriteTxnMarkers(ctx context.Context, r *api.Request) (kmsg.Re
 	req := r.Body.(*kmsg.WriteTxnMarkersRequest)
 	resp := kmsg.NewPtrWriteTxnMarkersResponse()
 	resp.Markers = []kmsg.WriteTxnMarkersResponseMarker{}
+	denied := protocol.None
+	if !r.SeesCluster(kmsg.ACLOperationAlter) {
+		denied = r.Cluster(kmsg.ACLOperationClusterAction)
+	}
 	for i := range req.Markers {
 		in := &req.Markers[i]
 		m := &transactions.Markers{
@@ -40,7 +45,15 @@ func (x *Handlers) WriteTxnMarkers(ctx context.Context, r *api.Request) (kmsg.Re
 		if len(m.Partitions) == 0 {
 			continue // as in Kafka, not even named in the answer
 		}
-		codes := x.Coordinator.WriteMarkers(ctx, m)
+		codes := make([]protocol.Code, len(m.Partitions))
+		if denied == protocol.None {
+			codes = x.Coordinator.WriteMarkers(ctx, m)
+		}
+		for i := range codes {
+			if denied != protocol.None {
+				codes[i] = denied
+			}
+		}
 		out := kmsg.NewWriteTxnMarkersResponseMarker()
 		out.ProducerID, out.Topics = in.ProducerID, []kmsg.WriteTxnMarkersResponseMarkerTopic{}
 		for _, t := range in.Topics {
