@@ -34,6 +34,10 @@ func (c *Handlers) DescribeUserScramCredentials(_ context.Context, r *api.Reques
 	req := r.Body.(*kmsg.DescribeUserSCRAMCredentialsRequest)
 	resp := kmsg.NewPtrDescribeUserSCRAMCredentialsResponse()
 	resp.Results = []kmsg.DescribeUserSCRAMCredentialsResponseResult{}
+	if err := needs(r, kmsg.ACLOperationDescribe); err != nil {
+		c.refuse(&resp.ErrorCode, &resp.ErrorMessage, err)
+		return resp, nil
+	}
 	resp.ErrorMessage = kmsg.StringPtr("") // as Kafka has it where nothing is wrong
 	all := c.Users.List()
 	names := slices.Sorted(maps.Keys(all))
@@ -77,6 +81,11 @@ type alteration struct {
 func (c *Handlers) AlterUserScramCredentials(ctx context.Context, r *api.Request) (kmsg.Response, error) {
 	req := r.Body.(*kmsg.AlterUserSCRAMCredentialsRequest)
 	list := c.alterations(req)
+	if denied := needs(r, kmsg.ACLOperationAlter); denied != nil {
+		for i := range list {
+			list[i].err = denied
+		}
+	}
 	var changes []users.Change
 	for i := range list {
 		if list[i].err == nil {
