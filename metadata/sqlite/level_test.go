@@ -26,7 +26,7 @@ func TestSegmentsOfOlderVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range []string{
-		`DROP INDEX slices_segment`, `ALTER TABLE slices DROP COLUMN level`,
+		`DROP TABLE acls`, `DROP INDEX slices_segment`, `ALTER TABLE slices DROP COLUMN level`,
 		`ALTER TABLE segments DROP COLUMN data`, `ALTER TABLE segments DROP COLUMN live`,
 		`PRAGMA user_version = 3`,
 		`INSERT INTO segments VALUES (1, 'segment/1', 1000, 5, 2), (2, 'states/2', 50, 6, 1)`,
