@@ -193,6 +193,7 @@ var Pure = []string{
 	"coordinator/txn",
 	"registry/schema",
 	"registry/schema/jsonschema",
+	"registry/schema/protobuf",
 	"tests/history/check",
 }
 

@@ -40,6 +40,35 @@ func TestJackson(t *testing.T) {
 	})
 }
 
+const wireFile = "../../../registry/schema/protobuf/testdata/wire.jsonl"
+
+type wireCase struct {
+	Text     string `json:"text"`
+	Ours     string `json:"ours"` // as registry/schema/protobuf writes it; its tests hold it to that
+	Elements string `json:"elements"`
+}
+
+type wireAnswer struct {
+	Elements string `json:"elements"`
+	OfOurs   string `json:"of_ours"`
+	Error    string `json:"error"`
+}
+
+// TestWire: 300 Protobuf files have the elements that Wire found before, and their texts
+// by ours have the same.
+func TestWire(t *testing.T) {
+	var cases []wireCase
+	ask(t, "wire", wireFile, 300, &cases, func(i int, answer *wireAnswer) {
+		if answer.Error != "" || answer.OfOurs != answer.Elements {
+			t.Errorf("%s\nhas other elements by us: %+v", cases[i].Text, answer)
+		}
+		if answer.Elements != cases[i].Elements && !*record {
+			t.Errorf("%s\nis stale: %+v", cases[i].Text, answer)
+		}
+		cases[i].Elements = answer.Elements
+	})
+}
+
 // ask puts every line of a file to a library and hands on its answers.
 func ask[Q, A any](t *testing.T, library, file string, least int, cases *[]Q, answered func(i int, answer *A)) {
 	t.Helper()
