@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -50,16 +51,15 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-var serial int64 = 1
+var serial atomic.Int64
 
 // issue signs a certificate for name, as a broker on the loopback and as a client, and
 // returns key and chain in PEM.
 func (a *authority) issue(t *testing.T, name pkix.Name, change ...func(*x509.Certificate)) []byte {
 	t.Helper()
-	serial++
 	key := newKey(t)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: name, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(serial.Add(1) + 1), Subject: name, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
 	}

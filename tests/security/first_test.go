@@ -26,6 +26,7 @@ func streamhouse(t *testing.T, input string, args ...string) (string, error) {
 // TestFirstUser: a user is made in a folder before a broker was ever started on it, logs in,
 // and makes others; and the folder of a broker that runs is left alone.
 func TestFirstUser(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		if out, err := streamhouse(t, "first secret\n", "user", "create", "admin", "--mechanism", mechanism, "--password-file", "-", "--data", data); err != nil ||

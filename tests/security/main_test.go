@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,9 +22,14 @@ func TestMain(m *testing.M) {
 	os.Exit(peers.Main(m))
 }
 
+// starting is held from when ports are chosen until they are taken.
+var starting sync.Mutex
+
 // start starts a broker.
 func start(t *testing.T, o peers.Options) *peers.Broker {
 	t.Helper()
+	starting.Lock()
+	defer starting.Unlock()
 	o.Kind, o.Dir = peers.Kind(*broker), t.TempDir()
 	b, err := peers.New(t.Context(), o)
 	if err != nil {

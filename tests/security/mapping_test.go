@@ -164,6 +164,7 @@ var mappingRules = []string{
 
 // TestMapping: the recording is of what is asked here. With -record it is made.
 func TestMapping(t *testing.T) {
+	t.Parallel()
 	ders := subjects(t)
 	if *record {
 		write(t, ask(t, ders))

@@ -67,6 +67,7 @@ func logins(user, password string) map[string]sasl.Mechanism {
 // TestSASL: ten records out and back by each mechanism, with TLS and without, and what is
 // said to whom is not let in.
 func TestSASL(t *testing.T) {
+	t.Parallel()
 	b, ca := saslBroker(t)
 	users(t, b, "alice", "Ünï,=x")
 	ways := map[string]sasl.Mechanism{"PLAIN": plain.Auth{User: "alice", Pass: "alice secret"}.AsMechanism()}
@@ -131,6 +132,7 @@ func ping(t *testing.T, addr string, way sasl.Mechanism, secure *tls.Config) err
 // TestSASLPrograms: users made by kafka-configs, ten records by kcat and Java with
 // SCRAM-SHA-512 over TLS, and what each says about a wrong password.
 func TestSASLPrograms(t *testing.T) {
+	t.Parallel()
 	b, ca := saslBroker(t)
 	caFile := file(t, t.TempDir(), "ca.pem", ca.pem)
 	out, err := kafkaConfigs(t, b.Addr(), "--alter", "--entity-type", "users", "--entity-name", "carol",

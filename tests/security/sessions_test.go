@@ -19,6 +19,7 @@ const session = 3 * time.Second
 
 // TestSessionStates: what is answered to a client that is logged in and has to log in anew.
 func TestSessionStates(t *testing.T) {
+	t.Parallel()
 	b, _ := saslBroker(t, "connections.max.reauth.ms", fmt.Sprint(session.Milliseconds()))
 	users(t, b, "alice", "bob")
 	isKafka := b.Options().Kind == peers.Kafka
@@ -62,6 +63,7 @@ func TestSessionStates(t *testing.T) {
 // TestSessions: a client goes on over several sessions without an error, and who was
 // removed is out by the end of the one that is open.
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	b, _ := saslBroker(t, "connections.max.reauth.ms", fmt.Sprint(session.Milliseconds()))
 	users(t, b, "alice")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

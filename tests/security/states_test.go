@@ -203,6 +203,7 @@ var loginTable = map[string][]step{
 
 // TestLoginStates: what is answered in each state of a login is what Kafka answers.
 func TestLoginStates(t *testing.T) {
+	t.Parallel()
 	b, _ := saslBroker(t)
 	users(t, b, "alice")
 	isKafka := b.Options().Kind == peers.Kafka

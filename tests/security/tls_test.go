@@ -14,6 +14,7 @@ import (
 // TestTLS: ten records out and back over a listener with a certificate, by franz-go, kcat
 // and Java; who does not trust it, or speaks plainly, is told so.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
 	caFile := file(t, dir, "ca.pem", ca.pem)
