@@ -81,7 +81,7 @@ func (c *Check) pair(next *Version, parsed Parsed, old *Version, w *Work) ([]str
 	var out []string
 	plain := c.Level.plain()
 	if plain == Forward || plain == Full {
-		if out, err = messages(was, parsed, c.Policy, w); err != nil {
+		if out, err = messages(was, parsed, c.Policy, w, "old", "new"); err != nil {
 			return nil, err
 		}
 		if plain == Forward && len(out) > 0 {
@@ -89,7 +89,7 @@ func (c *Check) pair(next *Version, parsed Parsed, old *Version, w *Work) ([]str
 		}
 	}
 	if plain == Backward || plain == Full {
-		found, err := messages(parsed, was, c.Policy, w)
+		found, err := messages(parsed, was, c.Policy, w, "new", "old")
 		if err != nil {
 			return nil, err
 		}
@@ -100,14 +100,14 @@ func (c *Check) pair(next *Version, parsed Parsed, old *Version, w *Work) ([]str
 	return out, nil
 }
 
-func messages(reader, writer Parsed, p Policy, w *Work) ([]string, error) {
+func messages(reader, writer Parsed, p Policy, w *Work, readerIs, writerIs string) ([]string, error) {
 	found, err := reader.Differences(writer, p, w)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]string, len(found))
 	for i := range found {
-		out[i] = found[i].Message()
+		out[i] = found[i].Message(readerIs, writerIs)
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Bounds of one schema, whatever its type.
@@ -118,7 +119,8 @@ type Parsed interface {
 // Difference is one reason why a schema cannot read what another one wrote.
 type Difference struct {
 	Kind string // "READER_FIELD_MISSING_DEFAULT_VALUE"
-	// Description is a sentence that names the new and the old schema, and the path.
+	// Description is a sentence with the path. Where it says {reader} and {writer} it
+	// comes to say new and old: which is which depends on the level.
 	Description string
 	// Info is what the type adds (Avro: additionalInfo); only Avro has it.
 	Info string
@@ -131,10 +133,12 @@ type Difference struct {
 	HasInfo bool
 }
 
-// Message is the difference as the API's lists have it.
-func (d *Difference) Message() string {
+// Message is the difference as the API's lists have it; reader and writer say which of
+// the two schemas is which.
+func (d *Difference) Message(reader, writer string) string {
 	q := string(d.Quote)
-	s := "{errorType:" + q + d.Kind + q + ", description:" + q + d.Description + q
+	description := strings.NewReplacer("{reader}", reader, "{writer}", writer).Replace(d.Description)
+	s := "{errorType:" + q + d.Kind + q + ", description:" + q + description + q
 	if d.HasInfo {
 		s += ", additionalInfo:" + q + d.Info + q
 	}
