@@ -1,6 +1,6 @@
 package config
 
-var serverTable = NewTable(serverStorage(), serverHTTP(), serverPolicy(), serverRights())
+var serverTable = NewTable(serverStorage(), serverHTTP(), serverRegistry(), serverPolicy(), serverRights())
 
 // Server returns the definitions of StreamHouse's own settings, which Kafka does not
 // have.
@@ -59,6 +59,33 @@ func serverHTTP() []Def {
 			"How lines are logged: for people or for machines.").acts().anyCase(),
 		def("shutdown.timeout.ms", Long, "30000", atLeast(0),
 			"Milliseconds after a stop signal within which requests are answered and the broker leaves. If that is not enough the process ends as if killed, with exit code 3; nothing acknowledged is lost.").acts(),
+	}
+}
+
+// serverRegistry has the schema registry's settings, by Confluent's names but for the
+// address.
+func serverRegistry() []Def {
+	return []Def{
+		def("schema.registry.listen", String, "localhost:8081", anything,
+			"Address of the schema registry's own port; empty (as a flag or in the file) for none. A default port that is taken costs a line in the log. The registry is also under /schema-registry of http.listen.").acts(),
+		def("kafkastore.topic", String, "_schemas", notEmpty(),
+			"Topic that holds the schema registry's state, with one partition and compacted; made at the first write.").acts(),
+		def("schema.registry.group.id", String, "schema-registry", notEmpty(),
+			"Name of the schema registry's cluster, as /v1/metadata/id tells it.").acts(),
+		def("schema.compatibility.level", String, "backward", oneOf("none", "backward", "backward_transitive", "forward", "forward_transitive", "full", "full_transitive"),
+			"What new versions of a subject must be compatible with, where no config of the registry says it.").acts().anyCase(),
+		def("schema.validate.fields", Boolean, "false", anything,
+			"Whether names in the metadata property confluent:reserved may not be fields, where no config of the registry says it.").acts(),
+		def("schema.validate.new.schemas", Boolean, "true", anything,
+			"Whether names and defaults of new schemas are held to their specification, where no config of the registry says it.").acts(),
+		def("mode.mutability", Boolean, "true", anything,
+			"Whether the modes of the schema registry can be changed.").acts(),
+		def("schema.search.default.limit", Int, "1000", between(1, 100000),
+			"Schemas in an answer of /schemas that asks for no number.").acts(),
+		def("schema.search.max.limit", Int, "1000", between(1, 100000),
+			"Schemas in an answer of /schemas at most.").acts(),
+		def("size.limit.filter.max.request.body.size", Int, "1048576", between(1<<10, 64<<20),
+			"Largest body in bytes that the schema registry takes.").acts(),
 	}
 }
 

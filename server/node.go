@@ -63,6 +63,7 @@ type node struct {
 	expiry       *prometheus.GaugeVec
 	network      *broker.Server
 	http         *httpd.Server
+	schemas      schemaPart
 	disk         *diskWatch
 
 	parts    *running

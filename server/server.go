@@ -175,6 +175,8 @@ func (n *node) list(ready func()) []part {
 		{name: "group coordinator", run: n.groups.Run, ready: n.groups.Ready, loggers: []string{"groups"}},
 		{name: "transaction coordinator", run: n.transactions.Run, ready: n.transactions.Ready, loggers: []string{"transactions"}},
 		{name: "certificates", run: n.keepCertificates, loggers: []string{"tls"}},
+		{name: "schema registry", run: n.schemas.service.Run, notes: n.schemaNotes, loggers: []string{"registry"}},
+		{name: "schema registry's port", run: n.keepDoor},
 		{name: "listeners", run: n.listen(ready), ready: n.network.Ready, loggers: []string{"api", "authorizer", "broker"}},
 	}
 }
@@ -228,6 +230,9 @@ func (n *node) assemble(ctx context.Context) error {
 		n.groups.TopicDeleted()
 		n.transactions.TopicDeleted()
 	}}); err != nil {
+		return err
+	}
+	if err := n.newSchemas(ctx, b); err != nil {
 		return err
 	}
 	if n.upkeep, err = n.upkeepConfig(b); err != nil {
@@ -480,7 +485,7 @@ func (n *node) mounts(b *config.Broker, parts ...web.Mount) []httpd.Mount {
 
 func (n *node) newHTTP(b *config.Broker) *httpd.Server {
 	return httpd.New(httpd.Config{
-		Mounts:  append(n.mounts(b), n.seriesMounts(b)...),
+		Mounts:  append(n.mounts(b, n.schemas.mount(registryPrefix)), n.seriesMounts(b)...),
 		Address: b.String("http.listen"), ConnectionsMax: n.files.http, Gatherer: n.registry, Logger: n.logger.Named("http"),
 		Ready: n.checks,
 		Notes: func() []string { return n.parts.notes() },

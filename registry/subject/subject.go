@@ -99,7 +99,7 @@ func ParseVersion(text string) (int32, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || n < 1 && n != -1 {
-		return 0, fmt.Errorf("The specified version '%s' is not a valid version id. Allowed values are between [1, 2^31-1] and the string \"latest\"", text)
+		return 0, fmt.Errorf("the specified version '%s' is not a valid version id. Allowed values are between [1, 2^31-1] and the string \"latest\"", text)
 	}
 	return int32(n), nil
 }

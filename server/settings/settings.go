@@ -158,6 +158,9 @@ func nodeID(static map[string]string) (int32, error) {
 // Broker returns the settings with their defaults.
 func (s *Settings) Broker() *config.Broker { return s.broker }
 
+// Given says whether a setting was given, or has its default.
+func (s *Settings) Given(name string) bool { _, ok := s.values[name]; return ok }
+
 // Listeners returns the addresses to bind, in the order in which they were given.
 func (s *Settings) Listeners() []Listener { return s.listeners }
 
@@ -172,9 +175,13 @@ func checkOwn(b *config.Broker) []error {
 			faults = append(faults, fmt.Errorf("bucket.url: %w", err))
 		}
 	}
-	if raw := b.String("http.listen"); raw != "" {
+	for _, name := range []string{"http.listen", "schema.registry.listen"} {
+		raw := b.String(name)
+		if raw == "" {
+			continue
+		}
 		if _, _, err := net.SplitHostPort(raw); err != nil {
-			faults = append(faults, fmt.Errorf("http.listen: %w; it takes host:port, or nothing for no HTTP", err))
+			faults = append(faults, fmt.Errorf("%s: %w; it takes host:port, or nothing for no HTTP", name, err))
 		}
 	}
 	faults = append(faults, checkRights(b)...)

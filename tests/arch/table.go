@@ -58,6 +58,13 @@ var Rules = []Rule{
 	{"registry/schema/...", []string{"registry/schema"},
 		"a schema type: text, normal form and differences; it has its library to itself"},
 
+	{"registry/subject", nil,
+		"names and contexts: words, without the escaping of any transport"},
+	{"registry/entry", []string{"registry/schema", "registry/subject"},
+		"the format of the registry's topic: keys and values, no idea of a log"},
+	{"registry/state", []string{"registry/entry", "registry/schema", "registry/subject"},
+		"the registry's rules: fold of entries, decisions; types of schemas are behind a port"},
+
 	// Adapters: each implements one port. Only the server knows them.
 	{"storage/bucket/...", []string{"protocol", "storage/bucket/...", "storage/buffer"},
 		"adapters and wrappers of the bucket port, and their suite"},
@@ -94,6 +101,11 @@ var Rules = []Rule{
 	{"coordinator/transactions", []string{"config", "coordinator/shards", "coordinator/txn", "protocol", "protocol/record", "storage/buffer", "storage/log", "storage/pack"},
 		"the transactions' shards: runs the pure rules and keeps records and end markers in the log"},
 
+	{"registry", []string{"protocol", "protocol/record", "registry/entry", "registry/schema", "registry/state", "registry/subject", "storage/log", "storage/topic"},
+		"runs the registry's rules over a topic; which types of schemas there are it is told"},
+	{"registry/rest", []string{"registry", "registry/entry", "registry/schema", "registry/state", "registry/subject", "web"},
+		"Confluent's API: paths and bodies become calls of the registry"},
+
 	// Services: from the wire to the log, never to where bytes lie.
 	{"broker/wire", []string{"protocol", "protocol/record", "storage/buffer"},
 		"frames: how requests are read and replies written, before anybody acts on them"},
@@ -127,7 +139,7 @@ var Rules = []Rule{
 	{"server/logging", nil, "makes the logger"},
 	{"server/memory", nil, "divides a number of bytes; what the parts are called is all it knows"},
 	{"server/secure", nil, "stores of keys and what TLS speaks: it is told where they are"},
-	{"server", []string{"auth/...", "broker/...", "config", "coordinator/...", "metadata/...", "protocol/...", "server/...", "storage/...", "web"},
+	{"server", []string{"auth/...", "broker/...", "config", "coordinator/...", "metadata/...", "protocol/...", "registry/...", "server/...", "storage/...", "web"},
 		"assembly: the only place that knows every adapter"},
 	{"client/...", []string{"client/...", "config", "protocol"},
 		"what is asked of a cluster, over Kafka's protocol: with the broker's insides it would serve ours only"},
@@ -191,9 +203,13 @@ var Pure = []string{
 	"storage/merge",
 	"coordinator/group",
 	"coordinator/txn",
+	"registry/entry",
 	"registry/schema",
 	"registry/schema/jsonschema",
 	"registry/schema/protobuf",
+	"registry/schema/avro",
+	"registry/state",
+	"registry/subject",
 	"tests/history/check",
 }
 
