@@ -207,7 +207,7 @@ func openJournal(ctx context.Context, seams Seams, b *config.Broker, s *stores, 
 		return object.New(object.Config{
 			Ledger: newLedger(s, b, "journal/ in the bucket", logger.Named("journal")),
 			Bucket: s.bucket, ClusterID: s.start.ClusterID, Broker: b.NodeID, Logger: logger.Named("journal"), Now: seams.Now,
-			Oldest: oldest, Released: keepOldestEpoch(s.meta),
+			Oldest: oldest, Released: keepOldestEpoch(s.meta), KeepDir: keepDir(s),
 		}), nil
 	}
 	observe := observeDisk(reg)
@@ -259,6 +259,15 @@ func (s *stores) close(ctx context.Context) error {
 		errs = append(errs, s.folder.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// keepDir is where an object journal keeps its packs until they are sealed. A bucket in a
+// folder has them at hand.
+func keepDir(s *stores) string {
+	if bucket.Local(s.bucket) {
+		return ""
+	}
+	return filepath.Join(s.folder.path, "kept")
 }
 
 // spoolDir is where upkeep sorts what it is about to upload. What a killed process

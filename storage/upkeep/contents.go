@@ -85,9 +85,21 @@ func (u *Upkeep) lost(volume journal.VolumeID, err error) error {
 	return err
 }
 
+// keeper is implemented by a journal that has some of its packs at hand.
+type keeper interface {
+	// Kept returns a pack as it was made durable, or nil.
+	Kept(volume journal.VolumeID, seq uint64) []byte
+}
+
 // spoolPack copies one pack, checked whole: what is in the spool file counts as what the
 // journal verified.
 func (u *Upkeep) spoolPack(to io.Writer, volume journal.VolumeID, seq uint64) (err error) {
+	if k, ok := u.cfg.Journal.(keeper); ok {
+		if b := k.Kept(volume, seq); b != nil {
+			_, err := to.Write(b)
+			return err
+		}
+	}
 	src, err := u.cfg.Journal.OpenSource(journal.Ref{Volume: volume, Seq: seq})
 	if err != nil {
 		return err

@@ -228,7 +228,7 @@ func (s *mergeSpool) ranges(ctx context.Context, src objectReader, pieces []piec
 		end := pos + p.of(&pieces[0].from)
 		for n < len(pieces) {
 			at, to := p.at(&pieces[n].from), p.at(&pieces[n].from)+p.of(&pieces[n].from)
-			if at-end > readGap || to-pos > readMax {
+			if at-end > readGap || to-pos > mergeRead {
 				break
 			}
 			end = max(end, to)
@@ -367,22 +367,32 @@ type aheadReader struct {
 	pos  int64 // of buf
 }
 
-// footerRead is how much of a footer is read at once.
-const footerRead = 1 << 20
+// footerRead is how much of a footer is read at once, and tailRead how much from the end of
+// an object on back: the footer of a thousand partitions.
+const (
+	footerRead = 1 << 20
+	tailRead   = 256 << 10
+)
+
+// mergeRead is how much of a segment is read at once. Merging pays by the request.
+const mergeRead = 16 << 20
 
 // ReadAt fills p or fails.
 func (r *aheadReader) ReadAt(p []byte, off int64) (int, error) {
 	if off >= r.pos && off+int64(len(p)) <= r.pos+int64(len(r.buf)) {
 		return copy(p, r.buf[off-r.pos:]), nil
 	}
-	n := min(max(int64(len(p)), footerRead), r.size-off)
-	if n < int64(len(p)) {
+	if off+int64(len(p)) > r.size {
 		return 0, io.ErrUnexpectedEOF
 	}
-	buf := make([]byte, n)
-	if _, err := r.src.ReadAt(buf, off); err != nil {
+	from, to := off, min(r.size, off+max(int64(len(p)), footerRead))
+	if to == r.size {
+		from = max(0, min(off, to-tailRead))
+	}
+	buf := make([]byte, to-from)
+	if _, err := r.src.ReadAt(buf, from); err != nil {
 		return 0, err
 	}
-	r.buf, r.pos = buf, off
-	return copy(p, buf), nil
+	r.buf, r.pos = buf, from
+	return copy(p, buf[off-from:]), nil
 }

@@ -508,7 +508,7 @@ func TestMergeRequests(t *testing.T) {
 	r.upkeep.cfg.Bucket = counted
 	r.merge()
 	gets := counted.n["get"]
-	if most := (16*(2+2) + 1 + 2); gets > most { // footer, index, batches; and what verifies the upload
+	if most := (16*(1+2) + 1 + 2); gets > most { // footer, index, batches; and what verifies the upload
 		t.Errorf("%d reads for 16 segments, at most %d are due", gets, most)
 	}
 }

@@ -131,20 +131,15 @@ func (m *months) change(hour, days int) {
 // seal registers what five minutes have brought to each partition.
 func (m *months) seal() {
 	m.t.Helper()
-	ctx, now := context.Background(), m.clock.Now().UnixMilli()
+	now := m.clock.Now().UnixMilli()
 	var b pack.Builder
-	var reg metadata.Registration
+	var states []metadata.State
 	add := func(id pack.PartitionID, bytes int) {
 		batch := m.batch(id, m.next[id], bytes, now)
-		h, err := record.ParseHeader(batch)
-		m.must(err)
-		b.Add(pack.Entry{
-			ID: id, BaseOffset: h.BaseOffset, AppendTime: now, Records: h.Records, BaseTimestamp: h.BaseTimestamp, MaxTimestamp: h.MaxTimestamp,
-			ProducerID: h.ProducerID, ProducerEpoch: h.ProducerEpoch, BaseSequence: h.BaseSequence, Attributes: h.Attributes, CRC: h.CRC, Length: int32(len(batch)),
-		}, batch)
+		b.Add(m.entry(id, batch, now), batch)
 		m.next[id]++
 		m.wrote[id.Topic == m.bulk.ID] += float64(len(batch))
-		reg.States = append(reg.States, metadata.State{ID: id, NextOffset: m.next[id]})
+		states = append(states, metadata.State{ID: id, NextOffset: m.next[id]})
 	}
 	for _, t := range append(m.trickle[:4:4], m.short[max(0, len(m.short)-4):]...) {
 		for i := range t.Partitions {
@@ -152,27 +147,45 @@ func (m *months) seal() {
 		}
 	}
 	add(at(m.bulk, 0), monthBulk)
+	m.registerPack(&b, states, now)
+}
+
+// entry is the index entry of a plain batch.
+func (r *rig) entry(id pack.PartitionID, batch []byte, now int64) pack.Entry {
+	h, err := record.ParseHeader(batch)
+	r.must(err)
+	return pack.Entry{
+		ID: id, BaseOffset: h.BaseOffset, AppendTime: now, Records: h.Records, BaseTimestamp: h.BaseTimestamp, MaxTimestamp: h.MaxTimestamp,
+		ProducerID: h.ProducerID, ProducerEpoch: h.ProducerEpoch, BaseSequence: h.BaseSequence, Attributes: h.Attributes, CRC: h.CRC, Length: int32(len(batch)),
+	}
+}
+
+// registerPack makes a segment of what is in b and registers it, as a seal does.
+func (r *rig) registerPack(b *pack.Builder, states []metadata.State, now int64) {
+	r.t.Helper()
+	ctx := context.Background()
+	reg := metadata.Registration{States: states}
 	bufs, index := b.Encode(pack.Header{})
 	src := bytes.NewReader(bytes.Join(bufs, nil))
-	plan := &segment.Plan{Volume: m.upkeep.volumeHeader(1)}
+	plan := &segment.Plan{Volume: r.upkeep.volumeHeader(1)}
 	for id, x := range index.Extents(0) {
 		plan.Add(src, id, x, now)
 	}
 	key := newKey(segmentPrefix, uint64(now))
-	m.must(m.store.Intend(ctx, key))
-	size, err := m.upkeep.upload(ctx, key, plan)
-	m.must(err)
-	footer, err := m.upkeep.openFooter(ctx, key, size)
-	m.must(err)
+	r.must(r.store.Intend(ctx, key))
+	size, err := r.upkeep.upload(ctx, key, plan)
+	r.must(err)
+	footer, err := r.upkeep.openFooter(ctx, key, size)
+	r.must(err)
 	reg.Segment = metadata.Segment{Key: key, Bytes: size, Data: dataOf(footer)}
 	for i := range footer.Len() {
 		s, err := sliceOf(footer, footer.Part(i), 0)
-		m.must(err)
+		r.must(err)
 		reg.Slices = append(reg.Slices, s)
 	}
-	_, err = m.store.Register(ctx, reg)
-	m.must(err)
-	m.upkeep.merge.noteSealed(reg.Slices, m.upkeep.enough())
+	_, err = r.store.Register(ctx, reg)
+	r.must(err)
+	r.upkeep.merge.noteSealed(reg.Slices, r.upkeep.enough())
 }
 
 // batch is what a partition has at an offset: it can be told from any other.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/streamhouse/streamhouse/storage/journal"
@@ -50,6 +51,41 @@ func (r *rig) remote() *remoteJournal {
 	j := &remoteJournal{Journal: r.journal}
 	r.upkeep.cfg.Journal = j
 	return j
+}
+
+// What this process has appended is not read from the bucket again to be sealed, and what
+// of it does not check where it was kept is.
+func TestOwnPacksAreNotReadAgain(t *testing.T) {
+	for name, damage := range map[string]bool{"kept": false, "damaged": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, kind{object: true})
+			counted := &countedBucket{Bucket: r.bucket, n: map[string]int{}}
+			r.stop()
+			r.bucket = counted
+			r.begin()
+			for range 10 {
+				r.some()
+			}
+			r.must(r.upkeep.Seal(context.Background())) // what the first rig began
+			r.log.RequestRoll()
+			r.waitFor("the roll", func() bool { v := r.journal.Volumes(); return v[0].Closed })
+			packs := int(r.journal.Volumes()[0].LastSeq - r.journal.Volumes()[0].FirstSeq)
+			kept, err := filepath.Glob(filepath.Join(r.dir, "kept", "*"))
+			if err != nil || len(kept) == 0 {
+				t.Fatal(kept, err)
+			}
+			if damage {
+				r.must(os.Truncate(kept[0], 100))
+			}
+			counted.reset()
+			r.must(r.upkeep.Seal(context.Background()))
+			if gets := counted.n["get"]; damage != (gets >= packs) || packs < 20 {
+				t.Errorf("%d packs, %d reads", packs, gets)
+			}
+			r.waitFor("the file to go", func() bool { _, err := os.Stat(kept[0]); return os.IsNotExist(err) })
+			r.checkAcked()
+		})
+	}
 }
 
 func TestClosedVolumesMergeIntoOneSegment(t *testing.T) {

@@ -330,7 +330,7 @@ func (r *rig) tryBegin() error {
 
 func (r *rig) openJournal() (err error) {
 	if r.kind.object {
-		r.journal = object.New(object.Config{Bucket: r.bucket, ClusterID: r.start.ClusterID, Now: r.clock.Now})
+		r.journal = object.New(object.Config{Bucket: r.bucket, ClusterID: r.start.ClusterID, Now: r.clock.Now, KeepDir: filepath.Join(r.dir, "kept")})
 		return nil
 	}
 	r.journal, err = journalfile.Open(journalfile.Config{

@@ -57,6 +57,7 @@ func (j *Journal) Append(ctx context.Context, seq uint64, bufs [][]byte) (journa
 	data := j.stamp(e, seq, bufs, abandon)
 	err = j.upload(ctx, e, seq, data)
 	if err == nil {
+		j.keep.put(e.id(), seq, data)
 		err = j.stored(ctx, e, seq)
 	} else {
 		err = j.fail(seq, err)

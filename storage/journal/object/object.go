@@ -58,6 +58,9 @@ type Config struct {
 	RetryPause time.Duration
 	Logger     *zap.Logger      // nil: none
 	Now        func() time.Time // nil: time.Now
+	// KeepDir is a folder of its own in which packs are kept until their epochs are
+	// released, so that sealing does not read them from the bucket. "": they are not.
+	KeepDir string
 }
 
 func (c Config) withDefaults() Config {
@@ -96,6 +99,7 @@ type Journal struct {
 	// start is the number of this start, in the headers of its epochs. Replay sets it.
 	start int32
 	pace  *pace // of packs
+	keep  keep
 
 	mu      sync.Mutex // guards what is below; never held across a request
 	epochs  []*epoch   // not released, oldest first; the last is open after Replay
@@ -115,6 +119,7 @@ var _ journal.Journal = (*Journal)(nil)
 func New(cfg Config) *Journal {
 	j := &Journal{cfg: cfg.withDefaults(), oldest: uint64(cfg.Oldest)}
 	j.pace = newPace(j.cfg.InFlightMax)
+	j.keep = keep{dir: j.cfg.KeepDir, logger: j.cfg.Logger}
 	rand.Read(j.self[:]) // never fails; it would end the process
 	return j
 }
@@ -208,6 +213,7 @@ func (j *Journal) Close(ctx context.Context) error {
 	sound := j.opened && j.line.err == nil
 	j.opened = false
 	j.mu.Unlock()
+	j.keep.close()
 	if !sound {
 		return nil
 	}

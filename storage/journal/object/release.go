@@ -71,6 +71,7 @@ func (j *Journal) leave(id journal.VolumeID) error {
 }
 
 func (j *Journal) forget(e *epoch) {
+	j.keep.drop(e.id())
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i := range j.leaving {
