@@ -121,10 +121,20 @@ func TestDeletingAsks(t *testing.T) {
 		code   int
 	}{{"", 2}, {"n\n", 2}, {"yes, surely\n", 2}, {"y\n", 0}} {
 		var out, errs bytes.Buffer
-		p := Process{In: strings.NewReader(c.answer), Out: &out, Err: &errs, Terminal: true, Getenv: func(string) string { return addr }}
+		p := Process{In: strings.NewReader(c.answer), Out: &out, Err: &errs, Terminal: true, Getenv: at(addr)}
 		if code := Run([]string{"topic", "delete", "orders"}, p); code != c.code || !strings.Contains(errs.String(), "Delete 1 topic? [y/N]") {
 			t.Errorf("answer %q: exit code %d, want %d; %s", c.answer, code, c.code, errs.String())
 		}
 	}
 	walk(t, addr, []step{{line: "topic describe orders", err: "does not exist", code: 3}})
+}
+
+// at is an environment that says where the cluster is.
+func at(addr string) func(string) string {
+	return func(name string) string {
+		if name == variable {
+			return addr
+		}
+		return ""
+	}
 }

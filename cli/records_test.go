@@ -71,7 +71,7 @@ func TestHeadEndsConsume(t *testing.T) {
 		{line: "topic create one --partitions 1", out: "created"},
 		{line: "produce one", stdin: "a\nb\n", err: "2 records written"},
 	})
-	p := Process{In: strings.NewReader(""), Out: closed{}, Err: io.Discard, Getenv: func(string) string { return addr }}
+	p := Process{In: strings.NewReader(""), Out: closed{}, Err: io.Discard, Getenv: at(addr)}
 	if code := Run(strings.Fields("consume one --group g"), p); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
@@ -89,7 +89,7 @@ func TestStdinThatFails(t *testing.T) {
 	walk(t, addr, []step{{line: "topic create one --partitions 1", out: "created"}})
 	var errs strings.Builder
 	in := io.MultiReader(strings.NewReader("a\nb\n"), broken{})
-	code := Run([]string{"produce", "one"}, Process{In: in, Out: io.Discard, Err: &errs, Getenv: func(string) string { return addr }})
+	code := Run([]string{"produce", "one"}, Process{In: in, Out: io.Discard, Err: &errs, Getenv: at(addr)})
 	if code != client.Other.Exit() || !strings.Contains(errs.String(), "2 records written") || !strings.Contains(errs.String(), "cannot read the input: disk on fire") {
 		t.Errorf("exit code %d: %s", code, errs.String())
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/streamhouse/streamhouse/client"
+	"github.com/streamhouse/streamhouse/client/profile"
 )
 
 // variable names the variable that says where the cluster is.
@@ -25,7 +27,9 @@ var errHelp = errors.New("help was shown")
 // session is one run of the command line.
 type session struct {
 	Process
-	servers string // --bootstrap-server
+	servers       string   // --bootstrap-server
+	commandConfig string   // --command-config
+	settings      []string // -X
 }
 
 // tree returns all commands.
@@ -177,26 +181,51 @@ func atMost(most int) cobra.PositionalArgs {
 // clustered gives c, and all below it, the flags that say where the cluster is.
 func (s *session) clustered(c *cobra.Command) *cobra.Command {
 	c.PersistentFlags().StringVarP(&s.servers, "bootstrap-server", "b", "", "the cluster, as `HOST:PORT[,HOST:PORT...]` (default $"+variable+", or "+defaultServer+")")
+	c.PersistentFlags().StringVar(&s.commandConfig, "command-config", "", "`FILE` of client settings as Java's clients have it (client.properties): bootstrap.servers, security.protocol, sasl.*, ssl.* with PEM stores (default $"+configVariable+")")
+	c.PersistentFlags().StringArrayVarP(&s.settings, "setting", "X", nil, "one such setting, as `NAME=VALUE`, before the file; may be given again; no secrets")
 	return c
 }
 
-// connect opens the cluster that flag, variable or default name.
+// configVariable names the variable that names a file of client settings.
+const configVariable = "STREAMHOUSE_CLI_COMMAND_CONFIG"
+
+// connect opens the cluster that flags, file, variables or the default name.
 func (s *session) connect(ctx context.Context) (*client.Client, error) {
-	where := s.servers
-	if where == "" {
-		where = s.Getenv(variable)
+	set := profile.Settings{}
+	if path := cmp.Or(s.commandConfig, s.Getenv(configVariable)); path != "" {
+		var err error
+		if set, err = profile.Read(path); err != nil {
+			return nil, err
+		}
 	}
-	if where == "" {
-		where = defaultServer
+	given := profile.Settings{}
+	for _, x := range s.settings {
+		name, value, err := profile.ParseSetting(x)
+		if err != nil {
+			return nil, &client.Fault{Kind: client.Invalid, What: "-X: " + err.Error()}
+		}
+		given[name], set[name] = value, value
 	}
-	var cfg client.Config
-	for server := range strings.SplitSeq(where, ",") {
-		if server = strings.TrimSpace(server); server != "" {
-			cfg.Servers = append(cfg.Servers, server)
+	if idle := given.Idle(); len(idle) > 0 {
+		return nil, &client.Fault{Kind: client.Invalid, What: fmt.Sprintf("-X %s changes nothing here", idle[0]), Next: "docs/cli.md has the settings that act"}
+	}
+	cfg, err := set.Config()
+	if err != nil {
+		return nil, err
+	}
+	if where := cmp.Or(s.servers, s.Getenv(variable)); where != "" && (s.servers != "" || len(cfg.Servers) == 0) {
+		cfg.Servers = nil
+		for server := range strings.SplitSeq(where, ",") {
+			if server = strings.TrimSpace(server); server != "" {
+				cfg.Servers = append(cfg.Servers, server)
+			}
+		}
+		if len(cfg.Servers) == 0 {
+			return nil, &client.Fault{Kind: client.Invalid, What: fmt.Sprintf("%q names no broker", where), Next: "write HOST:PORT"}
 		}
 	}
 	if len(cfg.Servers) == 0 {
-		return nil, &client.Fault{Kind: client.Invalid, What: fmt.Sprintf("%q names no broker", where), Next: "write HOST:PORT"}
+		cfg.Servers = []string{defaultServer}
 	}
 	return client.Open(ctx, cfg)
 }

@@ -6,13 +6,17 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
 )
 
 // Bounds of waiting. What is asked of a cluster is answered within actMax or is a fault.
@@ -26,7 +30,10 @@ const (
 
 // Config says where a cluster is.
 type Config struct {
-	Servers []string // HOST or HOST:PORT, any broker of the cluster; the port is 9092 if none is given
+	Servers  []string       // HOST or HOST:PORT, any broker of the cluster; the port is 9092 if none is given
+	TLS      *tls.Config    // nil: none
+	SASL     sasl.Mechanism // nil: no login
+	ClientID string         // empty: streamhouse-cli
 }
 
 // Client is a connection to a cluster. It is safe for concurrent use; Close ends it.
@@ -60,11 +67,17 @@ func (c *Client) Close() { c.kafka.Close() }
 func (c *Client) connect(more ...kgo.Opt) (*kgo.Client, error) {
 	opts := append([]kgo.Opt{
 		kgo.SeedBrokers(c.cfg.Servers...),
-		kgo.ClientID("streamhouse-cli"),
+		kgo.ClientID(cmp.Or(c.cfg.ClientID, "streamhouse-cli")),
 		kgo.DialTimeout(dialMax),
 		kgo.RetryTimeout(retryMax),
 		kgo.RequestRetries(5),
 	}, more...)
+	if c.cfg.TLS != nil {
+		opts = append(opts, kgo.Dialer((&tls.Dialer{NetDialer: &net.Dialer{Timeout: dialMax}, Config: c.cfg.TLS}).DialContext))
+	}
+	if c.cfg.SASL != nil {
+		opts = append(opts, kgo.SASL(c.cfg.SASL))
+	}
 	k, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, &Fault{Kind: Invalid, What: "cannot connect to " + strings.Join(c.cfg.Servers, ", "), Why: err.Error()}

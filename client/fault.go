@@ -167,7 +167,7 @@ func notReached(what string, err error) error {
 		f.Why = "no answer in time"
 		f.Next = "check that the address is a Kafka listener and that nothing is in the way"
 	default:
-		f.Next = "check the address with --bootstrap-server HOST:PORT, and that it is a Kafka listener without TLS or login"
+		f.Next = "check the address with --bootstrap-server HOST:PORT, and that security.protocol (--command-config, -X) is the listener's"
 	}
 	if ne, ok := errors.AsType[*net.DNSError](err); ok {
 		f.Why = "there is no host " + ne.Name
