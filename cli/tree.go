@@ -45,7 +45,7 @@ func tree(s *session, outside []Outside) *cobra.Command {
 	for _, o := range outside {
 		root.AddCommand(o.command())
 	}
-	root.AddCommand(topicCommand(s), s.clustered(produceCommand(s)), s.clustered(consumeCommand(s)), groupCommand(s), lagCommand(s), userCommand(s))
+	root.AddCommand(topicCommand(s), s.clustered(produceCommand(s)), s.clustered(consumeCommand(s)), groupCommand(s), lagCommand(s), userCommand(s), sqlCommand(s))
 	root.SetHelpCommand(helpCommand(root))
 	return root
 }

@@ -1,6 +1,6 @@
 package config
 
-var serverTable = NewTable(serverStorage(), serverHTTP(), serverRegistry(), serverPolicy(), serverRights())
+var serverTable = NewTable(serverStorage(), serverHTTP(), serverRegistry(), serverPolicy(), serverRights(), serverSQL())
 
 // Server returns the definitions of StreamHouse's own settings, which Kafka does not
 // have.
@@ -107,5 +107,26 @@ func serverRights() []Def {
 			"Principals that may do everything, whatever ACLs say: User:name, separated by semicolons. With authorizer.class.name.").acts(),
 		def("allow.everyone.if.no.acl.found", Boolean, "false", anything,
 			"Whether everybody may do everything with what no ACL is about. With authorizer.class.name.").acts(),
+	}
+}
+
+func serverSQL() []Def {
+	return []Def{
+		def("sql.enabled", Boolean, "true", anything,
+			"Whether SQL over topics is answered: POST /api/v1/sql on http.listen, and PostgreSQL clients on sql.listen.").acts(),
+		def("sql.listen", String, "localhost:5433", anything,
+			"Address at which PostgreSQL's clients are answered; empty for none. A default that is taken by another costs a line in the log, one that was set stops the start. It answers this machine only, and others by http.anonymous.").acts(),
+		def("sql.workers", Int, "0", between(0, 1024),
+			"SQL queries that compute at a time; others wait between two batches of rows. 0: half the processors, at least one.").acts(),
+		def("sql.memory.bytes", Long, "268435456", atLeast(1<<20),
+			"Memory in bytes that all SQL queries together may hold; one that needs more fails with 53200.").acts(),
+		def("sql.query.memory.bytes", Long, "67108864", atLeast(1<<20),
+			"Memory in bytes that one SQL query may hold for groups, sorting, joins and windows; above it the query fails with 53200.").acts(),
+		def("sql.query.scan.bytes", Long, "68719476736", atLeast(0),
+			"Bytes, as they are stored, that one SQL query may read; above it the query fails with 53200. 0 for no bound.").acts(),
+		def("sql.query.timeout.ms", Long, "300000", atLeast(0),
+			"Milliseconds after which a SQL query is cancelled; 0 for no bound. A request may ask for less.").acts(),
+		def("sql.queries.max", Int, "16", atLeast(1),
+			"SQL queries that run at a time; one more fails with 53200.").acts(),
 	}
 }

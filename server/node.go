@@ -30,6 +30,7 @@ import (
 	"github.com/streamhouse/streamhouse/server/logging"
 	"github.com/streamhouse/streamhouse/server/memory"
 	"github.com/streamhouse/streamhouse/server/settings"
+	"github.com/streamhouse/streamhouse/sql"
 	"github.com/streamhouse/streamhouse/storage/log"
 	"github.com/streamhouse/streamhouse/storage/upkeep"
 )
@@ -65,6 +66,8 @@ type node struct {
 	http         *httpd.Server
 	schemas      schemaPart
 	disk         *diskWatch
+
+	sql atomic.Pointer[sql.Engine] // while it runs
 
 	parts    *running
 	progress progress    // of the start

@@ -177,6 +177,7 @@ func (n *node) list(ready func()) []part {
 		{name: "certificates", run: n.keepCertificates, loggers: []string{"tls"}},
 		{name: "schema registry", run: n.schemas.service.Run, notes: n.schemaNotes, loggers: []string{"registry"}},
 		{name: "schema registry's port", run: n.keepDoor},
+		{name: "sql", run: n.runSQL},
 		{name: "listeners", run: n.listen(ready), ready: n.network.Ready, loggers: []string{"api", "authorizer", "broker"}},
 	}
 }
@@ -485,7 +486,7 @@ func (n *node) mounts(b *config.Broker, parts ...web.Mount) []httpd.Mount {
 
 func (n *node) newHTTP(b *config.Broker) *httpd.Server {
 	return httpd.New(httpd.Config{
-		Mounts:  append(n.mounts(b, n.schemas.mount(registryPrefix)), n.seriesMounts(b)...),
+		Mounts:  append(n.mounts(b, append(n.sqlMounts(b), n.schemas.mount(registryPrefix))...), n.seriesMounts(b)...),
 		Address: b.String("http.listen"), ConnectionsMax: n.files.http, Gatherer: n.registry, Logger: n.logger.Named("http"),
 		Ready: n.checks,
 		Notes: func() []string { return n.parts.notes() },

@@ -127,12 +127,12 @@ func (f *Follower) pass(ctx context.Context, at, end int64) (int64, error) {
 	if len(data) == 0 {
 		return end, nil // what is left below end was compacted away
 	}
-	aborted := newAborted(res.Aborted)
+	aborted := NewAborted(res.Aborted)
 	for b, err := range record.Batches(data) {
 		if err != nil {
 			return at, fmt.Errorf("batch at or after offset %d: %w", at, err)
 		}
-		if !aborted.skips(&b) {
+		if !aborted.Skips(&b) {
 			if err := f.batch(&b, at); err != nil {
 				return at, err
 			}
