@@ -177,7 +177,7 @@ func (n *node) list(ready func()) []part {
 		{name: "certificates", run: n.keepCertificates, loggers: []string{"tls"}},
 		{name: "schema registry", run: n.schemas.service.Run, notes: n.schemaNotes, loggers: []string{"registry"}},
 		{name: "schema registry's port", run: n.keepDoor},
-		{name: "sql", run: n.runSQL},
+		{name: "sql", run: n.runSQL, loggers: []string{"sql"}},
 		{name: "listeners", run: n.listen(ready), ready: n.network.Ready, loggers: []string{"api", "authorizer", "broker"}},
 	}
 }
