@@ -60,7 +60,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	defer s.all.Wait()
-	ctx, cancel := context.WithCancel(ctx)
+	each, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for {
 		c, err := ln.Accept()
@@ -73,7 +73,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 			}
 			return err
 		}
-		s.all.Go(func() { s.serve(ctx, c) })
+		s.all.Go(func() { s.serve(each, c) })
 	}
 }
 
