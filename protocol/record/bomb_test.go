@@ -312,3 +312,57 @@ func canceled() context.Context {
 	cancel()
 	return ctx
 }
+
+// A batch of a few MiB at most whose records come to 256 MiB is rewritten in little memory,
+// all of them but one kept; one that holds a record of 64 MiB is refused.
+func TestRewriteOfBombs(t *testing.T) {
+	const each = 1 << 20
+	count := 256
+	if raceEnabled {
+		count = 32
+	}
+	for _, codec := range []Codec{CodecGzip, CodecSnappy, CodecLZ4, CodecZstd} {
+		var buf bytes.Buffer
+		pool, err := encoderPool(codec, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		enc, err := pool.get()
+		if err != nil {
+			t.Fatal(err)
+		}
+		enc.Reset(&buf)
+		value := make([]byte, each)
+		for i := range count {
+			body := appendVarint(appendVarint([]byte{0}, 0), int64(i))
+			body = appendVarint(append(appendVarint(body, 1), byte(i)), each)
+			head := appendVarint(nil, int64(len(body)+each+1))
+			for _, part := range [][]byte{head, body, value, {0}} {
+				if _, err := enc.Write(part); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := enc.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b := encodeBatch(t, spec{codec: codec, payload: buf.Bytes(), override: func(b *kmsg.RecordBatch) {
+			b.NumRecords, b.LastOffsetDelta = int32(count), int32(count-1)
+		}})
+		var kept int
+		grown := growth(func() { _, kept, err = Rewrite(nil, b, NoHorizon, func(r *Record) bool { return r.Offset%int64(count) != 3 }) })
+		// What comes out as Snappy, 20 times smaller, grows by appending.
+		if limit := int64(32<<20 + 4*len(b)); err != nil || kept != count-1 || grown > limit {
+			t.Errorf("%s, %d bytes: %d records kept, the heap grew by %d MiB, %v", codec, len(b), kept, grown>>20, err)
+		}
+		if codec == CodecSnappy {
+			continue // no block of it holds so much
+		}
+		one := bomb(t, codec, 64<<20)
+		grown = growth(func() { _, _, err = Rewrite(nil, one, NoHorizon, func(*Record) bool { return true }) })
+		wantCode(t, err, protocol.InvalidRecord)
+		if grown > 32<<20 {
+			t.Errorf("%s, one record of 64 MiB: the heap grew by %d MiB", codec, grown>>20)
+		}
+	}
+}

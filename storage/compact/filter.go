@@ -122,7 +122,7 @@ func (f *Filter) data(dst []byte, b *record.Batch, void bool) ([]byte, error) {
 	set := int64(record.NoHorizon)
 	kept, tombstones, dropped := 0, 0, 0
 	// The first look only counts: most batches of a clean part stay byte for byte.
-	for r, err := range record.Records(b.Bytes, recordMax) {
+	for r, err := range record.Records(b.Bytes, record.RewriteMax(b.Bytes)) {
 		if err != nil {
 			return nil, err
 		}
@@ -163,9 +163,6 @@ func (f *Filter) data(dst []byte, b *record.Batch, void bool) ([]byte, error) {
 	return out, err
 }
 
-// recordMax bounds one record in bytes, decompressed: a batch is no larger.
-const recordMax = 1 << 30
-
 // latest says whether a record is the latest of its key. A record without a key, written
 // while the policy was another, is nobody's.
 func (f *Filter) latest(r *record.Record) bool {
@@ -195,7 +192,7 @@ func (f *Filter) horizon(at int64, has bool) {
 // Keys shows put each key of a batch that counts, with its offset. void batches have none.
 // false from put ends it.
 func Keys(b *record.Batch, put func(key []byte, offset int64) bool) (full bool, err error) {
-	for r, err := range record.Records(b.Bytes, recordMax) {
+	for r, err := range record.Records(b.Bytes, record.RewriteMax(b.Bytes)) {
 		if err != nil {
 			return false, fmt.Errorf("records of the batch at offset %d: %w", b.Header.BaseOffset, err)
 		}
