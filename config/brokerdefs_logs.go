@@ -76,7 +76,7 @@ func brokerLogs() []Def {
 		def("log.cleaner.backoff.ms", Long, "15000", atLeast(0),
 			"Milliseconds that Kafka's cleaner sleeps when there is nothing to compact.").dynamic(),
 		def("log.cleaner.dedupe.buffer.size", Long, "134217728", anything,
-			"Bytes of memory for the keys of compactions, shared by log.cleaner.threads: 7.5 million keys in 128 MiB. The keys of one segment's part of a partition must fit.").acts().dynamic(),
+			"Bytes of memory for the keys of compactions, shared by log.cleaner.threads: 7.5 million keys in 128 MiB. Where there are more, they are read in several turns.").acts().dynamic(),
 		def("log.cleaner.delete.retention.ms", Long, "86400000", atLeast(0),
 			"delete.retention.ms of topics that set none.").acts().dynamic(),
 		def("log.cleaner.enable", Boolean, "true", anything,

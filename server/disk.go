@@ -37,6 +37,12 @@ func newDiskWatch(folder *dataFolder, b *config.Broker) *diskWatch {
 	return d
 }
 
+// room is how much may be written without touching what is to stay free.
+func (d *diskWatch) room() (int64, error) {
+	_, usable, err := d.space()
+	return usable - d.need, err
+}
+
 // run looks until ctx ends.
 func (d *diskWatch) run(ctx context.Context) error {
 	tick := time.NewTicker(diskInterval)

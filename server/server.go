@@ -328,7 +328,7 @@ func (n *node) upkeepConfig(b *config.Broker) (upkeep.Config, error) {
 		Log: upkeep.LogOf(n.log, epochs), Topics: upkeepTopics{n.catalog}, Index: n.stores.index,
 		Forgotten: n.stores.objects.Forget,
 		Logger:    n.logger.Named("upkeep"), Registry: n.registry, Now: n.now, Debts: n.debts,
-		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool,
+		Start: n.stores.start, Broker: b.NodeID, SpoolDir: spool, Room: n.disk.room,
 		Cleaning: n.cleaning, StateBytesMax: int(n.memory.Of(memory.StateBlock)),
 		Merging: func() upkeep.Merging { return n.merging(b) },
 		// Who does not want pieces to wait is not to wait for a look.

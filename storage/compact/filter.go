@@ -10,9 +10,9 @@ import (
 
 // Rules are what one rewrite of a partition goes by.
 type Rules struct {
-	// Latest is the highest offset of a key among the records that are not aborted, false
-	// if none is known: then the record at hand is its latest.
-	Latest func(key []byte) (int64, bool)
+	// Superseded says whether a record, which is not aborted, has a later one of its key that is
+	// not aborted.
+	Superseded func(key []byte, offset int64) bool
 	// Aborted are the transactions that overlap what is rewritten.
 	Aborted []pack.Aborted
 	// LastBatches has, for each producer that the partition remembers, the base offset of
@@ -169,8 +169,7 @@ func (f *Filter) latest(r *record.Record) bool {
 	if r.Key == nil {
 		return false
 	}
-	at, known := f.rules.Latest(r.Key)
-	return !known || r.Offset >= at
+	return !f.rules.Superseded(r.Key, r.Offset)
 }
 
 // stays says whether the batch stays though no record of it does.
@@ -189,16 +188,15 @@ func (f *Filter) horizon(at int64, has bool) {
 	}
 }
 
-// Keys shows put each key of a batch that counts, with its offset. void batches have none.
-// false from put ends it.
-func Keys(b *record.Batch, put func(key []byte, offset int64) bool) (full bool, err error) {
+// Keys shows each the key of each record of a batch that has one, with its offset.
+func Keys(b *record.Batch, each func(key []byte, offset int64) error) error {
 	for r, err := range record.Records(b.Bytes, record.RewriteMax(b.Bytes)) {
-		if err != nil {
-			return false, fmt.Errorf("records of the batch at offset %d: %w", b.Header.BaseOffset, err)
+		if err == nil && r.Key != nil {
+			err = each(r.Key, r.Offset)
 		}
-		if r.Key != nil && !put(r.Key, r.Offset) {
-			return true, nil
+		if err != nil {
+			return fmt.Errorf("records of the batch at offset %d: %w", b.Header.BaseOffset, err)
 		}
 	}
-	return false, nil
+	return nil
 }

@@ -1,6 +1,7 @@
 package compact
 
 import (
+	"errors"
 	"math/bits"
 
 	"github.com/dchest/siphash"
@@ -24,13 +25,28 @@ const (
 // a probability of 2^-88 per pair that meets, 3e-11 for a billion records over the 7.5
 // million keys of 128 MiB; and since the hash is keyed anew for each run, nobody can make
 // keys that do.
+//
+// Where more keys come than fit, Split makes it keep one half of them: a class of keys, which
+// its hash tells from the others. They are counted class by class then.
 type Map struct {
 	k0, k1 uint64
 	base   int64
 	max    int // slots
+	class  Class
 	slots  []slot
 	used   int
 }
+
+// Class is the keys whose hash ends in the Bits lowest bits of End. The zero Class is all keys.
+type Class struct {
+	Bits uint
+	End  uint64
+}
+
+// bitsMax is into how many classes, as a power of two, keys are divided at most.
+const bitsMax = 24
+
+func (c Class) has(tag uint64) bool { return tag&(1<<c.Bits-1) == c.End }
 
 // slot: tag is the hash's first 64 bits; rest its next 24 and the offset above base plus
 // 1, so that no slot in use is zero.
@@ -43,42 +59,105 @@ func NewMap(seed [2]uint64, base, bytesMax int64) *Map {
 	return &Map{k0: seed[0], k1: seed[1], base: base, max: most, slots: make([]slot, min(most, slotsMin))}
 }
 
-// Put says that key has a record at offset, which is base or above. false: the map is full
-// and did not take the key.
-func (m *Map) Put(key []byte, offset int64) bool {
+// Full is what Put returns where there is no room for another key.
+var Full = errors.New("the memory for keys is full")
+
+// None is an offset where there is none.
+const None = -1
+
+// Put says that a record of key is at offset, which is base or above. It returns the offset of the
+// record of the same key that is superseded: the lower of the two, or None. Keys of other classes
+// are passed over. Full: the key was not taken.
+func (m *Map) Put(key []byte, offset int64) (superseded int64, err error) {
 	above := offset - m.base
 	if above < 0 || above >= OffsetSpan {
-		return false
+		return None, Full
 	}
-	tag, low := siphash.Hash128(m.k0, m.k1, key)
-	x := slot{tag, low<<(64-tagBits)>>(64-tagBits)<<40 | uint64(above+1)}
+	x := m.hash(key)
+	if !m.class.has(x.tag) {
+		return None, nil
+	}
+	x.rest |= uint64(above + 1)
 	s := m.find(x)
 	if s.rest != 0 {
-		if s.rest&OffsetSpan < x.rest&OffsetSpan {
-			*s = x
+		low := min(s.rest&OffsetSpan, x.rest&OffsetSpan)
+		s.rest = max(s.rest, x.rest)
+		if s.rest&OffsetSpan == low {
+			return None, nil // the same record again
 		}
-		return true
+		return m.base + int64(low) - 1, nil
 	}
 	if m.used+1 > len(m.slots)*fillOf10/10 {
 		if len(m.slots) == m.max {
-			return false
+			return None, Full
 		}
 		m.grow()
 		s = m.find(x)
 	}
 	*s = x
 	m.used++
-	return true
+	return None, nil
+}
+
+// Superseded says whether the map has a record of key above offset.
+func (m *Map) Superseded(key []byte, offset int64) bool {
+	at, known := m.Latest(key)
+	return known && offset < at
 }
 
 // Latest returns the highest offset of a key; false if the map has none.
 func (m *Map) Latest(key []byte) (int64, bool) {
-	tag, low := siphash.Hash128(m.k0, m.k1, key)
-	s := m.find(slot{tag, low << (64 - tagBits) >> (64 - tagBits) << 40})
+	x := m.hash(key)
+	if !m.class.has(x.tag) {
+		return 0, false
+	}
+	s := m.find(x)
 	if s.rest == 0 {
 		return 0, false
 	}
 	return m.base + int64(s.rest&OffsetSpan) - 1, true
+}
+
+// hash makes a slot of a key, without an offset.
+func (m *Map) hash(key []byte) slot {
+	tag, low := siphash.Hash128(m.k0, m.k1, key)
+	return slot{tag, low << (64 - tagBits) >> (64 - tagBits) << 40}
+}
+
+// Split lets go of one half of the keys that the map has, and of those that will come, and returns
+// the class that they are. false: the keys are as finely divided as they can be.
+func (m *Map) Split() (other Class, ok bool) {
+	if m.class.Bits == bitsMax {
+		return Class{}, false
+	}
+	bit := uint64(1) << m.class.Bits
+	m.class.Bits++
+	other = Class{m.class.Bits, m.class.End | bit}
+	// In place: behind a slot that is free, each key goes to the first free one from where it
+	// belongs on, which is no further than where it was.
+	begin := 0
+	for m.slots[begin].rest != 0 {
+		begin++
+	}
+	for i := range m.slots {
+		s := &m.slots[(begin+i)%len(m.slots)]
+		x := *s
+		if x.rest == 0 {
+			continue
+		}
+		*s = slot{}
+		if m.used--; m.class.has(x.tag) {
+			*m.find(x) = x
+			m.used++
+		}
+	}
+	return other, true
+}
+
+// Begin empties the map for another class.
+func (m *Map) Begin(c Class) {
+	m.class, m.used = c, 0
+	clear(m.slots)
 }
 
 // Len is the number of keys.

@@ -18,7 +18,7 @@ func TestMapAgainstAMap(t *testing.T) {
 			k := key[8-n : 8]
 			offset := base + rng.Int64N(1<<39)
 			old, has := model[string(k)]
-			if m.Put(k, offset) {
+			if _, err := m.Put(k, offset); err == nil {
 				model[string(k)] = max(old, offset)
 			} else if has {
 				t.Fatal("a full map refuses a key that it has")
@@ -47,8 +47,8 @@ func TestMapEdges(t *testing.T) {
 	}{
 		{"below", 99, false}, {"far", 100 + OffsetSpan, false}, {"", 100 + OffsetSpan - 1, true}, {"", 100, true}, {"second", 100, false},
 	} {
-		if ok := m.Put([]byte(c.key), c.offset); ok != c.ok {
-			t.Errorf("%q at %d: %v", c.key, c.offset, ok)
+		if _, err := m.Put([]byte(c.key), c.offset); (err == nil) != c.ok {
+			t.Errorf("%q at %d: %v", c.key, c.offset, err)
 		}
 	}
 	if at, ok := m.Latest(nil); !ok || at != 100+OffsetSpan-1 {
@@ -69,8 +69,8 @@ func TestMapHoldsWhatItSays(t *testing.T) {
 	var key [8]byte
 	for i := range int64(7_500_000) {
 		binary.BigEndian.PutUint64(key[:], uint64(i))
-		if !m.Put(key[:], i) {
-			t.Fatalf("full after %d keys", i)
+		if _, err := m.Put(key[:], i); err != nil {
+			t.Fatalf("after %d keys: %v", i, err)
 		}
 	}
 	for i := range int64(7_500_000) {
@@ -87,6 +87,6 @@ func BenchmarkMapPut(b *testing.B) {
 	b.ReportAllocs()
 	for i := range int64(b.N) {
 		binary.BigEndian.PutUint64(key, uint64(i)%4_000_000)
-		m.Put(key, i)
+		_, _ = m.Put(key, i) // never full
 	}
 }

@@ -56,7 +56,8 @@ type cleanState struct {
 	lastQuiet time.Time
 	lastPass  time.Time
 	pace      pace
-	alone     bool // each partition is a unit by itself: for tests
+	marks     int64 // compact.MarksMax, but for tests
+	alone     bool  // each partition is a unit by itself: for tests
 
 	segmentsMu sync.Mutex // guards segments
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func TestCompactionSettings(t *testing.T) {
@@ -46,10 +48,58 @@ func TestCompactionSettings(t *testing.T) {
 	r.left(p, "4:a=5")
 }
 
-// Keys that do not fit end the run before the slice that they are in; where those of one
-// slice do not fit, the partition is named.
+// More keys than fit are divided into classes: each is a reading, and everything is written once.
+func TestCompactionOfManyKeys(t *testing.T) {
+	r := newCleanRig(t, adopted, compacted)
+	p := at(compacted, 0)
+	var want []string
+	for round, slots := range []int64{4096, 200, 16} { // of 10, 9 hold a key
+		var records []string
+		for key := range 100 {
+			if key%10 >= round { // keys that are not written again stay where they were
+				records = append(records, fmt.Sprintf("key-%d=%d", key, round))
+			}
+		}
+		r.produce(p, r.keyed(records[:len(records)/2]...))
+		r.produce(p, r.keyed(records[len(records)/2:]...))
+		r.sealAll()
+		r.clean() // looks
+		r.clock.advance(11 * time.Second)
+		r.cleaning.DedupeBytes = 16 * slots
+		before, readings := r.counts()
+		r.clean()
+		after, now := r.counts()
+		if after != before+1 || (now-readings > 1) != (round == 2) {
+			t.Errorf("round %d: %d objects written, %d readings", round, after-before, now-readings)
+		}
+		want = r.records(p)
+		if len(want) != 100 {
+			t.Fatalf("round %d: %d records are left", round, len(want))
+		}
+	}
+	// A key is at the round that it was written in last.
+	for _, text := range want {
+		var offset, key, value int
+		if n, err := fmt.Sscanf(text, "%d:key-%d=%d", &offset, &key, &value); n != 3 {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if value != min(key%10, 2) {
+			t.Errorf("key %d is at %d", key, value)
+		}
+	}
+}
+
+// counts is how many objects compactions have written and how often they read what was new.
+func (r *rig) counts() (objects, readings int) {
+	m := r.upkeep.metrics
+	return int(testutil.ToFloat64(m.cleanObjects)), int(testutil.ToFloat64(m.cleanReadings))
+}
+
+// Where there is no room to divide the keys either, the run ends before the slice that they are
+// in; where those of one slice do not fit, the partition is named.
 func TestCompactionBuffer(t *testing.T) {
 	r := newCleanRig(t, adopted, compacted)
+	r.upkeep.clean.marks = 0
 	p := at(compacted, 0)
 	for i := range 3 {
 		r.produce(p, r.keyed(fmt.Sprint("a", i, "=1"), fmt.Sprint("b", i, "=1"), "c=1"))

@@ -19,7 +19,8 @@ import (
 	"github.com/streamhouse/streamhouse/storage/segment"
 )
 
-// errSmallBuffer: the keys of a single slice do not fit into the memory for keys.
+// errSmallBuffer: the keys of a single slice do not fit into the memory for keys, and are too many
+// to be divided.
 var errSmallBuffer = errors.New("its keys do not fit into the memory for keys: raise log.cleaner.dedupe.buffer.size or lower log.cleaner.threads")
 
 // uncleanable says that trying again would not help, as with bytes that do not check.
@@ -40,7 +41,7 @@ type cleaning struct {
 	clean  int // how many of them were compacted before
 	w      *cleanWriter
 	filter *compact.Filter
-	latest *compact.Map
+	latest *compact.Latest
 	voids  []pack.Aborted
 	// lastBatches has the base offset of each producer's last batch, or of the end marker
 	// that brought it a new epoch.
@@ -66,9 +67,10 @@ func (u *Upkeep) cleanOne(ctx context.Context, j *cleanJob, w *cleanWriter, o *C
 		return err
 	}
 	c.filter = compact.NewFilter(compact.Rules{
-		Latest: c.latest.Latest, Aborted: c.voids, LastBatches: c.lastBatches,
+		Superseded: c.latest.Superseded, Aborted: c.voids, LastBatches: c.lastBatches,
 		Last: c.slices[len(c.slices)-1].LastOffset, Now: began.UnixMilli(), DeleteRetention: j.topic.DeleteRetentionMs,
 	})
+	c.latest.Rewind()
 	for i := range c.slices {
 		if err := w.slice(ctx, c, i, &j.topic); err != nil {
 			return err
@@ -128,45 +130,102 @@ func (c *cleaning) transactions(ctx context.Context, all []metadata.Slice) error
 	return nil
 }
 
-// keys reads the index of all slices for the producers' last batches, and the batches of
-// those that were not compacted for their keys. Where the keys do not fit, the run ends
-// with the slice before.
+// keys finds which records a later one supersedes: it reads the batches that were not compacted for
+// their keys, once for each class of keys, and those that were as often, if there are several
+// classes. Where the keys can not be divided, the run ends with the slice before the one that does
+// not fit.
 func (c *cleaning) keys(ctx context.Context, bytesMax int64) error {
 	var seed [16]byte
 	_, _ = rand.Read(seed[:])
-	base := c.slices[len(c.slices)-1].LastOffset + 1
+	last := c.slices[len(c.slices)-1].LastOffset
+	base := last + 1
 	if c.clean < len(c.slices) {
 		base = c.slices[c.clean].BaseOffset
 	}
-	c.latest = compact.NewMap([2]uint64{binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])}, base, bytesMax)
-	voids := compact.NewVoids(c.voids)
-	for i := c.clean; i < len(c.slices); i++ {
-		full := false
-		err := c.batches(ctx, &c.slices[i], func(e *pack.Entry, b []byte) error {
+	c.latest = compact.NewLatest([2]uint64{binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])}, base, last, bytesMax, c.u.clean.marks)
+	for first := true; first || c.latest.Next(); first = false {
+		c.u.metrics.cleanReadings.Inc()
+		voids := compact.NewVoids(c.voids)
+		for i := c.clean; i < len(c.slices); i++ {
+			err := c.add(ctx, i, voids)
+			switch {
+			case errors.Is(err, compact.Full) && i > c.clean && first:
+				// Some keys of slice i are known: for what lies below it they count all the
+				// same, since what lies in it stays and is above.
+				c.slices = c.slices[:i]
+			case errors.Is(err, compact.Full):
+				return errSmallBuffer
+			case err != nil:
+				return err
+			}
+		}
+		if err := c.markBelow(ctx); err != nil {
+			return err
+		}
+	}
+	return c.producers(ctx)
+}
+
+// add shows the records of slice i to c.latest, of transactions only what is committed.
+func (c *cleaning) add(ctx context.Context, i int, voids *compact.Voids) error {
+	return c.batches(ctx, &c.slices[i], func(_ *pack.Entry, b []byte) error {
+		h, err := record.ParseHeader(b)
+		if err != nil || voids.Void(&h) || h.Control() {
+			return err
+		}
+		return compact.Keys(&record.Batch{Header: h, Bytes: b}, func(key []byte, offset int64) error {
+			err := c.latest.Add(key, offset)
+			if err != compact.Full || c.latest.Divided() {
+				return err
+			}
+			below, err := c.span(ctx)
+			if err != nil {
+				return err
+			}
+			c.latest.Divide(below)
+			return c.latest.Add(key, offset)
+		})
+	})
+}
+
+// span is how many offsets the batches of what was compacted before have, gaps between them left
+// out.
+func (c *cleaning) span(ctx context.Context) (offsets int64, err error) {
+	for i := range c.clean {
+		err := c.entries(ctx, &c.slices[i], func(e *pack.Entry) { offsets += e.LastOffset() + 1 - e.BaseOffset })
+		if err != nil {
+			return 0, err
+		}
+	}
+	return offsets, nil
+}
+
+// markBelow holds what was compacted before against the keys of the class at hand, if there are
+// several.
+func (c *cleaning) markBelow(ctx context.Context) error {
+	if !c.latest.Divided() {
+		return nil
+	}
+	c.latest.Rewind()
+	for i := range c.clean {
+		err := c.batches(ctx, &c.slices[i], func(_ *pack.Entry, b []byte) error {
 			h, err := record.ParseHeader(b)
 			if err != nil {
 				return err
 			}
-			if full || voids.Void(&h) || h.Control() {
+			if c.latest.Enter(&h); h.Control() {
 				return nil
 			}
-			full, err = compact.Keys(&record.Batch{Header: h, Bytes: b}, c.latest.Put)
-			return err
+			return compact.Keys(&record.Batch{Header: h, Bytes: b}, func(key []byte, offset int64) error {
+				c.latest.Mark(key, offset)
+				return nil
+			})
 		})
 		if err != nil {
 			return err
 		}
-		if full {
-			if i == c.clean {
-				return errSmallBuffer
-			}
-			// The map knows some keys of slice i: for what lies below it they count all the
-			// same, since what lies in it stays and is above.
-			c.slices = c.slices[:i]
-			break
-		}
 	}
-	return c.producers(ctx)
+	return nil
 }
 
 // producers finds the last batch of each producer that is not forgotten yet. Where the
@@ -305,6 +364,7 @@ func (c *cleaning) rewrite(ctx context.Context, i int) (changed bool, err error)
 		if err != nil {
 			return err
 		}
+		c.latest.Enter(&h)
 		kept, err := c.filter.Batch(out, &record.Batch{Header: h, Bytes: b})
 		switch {
 		case err != nil:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -66,7 +67,7 @@ func (r *rig) damage(id pack.PartitionID) {
 func TestCompactionStoppedAnywhere(t *testing.T) {
 	stopped := errors.New("stopped")
 	for _, k := range []kind{adopted, uploaded} {
-		for _, step := range []string{"map", "spool", "intend", "upload", "register", "switch"} {
+		for _, step := range []string{"map", "spooling", "spool", "intend", "upload", "register", "switch"} {
 			t.Run(fmt.Sprintf("%s folder %v", step, k.folder), func(t *testing.T) {
 				r := newCleanRig(t, k, compacted)
 				p := at(compacted, 0)
@@ -113,6 +114,32 @@ func TestCompactionStoppedAnywhere(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A disk that is full, or as full as it may be, ends a run with nothing left behind; the next one
+// completes once there is room.
+func TestCompactionOnAFullDisk(t *testing.T) {
+	r := newCleanRig(t, adopted, compacted)
+	p := at(compacted, 0)
+	r.produce(p, r.keyed("a=1", "b=1"))
+	r.produce(p, r.keyed("a=2"))
+	r.sealAll()
+	r.clean()
+	r.clock.advance(11 * time.Second)
+	room := int64(10)
+	r.upkeep.cfg.Room = func() (int64, error) { return room, nil }
+	for range 3 {
+		if err := r.upkeep.Clean(context.Background()); !errors.Is(err, errNoRoom) {
+			t.Fatal(err)
+		}
+		r.left(p, "0:a=1", "1:b=1", "2:a=2")
+		if left, err := filepath.Glob(filepath.Join(r.dir, "*.spool")); err != nil || len(left) > 0 {
+			t.Fatal(left, err)
+		}
+	}
+	room = 1 << 20
+	r.clean()
+	r.left(p, "1:b=1", "2:a=2")
 }
 
 // What is replaced must be what was read: retention that takes a slice meanwhile wins.

@@ -117,6 +117,9 @@ func (w *cleanWriter) flush() error {
 		}
 		w.spool = f
 	}
+	if err := w.room(int64(len(w.arena))); err != nil {
+		return err
+	}
 	bufs, index := w.builder.Encode(pack.Header{})
 	at := w.end
 	for _, b := range bufs {
@@ -133,6 +136,24 @@ func (w *cleanWriter) flush() error {
 	w.builder.Reset()
 	w.arena = w.arena[:0]
 	return nil
+}
+
+// errNoRoom: what a compaction would write is to stay free. It is tried again.
+var errNoRoom = errors.New("no room for the spool file of a compaction: disk.reserve.bytes is to stay free")
+
+// room says whether so much may be written to the spool.
+func (w *cleanWriter) room(bytes int64) error {
+	if err := w.u.cfg.Seam("spooling"); err != nil {
+		return err
+	}
+	if w.u.cfg.Room == nil {
+		return nil
+	}
+	room, err := w.u.cfg.Room()
+	if err == nil && room < bytes {
+		err = fmt.Errorf("%w (%d bytes of %d)", errNoRoom, max(room, 0), bytes)
+	}
+	return err
 }
 
 // drop gives up what is not registered of a partition.

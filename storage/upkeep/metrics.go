@@ -25,6 +25,7 @@ type metrics struct {
 	failures              *prometheus.CounterVec
 
 	cleanRuns, cleanObjects         prometheus.Counter
+	cleanReadings                   prometheus.Counter
 	cleanRead, cleanWritten         prometheus.Counter
 	cleanRemoved                    prometheus.Counter
 	cleanTombstones, cleanedMarkers prometheus.Counter
@@ -86,6 +87,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		deletedBytes:  counter("segments_deleted_bytes_total", "Bytes of deleted segments."),
 
 		cleanRuns:       counter("compactions_total", "Compactions of a partition."),
+		cleanReadings:   counter("compaction_readings_total", "Readings of what is new in a partition for its keys: more than one a compaction where they do not fit into log.cleaner.dedupe.buffer.size."),
 		cleanObjects:    counter("compaction_objects_total", "Objects that compactions have put in place of others."),
 		cleanRead:       counter("compaction_read_bytes_total", "Bytes of batches that compactions rewrote or kept."),
 		cleanWritten:    counter("compaction_written_bytes_total", "Bytes of batches that compactions have left."),

@@ -21,6 +21,7 @@ import (
 
 	"github.com/streamhouse/streamhouse/metadata"
 	"github.com/streamhouse/streamhouse/storage/bucket"
+	"github.com/streamhouse/streamhouse/storage/compact"
 	"github.com/streamhouse/streamhouse/storage/journal"
 	"github.com/streamhouse/streamhouse/storage/pack"
 	"github.com/streamhouse/streamhouse/storage/partition"
@@ -150,6 +151,9 @@ type Config struct {
 	Start    metadata.Start // cluster and incarnation
 	Broker   int32
 	SpoolDir string // where remote packs wait while they are sorted for upload
+	// Room is how many bytes compactions may write there: what the journal needs stays free. nil:
+	// whatever fits.
+	Room func() (int64, error)
 
 	// Cleaning are the settings of compaction, asked for at each pass. nil: it is off.
 	Cleaning func() Cleaning
@@ -280,6 +284,7 @@ func New(cfg Config, witness *Witness) *Upkeep {
 		metrics:     m,
 		witness:     witness,
 		registering: make(chan struct{}, 1),
+		clean:       cleanState{marks: compact.MarksMax},
 	}
 }
 

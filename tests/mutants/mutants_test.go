@@ -25,7 +25,7 @@ type suite struct {
 
 var suites = []suite{
 	{"storage/compact", "TestFilterAgainstAModel", []mutant{
-		{"older record kept", "filter.go", `return !known || r.Offset >= at`, `return mutant == "older record kept" || !known || r.Offset >= at`},
+		{"older record kept", "filter.go", `return !f.rules.Superseded(r.Key, r.Offset)`, `return mutant == "older record kept" || !f.rules.Superseded(r.Key, r.Offset)`},
 		{"marker before its data", "filter.go", `	case met:`, `	case met && mutant != "marker before its data":`},
 		{"tombstone early", "filter.go", `passed := has && horizon <= f.rules.Now`, `passed := mutant == "tombstone early" || has && horizon <= f.rules.Now`},
 		{"tombstone for ever", "filter.go", `has && horizon <= f.rules.Now`, `mutant != "tombstone for ever" && has && horizon <= f.rules.Now`},
@@ -33,6 +33,9 @@ var suites = []suite{
 		{"sequence lost", "filter.go", `return has && h.ProducerID >= 0 &&`, `return mutant != "sequence lost" && has && h.ProducerID >= 0 &&`},
 		{"epoch lost", "filter.go", `	case f.stays(h):`, `	case f.stays(h) && mutant != "epoch lost":`},
 		{"aborted record kept", "aborted.go", `return open && h.BaseOffset < x.LastOffset`, `return mutant != "aborted record kept" && open && h.BaseOffset < x.LastOffset`},
+		{"a class of keys forgotten", "latest.go", `l.left = append(l.left, other)`, `if mutant != "a class of keys forgotten" {
+			l.left = append(l.left, other)
+		}`},
 		{"empty key taken for none", "filter.go", `	if r.Key == nil {`, `	if r.Key == nil || mutant == "empty key taken for none" && len(r.Key) == 0 {`},
 	}},
 	{"storage/upkeep", "TestCompactionAgainstAModel|TestCompactionGroupsAscend", []mutant{
