@@ -350,7 +350,9 @@ func TestRewriteOfBombs(t *testing.T) {
 			b.NumRecords, b.LastOffsetDelta = int32(count), int32(count-1)
 		}})
 		var kept int
-		grown := growth(func() { _, kept, err = Rewrite(nil, b, NoHorizon, func(r *Record) bool { return r.Offset%int64(count) != 3 }) })
+		grown := growth(func() {
+			_, kept, err = Rewrite(nil, b, NoHorizon, func(r *Record) bool { return r.Offset%int64(count) != 3 })
+		})
 		// What comes out as Snappy, 20 times smaller, grows by appending.
 		if limit := int64(32<<20 + 4*len(b)); err != nil || kept != count-1 || grown > limit {
 			t.Errorf("%s, %d bytes: %d records kept, the heap grew by %d MiB, %v", codec, len(b), kept, grown>>20, err)

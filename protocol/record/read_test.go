@@ -3,7 +3,6 @@ package record
 import (
 	"bytes"
 	"errors"
-	"hash/crc32"
 	"math"
 	"testing"
 
@@ -178,51 +177,6 @@ func TestBuilder(t *testing.T) {
 	}
 }
 
-func TestFilter(t *testing.T) {
-	for _, codec := range allCodecs {
-		b := encodeBatch(t, spec{records: variety(), codec: codec, override: func(b *kmsg.RecordBatch) {
-			b.ProducerID, b.ProducerEpoch, b.FirstSequence = 7, 2, 40
-		}})
-		SetOffset(b, 500, 6)
-		before, _ := ParseHeader(b)
-		prefix := []byte("prefix")
-		out, kept, err := Filter(prefix, b, func(r *Record) bool { return r.Offset%3 == 2 })
-		if err != nil || kept != 20 || !bytes.HasPrefix(out, prefix) {
-			t.Fatal(kept, err)
-		}
-		out = out[len(prefix):]
-		var want []Record
-		for _, r := range expect(variety(), 500) {
-			if r.Offset%3 == 2 {
-				want = append(want, r)
-			}
-		}
-		wantRecords(t, readAll(t, out), want)
-		after, _ := ParseHeader(out)
-		if after.Size() != len(out) || after.CRC != crc32.Checksum(out[21:], Castagnoli) || after.Records != 20 {
-			t.Errorf("%+v", after)
-		}
-		after.Length, after.CRC, after.Records, after.MaxTimestamp = before.Length, before.CRC, before.Records, before.MaxTimestamp
-		if after != before {
-			t.Errorf("header was %+v, is %+v", before, after)
-		}
-		empty, kept, err := Filter(nil, b, func(*Record) bool { return false })
-		if err != nil || kept != 0 || len(empty) != HeaderSize {
-			t.Fatal(len(empty), kept, err)
-		}
-		h, _ := ParseHeader(empty)
-		if h.LastOffset() != before.LastOffset() || h.MaxTimestamp != before.MaxTimestamp || len(readAll(t, empty)) != 0 {
-			t.Errorf("%+v", h)
-		}
-		if _, ok, err := FindTimestamp(empty, 0, 0); ok || err != nil {
-			t.Error("a record in an empty batch", err)
-		}
-	}
-	if _, _, err := Filter(nil, []byte("short"), nil); !errors.Is(err, protocol.CorruptMessage) {
-		t.Error(err)
-	}
-}
-
 func TestFindTimestamp(t *testing.T) {
 	records := someRecords(40, 20)
 	for i := range records {
@@ -244,7 +198,7 @@ func TestFindTimestamp(t *testing.T) {
 			t.Errorf("%s: %+v %v", codec, at, err)
 		}
 		// After compaction offsets have gaps.
-		gaps, _, err := Filter(nil, b, func(r *Record) bool { return r.Offset > 105 && r.Offset%2 == 1 })
+		gaps, _, err := Rewrite(nil, b, NoHorizon, func(r *Record) bool { return r.Offset > 105 && r.Offset%2 == 1 })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -357,16 +311,16 @@ func TestRecordsAreOverwrittenBehindTheIteration(t *testing.T) {
 	}
 }
 
-// TestFilterLooksBeforeItVouches: a batch with a wrong bit does not get a good CRC.
-func TestFilterLooksBeforeItVouches(t *testing.T) {
+// A batch with a wrong bit does not check.
+func TestCheckCRC(t *testing.T) {
 	b := encodeBatch(t, spec{records: someRecords(5, 20)})
+	h, err := ParseHeader(b)
+	if err != nil || CheckCRC(&Batch{h, b}) != nil {
+		t.Fatal(err, CheckCRC(&Batch{h, b}))
+	}
 	for at := crcStart; at < len(b); at++ {
 		broken := bytes.Clone(b)
 		broken[at] ^= 1
-		out, _, err := Filter([]byte("p"), broken, func(*Record) bool { return true })
-		wantCode(t, err, protocol.CorruptMessage)
-		if string(out) != "p" {
-			t.Fatalf("byte %d wrong: something came out", at)
-		}
+		wantCode(t, CheckCRC(&Batch{h, broken}), protocol.CorruptMessage)
 	}
 }

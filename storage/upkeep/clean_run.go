@@ -2,8 +2,6 @@ package upkeep
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -90,11 +88,16 @@ func (u *Upkeep) cleanOne(ctx context.Context, j *cleanJob, w *cleanWriter, o *C
 func (c *cleaning) plan(ctx context.Context, t *Topic, now time.Time) error {
 	// What is aborted in the open journal is asked for first: what a seal takes from there
 	// meanwhile is in the segments that are read afterwards.
-	stable, aborted, err := c.u.cfg.Log.Decided(ctx, c.id)
+	stable, open, err := c.u.cfg.Log.Decided(ctx, c.id)
 	if err != nil {
 		return err
 	}
 	all, _, err := c.u.cfg.Store.Partition(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	// Those that later segments list count too: a marker may lie behind the end of the run.
+	sealed, err := c.u.sealedAborted(ctx, c.id, all)
 	if err != nil {
 		return err
 	}
@@ -109,24 +112,7 @@ func (c *cleaning) plan(ctx context.Context, t *Topic, now time.Time) error {
 		c.clean++
 	}
 	n := c.clean + cleanableSlices(all[c.clean:], stable, t.policy().MinLag, now)
-	c.slices, c.voids = all[:n], aborted
-	return c.transactions(ctx, all)
-}
-
-// transactions adds the aborted transactions that segments list. Those of later segments
-// count too: a marker may lie behind the end of the run.
-func (c *cleaning) transactions(ctx context.Context, all []metadata.Slice) error {
-	for i := range all {
-		seg, err := c.u.cfg.Store.Segment(ctx, all[i].Segment)
-		if err != nil {
-			return fmt.Errorf("segment %d: %w", all[i].Segment, err)
-		}
-		t, _, err := c.u.cfg.Index.Transactions(ctx, seg, c.id)
-		if err != nil {
-			return fmt.Errorf("transactions in %s: %w", seg.Key, err)
-		}
-		c.voids = append(c.voids, t.Aborted...)
-	}
+	c.slices, c.voids = all[:n], append(open, sealed...)
 	return nil
 }
 
@@ -135,14 +121,12 @@ func (c *cleaning) transactions(ctx context.Context, all []metadata.Slice) error
 // classes. Where the keys can not be divided, the run ends with the slice before the one that does
 // not fit.
 func (c *cleaning) keys(ctx context.Context, bytesMax int64) error {
-	var seed [16]byte
-	_, _ = rand.Read(seed[:])
 	last := c.slices[len(c.slices)-1].LastOffset
 	base := last + 1
 	if c.clean < len(c.slices) {
 		base = c.slices[c.clean].BaseOffset
 	}
-	c.latest = compact.NewLatest([2]uint64{binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])}, base, last, bytesMax, c.u.clean.marks)
+	c.latest = compact.NewLatest(seed(), base, last, bytesMax, c.u.clean.marks)
 	for first := true; first || c.latest.Next(); first = false {
 		c.u.metrics.cleanReadings.Inc()
 		voids := compact.NewVoids(c.voids)

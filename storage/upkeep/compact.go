@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/streamhouse/streamhouse/protocol/record"
+	"github.com/streamhouse/streamhouse/storage/compact"
 	"github.com/streamhouse/streamhouse/storage/pack"
 	"github.com/streamhouse/streamhouse/storage/segment"
 )
@@ -13,22 +15,19 @@ import (
 const (
 	// readBytes is how much of a partition is read at once while it is compacted.
 	readBytes = 1 << 20
-	// recordBytesMax bounds one record of an internal topic, decompressed.
-	recordBytesMax = 64 << 20
 	// heldBytes is how much of a partition is kept in memory for the second reading.
 	heldBytes = 4 << 20
 	// packBytes is where a pack of compacted batches ends.
 	packBytes = 1 << 20
 )
 
-// compaction rewrites one internal partition to the latest record per key. It reads
-// the partition twice, so that its memory is what is live, one read and heldBytes.
+// compaction rewrites one internal partition to the latest record per key, by the rules of
+// compact.Plain. What a former lift has left has one record per key, so only what came after it is
+// read for its keys; then all of it is rewritten. Memory is 16 bytes for each key that came, one
+// read and heldBytes; the coordinator holds all keys and values.
 //
 // Offsets stay what they are, and so do first and last offset of each batch that
-// keeps a record. The last record stays whatever it is: it says how far the partition was
-// lifted. Of transactions, all of which are decided up to c.upTo, aborted records go and
-// committed ones become plain, so that no marker is needed: the latest of a key is the
-// one with the highest offset, whenever it was committed, as it is for the coordinator.
+// keeps a record.
 type compaction struct {
 	u      *Upkeep
 	id     pack.PartitionID
@@ -36,9 +35,8 @@ type compaction struct {
 	upTo   int64 // last offset
 	lifted int64 // last offset that was lifted before
 
-	latest    map[string]*int64 // key -> offset of its latest record
-	decisions decisions
-	held      [][]byte // what was read first, up to heldBytes
+	aborted []pack.Aborted
+	held    [][]byte // what came after lifted, from the beginning on, up to heldBytes
 }
 
 // kept is what a compaction left.
@@ -49,16 +47,17 @@ type kept struct {
 
 // run adds what is live to the plan.
 func (c *compaction) run(ctx context.Context, plan *segment.Plan) (kept, error) {
-	c.latest = make(map[string]*int64)
-	if err := c.each(ctx, c.note); err != nil {
+	latest, err := c.keys(ctx)
+	if err != nil {
 		return kept{}, err
 	}
-	if err := c.decide(ctx); err != nil {
-		return kept{}, err
-	}
+	rules := compact.NewPlain(compact.PlainRules{
+		Superseded: latest.Superseded, Aborted: c.aborted, Last: c.upTo,
+		Rewritten: c.lifted, Before: c.u.cfg.Now().Add(-c.u.cfg.TombstoneGrace).UnixMilli(),
+	})
 	w := liftWriter{id: c.id, plan: plan}
-	err := c.again(ctx, func(b record.Batch) error {
-		out, err := c.live(b)
+	err = c.all(ctx, func(b record.Batch) error {
+		out, err := rules.Batch(nil, &b)
 		if err != nil || out == nil {
 			return err
 		}
@@ -71,39 +70,57 @@ func (c *compaction) run(ctx context.Context, plan *segment.Plan) (kept, error) 
 	return w.kept, nil
 }
 
-// each calls fn for every batch from c.from to c.upTo, and holds what it reads as long
-// as it is little.
-func (c *compaction) each(ctx context.Context, fn func(record.Batch) error) error {
+// keys reads what was not lifted yet for its keys, and holds it as long as it is little.
+func (c *compaction) keys(ctx context.Context) (*compact.Map, error) {
+	base := max(c.from, c.lifted+1)
+	latest := compact.NewMap(seed(), base, math.MaxInt64)
+	voids := compact.NewVoids(c.aborted)
 	held := 0
-	return c.read(ctx, c.from, fn, func(b []byte) {
+	err := c.read(ctx, base, c.upTo, func(b record.Batch) error {
+		if voids.Void(&b.Header) || b.Header.Control() {
+			return nil
+		}
+		return compact.Keys(&b, func(key []byte, offset int64) error {
+			if offset < base {
+				return nil // of a batch that the log start divides
+			}
+			_, err := latest.Put(key, offset)
+			return err
+		})
+	}, func(b []byte) {
 		if held += len(b); held <= heldBytes {
 			c.held = append(c.held, b)
 		}
 	})
+	return latest, err
 }
 
-// again calls fn for the same batches once more.
-func (c *compaction) again(ctx context.Context, fn func(record.Batch) error) error {
-	at := c.from
+// all calls fn for every batch: what was lifted before, what is held, and the rest.
+func (c *compaction) all(ctx context.Context, fn func(record.Batch) error) error {
+	at := max(c.from, c.lifted+1)
+	if err := c.read(ctx, c.from, at-1, fn, func([]byte) {}); err != nil {
+		return err
+	}
 	for _, b := range c.held {
-		next, err := c.batches(b, at, fn)
+		next, err := c.batches(b, at, c.upTo, fn)
 		if err != nil || next > c.upTo {
 			return err
 		}
 		at = next
 	}
-	return c.read(ctx, at, fn, func([]byte) {})
+	return c.read(ctx, at, c.upTo, fn, func([]byte) {})
 }
 
-// read calls fn for every batch from an offset to c.upTo, and note for what it reads.
-func (c *compaction) read(ctx context.Context, at int64, fn func(record.Batch) error, note func([]byte)) error {
-	for at <= c.upTo {
+// read calls fn for every batch from an offset to another, both included, and note for what it
+// reads.
+func (c *compaction) read(ctx context.Context, at, upTo int64, fn func(record.Batch) error, note func([]byte)) error {
+	for at <= upTo {
 		b, err := c.u.cfg.Log.ReadBatches(ctx, c.id, at, readBytes)
 		if err != nil {
 			return fmt.Errorf("read from offset %d: %w", at, err)
 		}
 		note(b)
-		next, err := c.batches(b, at, fn)
+		next, err := c.batches(b, at, upTo, fn)
 		if err != nil {
 			return err
 		}
@@ -115,14 +132,18 @@ func (c *compaction) read(ctx context.Context, at int64, fn func(record.Batch) e
 	return nil
 }
 
-// batches calls fn for the batches of one read and returns the offset behind them.
-func (c *compaction) batches(b []byte, at int64, fn func(record.Batch) error) (next int64, err error) {
+// batches calls fn for the batches of one read, each compared with its checksum, since what is
+// rewritten gets a new one, and returns the offset behind them.
+func (c *compaction) batches(b []byte, at, upTo int64, fn func(record.Batch) error) (next int64, err error) {
 	for batch, err := range record.Batches(b) {
 		if err != nil {
 			return 0, fmt.Errorf("batch behind offset %d: %w", at, err)
 		}
-		if batch.Header.BaseOffset > c.upTo {
-			return c.upTo + 1, nil
+		if batch.Header.BaseOffset > upTo {
+			return upTo + 1, nil
+		}
+		if err := record.CheckCRC(&batch); err != nil {
+			return 0, err
 		}
 		if err := fn(batch); err != nil {
 			return 0, err
@@ -130,76 +151,6 @@ func (c *compaction) batches(b []byte, at int64, fn func(record.Batch) error) (n
 		at = batch.Header.LastOffset() + 1
 	}
 	return at, nil
-}
-
-// note remembers the latest offset of each key of the batch.
-func (c *compaction) note(b record.Batch) error {
-	switch {
-	case b.Header.Control():
-		return c.end(b)
-	case b.Header.Transactional():
-		return c.decisions.add(b)
-	}
-	return eachKey(b, func(key []byte, offset int64) {
-		if at := c.latest[string(key)]; at != nil {
-			*at = max(*at, offset)
-			return
-		}
-		c.latest[string(key)] = &offset
-	})
-}
-
-// end takes in a marker: what it commits counts.
-func (c *compaction) end(b record.Batch) error {
-	committed, err := c.decisions.end(b)
-	for key, offset := range committed {
-		if at := c.latest[key]; at != nil {
-			*at = max(*at, offset)
-			continue
-		}
-		c.latest[key] = &offset
-	}
-	return err
-}
-
-// live returns the batch with the records that are live, or nil if none is. The bytes
-// are the caller's.
-func (c *compaction) live(b record.Batch) ([]byte, error) {
-	h := &b.Header
-	last := h.LastOffset() >= c.upTo
-	if h.Control() {
-		if last {
-			return bytes.Clone(b.Bytes), nil
-		}
-		return nil, nil
-	}
-	aborted := h.Transactional() && c.decisions.isAborted(h)
-	before := c.u.cfg.Now().Add(-c.u.cfg.TombstoneGrace).UnixMilli()
-	out, n, err := record.Filter(nil, b.Bytes, func(r *record.Record) bool {
-		if aborted {
-			return false
-		}
-		if r.Offset == c.upTo {
-			return true
-		}
-		at := c.latest[string(r.Key)]
-		if at == nil || *at != r.Offset {
-			return false
-		}
-		// A tombstone has done its work once it was lifted and whoever was loading
-		// then is done: everything it deletes is gone from the log with this lift.
-		return r.Value != nil || r.Offset > c.lifted || r.Timestamp > before
-	})
-	if err != nil {
-		return nil, fmt.Errorf("compact the batch at offset %d: %w", h.BaseOffset, err)
-	}
-	if n == 0 && !(aborted && last) {
-		return nil, nil
-	}
-	if h.Transactional() {
-		record.SetPlain(out)
-	}
-	return out, nil
 }
 
 // liftWriter puts the batches of one partition into packs in memory and those into

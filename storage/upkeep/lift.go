@@ -198,6 +198,9 @@ func (u *Upkeep) liftPartition(ctx context.Context, id pack.PartitionID, plan *s
 		return p, false, nil
 	}
 	c := compaction{u: u, id: id, from: p.from, upTo: p.upTo, lifted: p.before}
+	if c.aborted, err = u.aborted(ctx, id, slices); err != nil {
+		return p, false, err
+	}
 	if p.kept, err = c.run(ctx, plan); err != nil {
 		return p, false, err
 	}

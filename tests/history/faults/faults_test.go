@@ -52,6 +52,9 @@ type place struct {
 	lanes []Lane
 	// jumps says that its clock does: for a tombstone any time may have passed then.
 	jumps bool
+	// halt stops the broker, after which room is looked at; nil where there is nothing to look at.
+	halt func() error
+	room room
 }
 
 // runLength is that of one run, before its last reads.
@@ -122,6 +125,12 @@ func (w world) run(t *testing.T, seed uint64, length time.Duration, turn []*gues
 	if failed == nil && at.http != "" {
 		compacted(t, at.http)
 		merged(ctx, t, at)
+	}
+	if failed == nil && at.halt != nil {
+		if err := at.halt(); err != nil {
+			t.Error(err)
+		}
+		at.room.audit(t)
 	}
 	f, err := os.Open(path)
 	if err != nil {

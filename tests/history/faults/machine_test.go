@@ -45,8 +45,9 @@ func inside(journal string, s3 bool) func(*testing.T) place {
 		http := freeAddress(t)
 		args := []string{"--data", filepath.Join(dir, "data"), "--listen", m.addr, "--http", http, "--journal", journal}
 		var environ []string
+		var gateway *s3gateway.Gateway
 		if s3 {
-			gateway := s3gateway.Start(t, "faults")
+			gateway = s3gateway.Start(t, "faults")
 			args = append(args, "--bucket", fmt.Sprintf("s3://faults/run?endpoint=%s&region=%s", gateway.Endpoint, s3gateway.Region))
 			environ = []string{"STREAMHOUSE_S3_ACCESS_KEY=" + s3gateway.AccessKey, "STREAMHOUSE_S3_SECRET_KEY=" + s3gateway.SecretKey}
 		}
@@ -80,7 +81,8 @@ func inside(journal string, s3 bool) func(*testing.T) place {
 		if s3 {
 			lanes = append(lanes, m.bucket.lane())
 		}
-		return place{addr: m.addr, http: http, lanes: lanes, jumps: true}
+		return place{addr: m.addr, http: http, lanes: lanes, jumps: true,
+			halt: func() error { m.halt(); return nil }, room: room{filepath.Join(dir, "data"), gateway}}
 	}
 }
 

@@ -59,8 +59,9 @@ func process(journal string, s3 bool, stopMax time.Duration) func(*testing.T) pl
 			o.Journal = journal
 		}
 		lanes := []Lane{Network("clients", clients)}
+		var gateway *s3gateway.Gateway
 		if s3 {
-			gateway := s3gateway.Start(t, "faults")
+			gateway = s3gateway.Start(t, "faults")
 			bucket := connect(t, gateway.Endpoint[len("http://"):])
 			o.Bucket = fmt.Sprintf("s3://faults/run?endpoint=http://%s&region=%s", bucket.Addr(), s3gateway.Region)
 			o.Env = []string{"STREAMHOUSE_S3_ACCESS_KEY=" + s3gateway.AccessKey, "STREAMHOUSE_S3_SECRET_KEY=" + s3gateway.SecretKey}
@@ -71,6 +72,7 @@ func process(journal string, s3 bool, stopMax time.Duration) func(*testing.T) pl
 		at := place{addr: clients.Addr(), lanes: append(lanes, Process(b, stopMax))}
 		if o.Kind == peers.StreamHouse {
 			at.http = strings.TrimPrefix(b.HTTP(), "http://")
+			at.halt, at.room = b.Kill, room{b.Data(), gateway}
 		}
 		return at
 	}
