@@ -317,13 +317,15 @@ func TestSealOfMoreProducersThanABlockHolds(t *testing.T) {
 }
 
 // TestMissingPackIsNamed: a pack of a closed epoch that is not there any more is damage, not
-// something to be tried again.
+// something to be tried again. (A process has its own packs in memory until they are sealed:
+// it is the next one that misses it.)
 func TestMissingPackIsNamed(t *testing.T) {
 	for _, at := range []int{1, 2} {
 		r := newRig(t, kind{object: true})
 		ctx := context.Background()
 		r.some()
 		r.roll()
+		r.restart()
 		key := r.objects("journal/")[at]
 		r.must(r.bucket.Delete(ctx, key))
 		err := r.upkeep.Seal(ctx)
