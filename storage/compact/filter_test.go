@@ -200,7 +200,7 @@ func (l *testLog) latest(all []record.Batch, c, last, e int64) *Latest {
 	latest := NewLatest([2]uint64{1, uint64(e)}, c, last, bytesMax, MarksMax)
 	add := func(key []byte, offset int64) error {
 		err := latest.Add(key, offset)
-		if err == Full && !latest.Divided() {
+		if err == ErrFull && !latest.Divided() {
 			below := int64(0)
 			for i := range all {
 				if h := &all[i].Header; h.BaseOffset < c {

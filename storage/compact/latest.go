@@ -6,7 +6,7 @@ import "github.com/streamhouse/streamhouse/protocol/record"
 // memory however many keys there are. What was compacted before lies below a base; above it, up to
 // a last offset, is what is new. It is used in this order:
 //
-//  1. Add each record above the base. Full: there are more keys than fit. Divide allows for
+//  1. Add each record above the base. ErrFull: there are more keys than fit. Divide allows for
 //     that: half of them is left for later, as often as it takes.
 //  2. If Divided: Rewind, then for each batch below the base Enter it and Mark its records.
 //  3. While Next: both again, with a class of the keys that was left.
@@ -26,13 +26,13 @@ func NewLatest(seed [2]uint64, base, last, bytesMax, marksMax int64) *Latest {
 	return &Latest{keys: NewMap(seed, base, bytesMax), marks: marks}
 }
 
-// Add says that a record of key is at offset, which is base or above. Full: it was not taken.
+// Add says that a record of key is at offset, which is base or above. ErrFull: it was not taken.
 func (l *Latest) Add(key []byte, offset int64) error {
 	superseded, err := l.keys.Put(key, offset)
-	for err == Full && l.many {
+	for err == ErrFull && l.many {
 		other, ok := l.keys.Split()
 		if !ok {
-			return Full
+			return ErrFull
 		}
 		l.left = append(l.left, other)
 		superseded, err = l.keys.Put(key, offset)

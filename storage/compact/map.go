@@ -59,19 +59,19 @@ func NewMap(seed [2]uint64, base, bytesMax int64) *Map {
 	return &Map{k0: seed[0], k1: seed[1], base: base, max: most, slots: make([]slot, min(most, slotsMin))}
 }
 
-// Full is what Put returns where there is no room for another key.
-var Full = errors.New("the memory for keys is full")
+// ErrFull is what Put returns where there is no room for another key.
+var ErrFull = errors.New("the memory for keys is full")
 
 // None is an offset where there is none.
 const None = -1
 
 // Put says that a record of key is at offset, which is base or above. It returns the offset of the
 // record of the same key that is superseded: the lower of the two, or None. Keys of other classes
-// are passed over. Full: the key was not taken.
+// are passed over. ErrFull: the key was not taken.
 func (m *Map) Put(key []byte, offset int64) (superseded int64, err error) {
 	above := offset - m.base
 	if above < 0 || above >= OffsetSpan {
-		return None, Full
+		return None, ErrFull
 	}
 	x := m.hash(key)
 	if !m.class.has(x.tag) {
@@ -89,7 +89,7 @@ func (m *Map) Put(key []byte, offset int64) (superseded int64, err error) {
 	}
 	if m.used+1 > len(m.slots)*fillOf10/10 {
 		if len(m.slots) == m.max {
-			return None, Full
+			return None, ErrFull
 		}
 		m.grow()
 		s = m.find(x)

@@ -133,11 +133,11 @@ func (c *cleaning) keys(ctx context.Context, bytesMax int64) error {
 		for i := c.clean; i < len(c.slices); i++ {
 			err := c.add(ctx, i, voids)
 			switch {
-			case errors.Is(err, compact.Full) && i > c.clean && first:
+			case errors.Is(err, compact.ErrFull) && i > c.clean && first:
 				// Some keys of slice i are known: for what lies below it they count all the
 				// same, since what lies in it stays and is above.
 				c.slices = c.slices[:i]
-			case errors.Is(err, compact.Full):
+			case errors.Is(err, compact.ErrFull):
 				return errSmallBuffer
 			case err != nil:
 				return err
@@ -159,7 +159,7 @@ func (c *cleaning) add(ctx context.Context, i int, voids *compact.Voids) error {
 		}
 		return compact.Keys(&record.Batch{Header: h, Bytes: b}, func(key []byte, offset int64) error {
 			err := c.latest.Add(key, offset)
-			if err != compact.Full || c.latest.Divided() {
+			if err != compact.ErrFull || c.latest.Divided() {
 				return err
 			}
 			below, err := c.span(ctx)
