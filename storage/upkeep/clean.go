@@ -57,7 +57,8 @@ type cleanState struct {
 	lastPass  time.Time
 	pace      pace
 	marks     int64 // compact.MarksMax, but for tests
-	alone     bool  // each partition is a unit by itself: for tests
+	unsure    unsure
+	alone     bool // each partition is a unit by itself: for tests
 
 	segmentsMu sync.Mutex // guards segments
 
@@ -122,6 +123,9 @@ func (u *Upkeep) Clean(ctx context.Context) error {
 	o := u.cfg.Cleaning()
 	if !o.Enabled || o.Threads <= 0 {
 		return nil
+	}
+	if err := u.tellAgain(ctx, &u.clean.unsure, u.cfg.Log.Replaced); err != nil {
+		return err
 	}
 	jobs, err := u.cleanable(ctx)
 	if err != nil {

@@ -251,10 +251,13 @@ func (u *Upkeep) registerCleaned(ctx context.Context, parts []*cleaned, reg meta
 	defer u.unlock()
 	reg.Segment.Data = dataOf(footer)
 	id, err := u.register(ctx, reg)
-	if err != nil {
-		return err
+	if err == nil {
+		err = u.cfg.Seam("switch")
 	}
-	if err := u.cfg.Seam("switch"); err != nil {
+	if err != nil {
+		if !errors.Is(err, metadata.ErrConflict) {
+			u.clean.unsure.add(reg.Replaces...)
+		}
 		return err
 	}
 	for i := range reg.Slices {

@@ -58,8 +58,7 @@ type mergeState struct {
 	left   map[pack.PartitionID]struct{}
 	// When segments with dead data were last looked for.
 	sparseAt time.Time
-	// unsure are what may have been registered without the log being told.
-	unsure []metadata.Replace
+	unsure   unsure
 
 	mu     sync.Mutex
 	sealed map[pack.PartitionID]merge.Wait // slices and bytes since the last pass
@@ -117,7 +116,7 @@ func (u *Upkeep) enough() int64 {
 
 // Merge joins small neighbouring slices of partitions into larger ones: one pass.
 func (u *Upkeep) Merge(ctx context.Context) error {
-	if err := u.tellAgain(ctx); err != nil {
+	if err := u.tellAgain(ctx, &u.merge.unsure, u.cfg.Log.Merged); err != nil {
 		return err
 	}
 	o := u.cfg.Merging()

@@ -125,7 +125,7 @@ func (u *Upkeep) registerMoved(ctx context.Context, moves []*move, reg metadata.
 		}
 		if !errors.Is(err, metadata.ErrConflict) {
 			if err != nil {
-				u.merge.unsure = append(u.merge.unsure, reg.Replaces...)
+				u.merge.unsure.add(reg.Replaces...)
 			}
 			return err
 		}
@@ -189,29 +189,5 @@ func (u *Upkeep) switchMoved(moves []*move, id metadata.SegmentID) error {
 		ids = append(ids, m.id)
 	}
 	u.clean.noteParts(ids...)
-	return nil
-}
-
-// tellAgain tells the log what the store holds where a registration ended with an error: it
-// may have been made all the same, and what readers go by would be swept.
-func (u *Upkeep) tellAgain(ctx context.Context) error {
-	m := &u.merge
-	if len(m.unsure) == 0 {
-		return nil
-	}
-	if err := u.lock(ctx); err != nil {
-		return err
-	}
-	defer u.unlock()
-	for len(m.unsure) > 0 {
-		r := &m.unsure[0]
-		list, _, err := u.cfg.Store.Partition(ctx, r.ID)
-		if err != nil {
-			return err
-		}
-		list = slices.DeleteFunc(list, func(s metadata.Slice) bool { return s.BaseOffset < r.From || s.LastOffset > r.To })
-		u.cfg.Log.Merged(r.ID, r.From, r.To, list)
-		m.unsure = m.unsure[1:]
-	}
 	return nil
 }
