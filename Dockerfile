@@ -21,9 +21,9 @@ RUN adduser -D -u 10001 streamhouse && mkdir /data && chown streamhouse /data
 COPY --from=build /out/streamhouse /usr/local/bin/streamhouse
 USER streamhouse
 WORKDIR /
-ENV STREAMHOUSE_DATA_DIR=/data STREAMHOUSE_HTTP_LISTEN=:8080
+ENV STREAMHOUSE_DATA_DIR=/data STREAMHOUSE_HTTP_LISTEN=:8080 STREAMHOUSE_SCHEMA_REGISTRY_LISTEN=:8081 STREAMHOUSE_SQL_LISTEN=:5433
 VOLUME /data
-EXPOSE 9092 8080
+EXPOSE 9092 8080 8081 5433
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD wget -q -O /dev/null http://127.0.0.1:8080/health/ready
 STOPSIGNAL SIGTERM

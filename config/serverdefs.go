@@ -119,7 +119,7 @@ func serverSQL() []Def {
 		def("sql.workers", Int, "0", between(0, 1024),
 			"SQL queries that compute at a time; others wait between two batches of rows. 0: half the processors, at least one.").acts(),
 		def("sql.memory.bytes", Long, "268435456", atLeast(1<<20),
-			"Memory in bytes that all SQL queries together may hold; one that needs more fails with 53200.").acts(),
+			"Memory in bytes that all SQL queries together may hold; one that needs more fails with 53200. If nothing says it, it is a share of the memory there is, at most this default; see docs/sizing.md.").acts(),
 		def("sql.query.memory.bytes", Long, "67108864", atLeast(1<<20),
 			"Memory in bytes that one SQL query may hold for groups, sorting, joins and windows; above it the query fails with 53200.").acts(),
 		def("sql.query.scan.bytes", Long, "68719476736", atLeast(0),

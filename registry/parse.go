@@ -16,13 +16,9 @@ import (
 const (
 	// lookAgain is the longest wait for a state that may have moved unseen.
 	lookAgain = 100 * time.Millisecond
-	// parsedBytesMax bounds the parsed schemas that are kept.
-	parsedBytesMax = 64 << 20
-	// parseBytesMax is the account of all parsing at a time; parseFactor is what a byte of
-	// text may come to.
-	parseBytesMax = 128 << 20
-	parseFactor   = 48
-	parseBase     = 32 << 10
+	// parseFactor is what a byte of text may come to.
+	parseFactor = 48
+	parseBase   = 32 << 10
 	// parseWaitMax bounds the wait for the account.
 	parseWaitMax = 6 * time.Second
 )
@@ -31,6 +27,8 @@ const (
 type parser struct {
 	languages map[schema.Type]schema.Language
 	account   *semaphore.Weighted
+	most      int64 // of the account
+	keptMax   int   // bytes
 
 	mu    sync.Mutex // guards the rest
 	kept  map[[md5.Size]byte]*list.Element
@@ -43,12 +41,12 @@ type keptSchema struct {
 	parsed schema.Parsed
 }
 
-func newParser(languages []schema.Language) *parser {
+func newParser(o *Options) *parser {
 	p := &parser{
-		languages: map[schema.Type]schema.Language{}, account: semaphore.NewWeighted(parseBytesMax),
+		languages: map[schema.Type]schema.Language{}, account: semaphore.NewWeighted(o.ParseBytes), most: o.ParseBytes, keptMax: o.KeptBytes,
 		kept: map[[md5.Size]byte]*list.Element{}, order: list.New(),
 	}
-	for _, l := range languages {
+	for _, l := range o.Languages {
 		p.languages[l.Type()] = l
 	}
 	return p
@@ -102,7 +100,7 @@ func (p *parser) parse(ctx context.Context, t schema.Type, src *schema.Source) (
 	for i := range src.References {
 		bytes += len(src.References[i].Text)
 	}
-	cost := min(int64(parseBase+parseFactor*bytes), parseBytesMax)
+	cost := min(int64(parseBase+parseFactor*bytes), p.most)
 	wait, cancel := context.WithTimeout(ctx, parseWaitMax)
 	defer cancel()
 	if err := p.account.Acquire(wait, cost); err != nil {
@@ -130,7 +128,7 @@ func (p *parser) find(k [md5.Size]byte) schema.Parsed {
 
 func (p *parser) keep(k [md5.Size]byte, s schema.Parsed) {
 	bytes := s.Bytes()
-	if bytes > parsedBytesMax/4 {
+	if bytes > p.keptMax/4 {
 		return
 	}
 	p.mu.Lock()
@@ -139,7 +137,7 @@ func (p *parser) keep(k [md5.Size]byte, s schema.Parsed) {
 		return
 	}
 	p.kept[k] = p.order.PushFront(&keptSchema{k, s})
-	for p.bytes += bytes; p.bytes > parsedBytesMax; {
+	for p.bytes += bytes; p.bytes > p.keptMax; {
 		last := p.order.Back()
 		gone := p.order.Remove(last).(*keptSchema)
 		delete(p.kept, gone.key)

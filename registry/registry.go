@@ -37,6 +37,10 @@ type Options struct {
 	Logger    *zap.Logger
 	Registry  prometheus.Registerer
 	Now       func() time.Time
+	// ParseBytes is the account of all parsing and comparing at a time, KeptBytes bounds the
+	// parsed schemas that are kept.
+	ParseBytes int64
+	KeptBytes  int
 }
 
 const (
@@ -89,7 +93,7 @@ var errStarting = errors.New("the registry's topic is being read")
 // New makes a registry. Nothing runs yet.
 func New(o Options) *Registry {
 	r := &Registry{
-		opts: o, parser: newParser(o.Languages), durable: state.New(), ahead: state.New(), fault: errStarting,
+		opts: o, parser: newParser(&o), durable: state.New(), ahead: state.New(), fault: errStarting,
 		moved: make(chan struct{}), turn: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 	}
 	r.turn <- struct{}{}

@@ -24,6 +24,7 @@ import (
 	"github.com/streamhouse/streamhouse/registry/schema/protobuf"
 	"github.com/streamhouse/streamhouse/registry/state"
 	"github.com/streamhouse/streamhouse/server/httpd"
+	"github.com/streamhouse/streamhouse/server/memory"
 	"github.com/streamhouse/streamhouse/storage/log"
 	"github.com/streamhouse/streamhouse/storage/pack"
 	"github.com/streamhouse/streamhouse/storage/topic"
@@ -73,6 +74,7 @@ func (n *node) newSchemas(ctx context.Context, b *config.Broker) error {
 			MutableModes:       b.Bool("mode.mutability"),
 		},
 		Logger: n.logger.Named("registry"), Registry: n.registry, Now: n.now,
+		ParseBytes: n.memory.Of(memory.Parsing), KeptBytes: int(n.memory.Of(memory.Schemas)),
 	})
 	version, commit := build()
 	var h http.Handler = rest.New(rest.Options{

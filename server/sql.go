@@ -75,7 +75,7 @@ func (n *node) sqlConfig(b *config.Broker) sql.Config {
 	}
 	return sql.Config{
 		Topics: sqlTopics{n}, Now: n.now, Workers: workers, QueriesMax: int(b.Int("sql.queries.max")),
-		MemoryBytes: b.Int("sql.memory.bytes"), QueryBytes: b.Int("sql.query.memory.bytes"), ScanBytes: b.Int("sql.query.scan.bytes"),
+		MemoryBytes: shareOf(n.memory, b, "sql.memory.bytes", "sql.memory.bytes"), QueryBytes: b.Int("sql.query.memory.bytes"), ScanBytes: b.Int("sql.query.scan.bytes"),
 		Timeout: time.Duration(b.Int("sql.query.timeout.ms")) * time.Millisecond, Instrumented: n.sqlMetrics(),
 	}
 }

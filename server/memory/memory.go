@@ -16,17 +16,20 @@ type Share struct {
 // Shares is the table. What else there is beside it and Fixed is for connections, partitions
 // and groups themselves, and for what is garbage: docs/sizing.md.
 var Shares = []Share{
-	{"request.memory.bytes", 100, 256 << 20, "requests on their way in"},
-	{Answers, 50, 256 << 20, "answers until clients have them, without record data"},
-	{Records, 50, 256 << 20, "record data in memory that clients have not taken, above which answers of fetches get small"},
-	{Reads, 50, 2 << 30, "partitions that fetches read, in sessions or not"},
-	{Members, 80, 256 << 20, "what members of groups say and are assigned"},
-	{Pending, 30, 64 << 20, "group records that are not durable yet"},
-	{"cache.memory.bytes", 70, 128 << 20, "blocks of a remote bucket"},
-	{Footers, 40, 64 << 20, "footers of segments"},
-	{Recent, 60, 64 << 20, "youngest packs (object journal)"},
-	{Extents, 36, 64 << 20, "where batches lie in the open journal"},
-	{StateBlock, 100, 256 << 20, "state block that a seal writes of a partition"},
+	{"request.memory.bytes", 85, 256 << 20, "requests on their way in"},
+	{Answers, 45, 256 << 20, "answers until clients have them, without record data"},
+	{Records, 45, 256 << 20, "record data in memory that clients have not taken, above which answers of fetches get small"},
+	{Reads, 45, 2 << 30, "partitions that fetches read, in sessions or not"},
+	{Members, 65, 256 << 20, "what members of groups say and are assigned"},
+	{Pending, 26, 64 << 20, "group records that are not durable yet"},
+	{"cache.memory.bytes", 60, 128 << 20, "blocks of a remote bucket"},
+	{Footers, 30, 64 << 20, "footers of segments"},
+	{Recent, 50, 64 << 20, "youngest packs (object journal)"},
+	{Extents, 30, 64 << 20, "where batches lie in the open journal"},
+	{"sql.memory.bytes", 60, 256 << 20, "what SQL queries hold"},
+	{Parsing, 30, 128 << 20, "schemas that the registry is parsing and comparing"},
+	{Schemas, 15, 64 << 20, "parsed schemas that it keeps"},
+	{StateBlock, 80, 256 << 20, "state block that a seal writes of a partition"},
 }
 
 // Names of rows that are no settings.
@@ -41,6 +44,8 @@ const (
 
 	Extents    = "extents"
 	StateBlock = "state block"
+	Parsing    = "parsing"
+	Schemas    = "schemas"
 )
 
 const (

@@ -20,7 +20,7 @@ func TestSharesFit(t *testing.T) {
 			t.Errorf("of %d MiB %d are given out", limit>>20, sum>>20)
 		}
 	}
-	if n := (Plan{Limit: 400 << 20}).Of("request.memory.bytes"); n != 400<<20/1000*100 {
+	if n := (Plan{Limit: 400 << 20}).Of("request.memory.bytes"); n != 400<<20/1000*85 {
 		t.Errorf("%d bytes for requests", n)
 	}
 }
