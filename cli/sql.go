@@ -20,7 +20,7 @@ import (
 )
 
 // httpVariable names the variable that says where the broker's HTTP is.
-const httpVariable = "STREAMHOUSE_CLI_HTTP_SERVER"
+const httpVariable = "STREAMHOUSE_CLI_HTTP"
 
 // defaultHTTP is where it is without settings.
 const defaultHTTP = "http://localhost:8080"
@@ -44,7 +44,7 @@ func sqlCommand(s *session) *cobra.Command {
 	c.Flags().StringVarP(&text, "command", "c", "", "run `TEXT`")
 	c.Flags().StringVarP(&file, "file", "f", "", "run what is in `FILE`")
 	c.Flags().StringVarP(&form, "output", "o", "table", "print as `"+strings.Join(sqlForms, "|")+"`")
-	c.Flags().StringVar(&at, "server", "", "the broker's HTTP, as `URL` (default $"+httpVariable+", or "+defaultHTTP+")")
+	c.Flags().StringVar(&at, "http", "", "the broker's HTTP, as `URL` (default $"+httpVariable+", or "+defaultHTTP+")")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if !slices.Contains(sqlForms, form) {
 			return &client.Fault{Kind: client.Invalid, What: fmt.Sprintf("-o %q is no form of output", form), Next: "give " + strings.Join(sqlForms, ", ")}
@@ -152,7 +152,7 @@ func (s *session) askSQL(ctx context.Context, at, query string, out rowPrinter) 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &client.Fault{Kind: client.NotReached, What: "no broker answers at " + at, Why: err.Error(), Next: "say where its HTTP is: --server, or " + httpVariable, Err: err}
+		return &client.Fault{Kind: client.NotReached, What: "no broker answers at " + at, Why: err.Error(), Next: "say where its HTTP is: --http, or " + httpVariable, Err: err}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
