@@ -27,6 +27,7 @@ var debianPackages = map[string]string{
 
 	"prometheus": "prometheus",
 	"promtool":   "prometheus",
+	"psql":       "postgresql-client",
 }
 
 // Programs makes sure that system programs are on the path: it installs what is missing
