@@ -146,7 +146,12 @@ func (n *node) stop(ctx context.Context) error {
 	if errors.Is(err, ErrCutOff) || n.stores == nil {
 		return err
 	}
-	return errors.Join(err, within(bound, "closing the stores", func() error { return n.stores.close(bound) }))
+	closing := within(bound, "closing the stores", func() error { return n.stores.close(bound) })
+	if errors.Is(closing, context.DeadlineExceeded) && bound.Err() != nil {
+		// A bucket that does not answer: the mark of a clean stop, say, is not written.
+		closing = fmt.Errorf("%w: %w", ErrCutOff, closing)
+	}
+	return errors.Join(err, closing)
 }
 
 // stopMax is shutdown.timeout.ms, which can change while the broker runs.

@@ -1,9 +1,12 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
+	"github.com/streamhouse/streamhouse/storage/bucket"
 	journalfile "github.com/streamhouse/streamhouse/storage/journal/file"
 )
 
@@ -76,6 +79,38 @@ func TestStopThatRunsOutOfTime(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// silentBucket is one that does not answer any more, once it is told so.
+type silentBucket struct {
+	bucket.Bucket
+	silent atomic.Bool
+}
+
+func (b *silentBucket) Create(ctx context.Context, key string, body bucket.Body) error {
+	if b.silent.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return b.Bucket.Create(ctx, key, body)
+}
+
+// A bucket that does not answer while the broker stops, so that the object journal cannot
+// write its mark, is a stop that runs out of time, and no other failure: the next start
+// recovers.
+func TestStopWithoutTheBucket(t *testing.T) {
+	dir, silent := t.TempDir(), &silentBucket{}
+	set := map[string]string{"journal": "object", "shutdown.timeout.ms": "500"}
+	l := begin(t, Seams{Bucket: func(b bucket.Bucket) bucket.Bucket { silent.Bucket = b; return silent }}, dir, set).serving()
+	l.stored("t")
+	silent.silent.Store(true)
+	if err := l.end(); !errors.Is(err, ErrCutOff) {
+		t.Errorf("the stop: %v", err)
+	}
+	next := begin(t, Seams{}, copyFolder(t, dir), set).serving()
+	if got := next.stored("t"); got != 1 {
+		t.Errorf("offset %d, want 1", got)
 	}
 }
 
