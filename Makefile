@@ -4,7 +4,7 @@ BIN := bin/streamhouse
 GOFLAGS_BUILD := -trimpath -ldflags='-s -w'
 # Real clients, kills and benchmarks, below tests/. The rest of the tree runs in seconds and
 # needs nothing but Go.
-REAL := admin|security|attacks|bench|chaos|cli|clients|compaction|compat|ecosystem|exactlyonce|history/(faults|guests|run)|metrics|peers|s3gateway|sizing|sql|tools|transactions
+REAL := admin|security|attacks|bench|chaos|cli|clients|compaction|compat|ecosystem|exactlyonce|history/(faults|guests|run)|metrics|peers|registry|s3gateway|sizing|sql|tools|transactions
 UNIT = $$(go list ./... | grep -vE '/tests/($(REAL))$$')
 # Of the real ones chaos runs alone: it bounds the time that a start takes. The histories
 # begin, since they last longest.

@@ -7,7 +7,7 @@ const (
 	noQuorumLevel = "a feature of the raft quorum, which there is none; it is not shown"
 	noTelemetry   = "neither advertises it, so that no client asks; Kafka answers all the same"
 	noListeners   = "listeners do not change while the broker runs; the value that was tried is refused in either case"
-	noSASL        = "SASL is not built"
+	noSASL        = "which mechanisms a listener has is settled at the start"
 )
 
 // knownInAdmin are the differences in what monitors and administrators ask.
