@@ -24,10 +24,11 @@ var modules = map[string]string{sasl.Plain: jaas.Plain, sasl.ScramSHA256: jaas.S
 // no secret.
 func newLogin(b *config.Broker, listener string, known *users.Users) (*broker.Login, error) {
 	enabled, _ := b.At(listener, "", "sasl.enabled.mechanisms")
+	frame, _ := b.At(listener, "", "sasl.server.max.receive.size")
 	l := &broker.Login{
 		Mechanisms: enabled.List, MaxReauth: make(map[string]time.Duration),
 		FailDelay: time.Duration(b.Int("connection.failed.authentication.delay.ms")) * time.Millisecond,
-		MaxFrame:  int(b.Int("sasl.server.max.receive.size")),
+		MaxFrame:  int(frame.Int),
 	}
 	var faults []error
 	if len(l.Mechanisms) == 0 {

@@ -65,7 +65,7 @@ func (r room) audit(t *testing.T) {
 	}
 	list := make(map[string]int64)
 	b := r.bucket(t)
-	for _, prefix := range []string{"segment/", "compacted/", "lifted/", "states/"} {
+	for _, prefix := range []string{"segment/", "merged/", "compacted/", "lifted/", "states/"} {
 		if err := b.List(ctx, prefix, "", func(i bucket.Info) error { list[i.Key] = i.Size; return nil }); err != nil {
 			t.Fatal(err)
 		}
