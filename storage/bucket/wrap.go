@@ -24,6 +24,12 @@ func Adopt(ctx context.Context, b Bucket, key, path string) error {
 	return a.Adopt(ctx, key, path)
 }
 
+// OpenWatcher is implemented by wrappers that are told of each OpenFile, which goes past them
+// to the innermost bucket: one that were a FileOpener itself would make any bucket Local.
+type OpenWatcher interface {
+	Opened(begin time.Time, err error)
+}
+
 // OpenFile opens the local file behind an object. errors.ErrUnsupported if b
 // neither is nor wraps a FileOpener.
 func OpenFile(b Bucket, key string) (*os.File, error) {
@@ -31,7 +37,12 @@ func OpenFile(b Bucket, key string) (*os.File, error) {
 	if !ok {
 		return nil, fmt.Errorf("bucket: open %s as a file: %w", key, errors.ErrUnsupported)
 	}
-	return o.OpenFile(key)
+	begin := time.Now()
+	f, err := o.OpenFile(key)
+	if w, ok := find[OpenWatcher](b); ok {
+		w.Opened(begin, err)
+	}
+	return f, err
 }
 
 // RemoveStaleUploads calls the UploadRemover that b is or wraps; without one there is

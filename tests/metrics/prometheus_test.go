@@ -279,6 +279,7 @@ func TestPrometheus(t *testing.T) {
 		t.Fatal(err)
 	}
 	fires("StreamHouseUpkeepFailing", work.turn)
+	fires("StreamHouseBucketFailing", work.turn)
 	if err := b.Kill(); err != nil {
 		t.Fatal(err)
 	}

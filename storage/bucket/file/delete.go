@@ -38,15 +38,15 @@ func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 
 func (b *Bucket) remove(key string) error {
 	path := b.path(key)
-	if st, err := os.Lstat(path); missing(err) || err == nil && !st.Mode().IsRegular() {
+	switch st, err := os.Lstat(path); {
+	case missing(err):
+		return b.unlessMissing(err)
+	case err == nil && !st.Mode().IsRegular():
 		return nil
 	}
 	temp := b.inst.tempName()
 	if err := os.Rename(path, temp); err != nil {
-		if missing(err) {
-			return nil
-		}
-		return err
+		return b.unlessMissing(err)
 	}
 	dir := filepath.Dir(path)
 	if err := syncFolder(dir); err != nil && !missing(err) {
@@ -54,6 +54,14 @@ func (b *Bucket) remove(key string) error {
 	}
 	b.folders.removeEmpty(dir)
 	return b.inst.shrinkAndRemove(temp)
+}
+
+// unlessMissing is nil for what is not there, in a bucket that is.
+func (b *Bucket) unlessMissing(err error) error {
+	if err = b.lost(err); missing(err) {
+		return nil
+	}
+	return err
 }
 
 func missing(err error) bool {

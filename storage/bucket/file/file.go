@@ -153,7 +153,7 @@ func (b *Bucket) OpenFile(key string) (*os.File, error) {
 	}
 	f, err := os.Open(b.path(key))
 	if err != nil {
-		return nil, fmt.Errorf("file bucket: open %s: %w", key, mapError(err))
+		return nil, fmt.Errorf("file bucket: open %s: %w", key, mapError(b.lost(err)))
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
@@ -191,6 +191,21 @@ func (b *Bucket) Close() error {
 
 func (b *Bucket) path(key string) string {
 	return filepath.Join(b.root, filepath.FromSlash(key))
+}
+
+// lost turns a name that is missing into ErrRefused if the bucket's own folder is not there
+// either: then nothing is known about the object, and the store is what is missing.
+func (b *Bucket) lost(err error) error {
+	if !missing(err) {
+		return err
+	}
+	switch st, rootErr := os.Stat(b.root); {
+	case missing(rootErr), rootErr == nil && !st.IsDir():
+		return fmt.Errorf("%w: its folder %s is not there (%v)", bucket.ErrRefused, b.root, err)
+	case rootErr != nil:
+		return fmt.Errorf("its folder %s: %w", b.root, rootErr)
+	}
+	return err
 }
 
 // mapError adds the port's error to what the operating system said about an object.

@@ -55,7 +55,7 @@ func (l *lister) walk(rel string) error {
 // in the wrong place.
 func (l *lister) names(rel string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(l.b.root, filepath.FromSlash(rel)))
-	if missing(err) {
+	if err = l.b.lost(err); missing(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -143,6 +143,9 @@ func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 	return err
 }
 
+// Opened counts an object that was opened as a file.
+func (b *Bucket) Opened(begin time.Time, err error) { b.m.done("open", begin, err) }
+
 // Adopt links a local file, if the bucket behind can.
 func (b *Bucket) Adopt(ctx context.Context, key, path string) error {
 	begin := time.Now()

@@ -92,6 +92,23 @@ func TestAdoptPassesThrough(t *testing.T) {
 	if n, err := io.Copy(io.Discard, f); n != 77 || err != nil {
 		t.Errorf("read %d, %v", n, err)
 	}
+	if err := os.Rename(inner.Root(), inner.Root()+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bucket.OpenFile(b, "k"); !errors.Is(err, bucket.ErrRefused) {
+		t.Errorf("a bucket that is away: %v", err)
+	}
+	if err := os.Rename(inner.Root()+".away", inner.Root()); err != nil {
+		t.Fatal(err)
+	}
+	for outcome, want := range map[string]float64{"ok": 1, "refused": 1} {
+		if n := testutil.ToFloat64(m.requests.WithLabelValues("open", outcome)); n != want {
+			t.Errorf("%v opened files with outcome %s, want %v", n, outcome, want)
+		}
+	}
+	if bucket.Local(New(mem.New(), m)) {
+		t.Error("memory is taken for local files")
+	}
 	if err := bucket.Adopt(t.Context(), New(mem.New(), m), "k", source); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a bucket that cannot: %v", err)
 	}
