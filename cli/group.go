@@ -94,49 +94,20 @@ func groupText(ctx context.Context, cl *client.Client, name string) (string, err
 }
 
 func groupDelete(s *session) *cobra.Command {
-	var yes, dry bool
-	c := &cobra.Command{
-		Use:     "delete NAME|PATTERN...",
-		Short:   "delete groups with what they have committed",
-		Long:    "Deletes groups with what they have committed, and asks first. Groups with members are left alone. In a PATTERN * stands for any letters and ? for one; quote it for the shell.",
-		Example: "  streamhouse group delete 'test-*' --dry-run",
-		Args:    needs(0, "NAME"),
-	}
-	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	c.Flags().BoolVar(&dry, "dry-run", false, "show what would be deleted, and delete nothing")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		cl, err := s.connect(c.Context())
-		if err != nil {
-			return err
-		}
-		defer cl.Close()
-		var names []string
-		for _, arg := range args {
-			groups, err := cl.Groups(c.Context(), arg)
-			if err != nil {
-				return err
-			}
+	return deletion{
+		noun:    "group",
+		short:   "delete groups with what they have committed",
+		long:    "Deletes groups with what they have committed, and asks first. Groups with members are left alone. In a PATTERN * stands for any letters and ? for one; quote it for the shell.",
+		example: "  streamhouse group delete 'test-*' --dry-run",
+		find: func(ctx context.Context, cl *client.Client, pattern string) (found []doomed, err error) {
+			groups, err := cl.Groups(ctx, pattern)
 			for _, g := range groups {
-				s.note("delete group %q (%s) and all that it has committed", g.Name, printable(g.State))
-				names = append(names, g.Name)
+				found = append(found, doomed{g.Name, fmt.Sprintf("(%s) and all that it has committed", printable(g.State))})
 			}
-		}
-		if dry {
-			return nil
-		}
-		if !yes {
-			if err := s.ask(fmt.Sprintf("Delete %s?", plural(len(names), "group"))); err != nil {
-				return err
-			}
-		}
-		return s.each(names, func(name string) error {
-			if err := cl.DeleteGroup(c.Context(), name); err != nil {
-				return err
-			}
-			return write(s.Out, fmt.Sprintf("deleted group %q\n", name))
-		})
-	}
-	return c
+			return found, err
+		},
+		act: func(ctx context.Context, cl *client.Client, name string) error { return cl.DeleteGroup(ctx, name) },
+	}.command(s)
 }
 
 func groupDeleteOffsets(s *session) *cobra.Command {

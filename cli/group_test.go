@@ -43,7 +43,7 @@ func TestGroups(t *testing.T) {
 		{line: "group delete-offsets g --topic orders:1 --yes", out: "deleted offsets of group \"g\"", err: "forget what"},
 		{line: "group delete-offsets g", err: "needs --topic", code: 2},
 		{line: "group delete g --dry-run", err: `delete group "g" (Empty)`},
-		{line: "group delete g --yes", out: "deleted group \"g\"", err: "all that it has committed"},
+		{line: "group delete g g* --yes", out: "deleted group \"g\"", err: "all that it has committed"},
 		{line: "group delete g --yes", err: `group "g" does not exist`, code: 3},
 	})
 }

@@ -161,65 +161,18 @@ func numbers(ids []int32) string {
 }
 
 func topicDelete(s *session) *cobra.Command {
-	var yes, dry bool
-	c := &cobra.Command{
-		Use:     "delete NAME|PATTERN...",
-		Short:   "delete topics with their records",
-		Long:    "Deletes topics with their records, and asks first. In a PATTERN * stands for any letters and ? for one; quote it for the shell. Internal topics are named in full or left alone.",
-		Example: "  streamhouse topic delete 'test-*' --dry-run",
-		Args:    needs(0, "NAME"),
-	}
-	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	c.Flags().BoolVar(&dry, "dry-run", false, "show what would be deleted, and delete nothing")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		cl, err := s.connect(c.Context())
-		if err != nil {
-			return err
-		}
-		defer cl.Close()
-		plan, err := toDelete(c.Context(), cl, args)
-		if err != nil {
-			return err
-		}
-		var names []string
-		for _, t := range plan {
-			s.note("delete topic %q with %s and all their records", t.Name, plural(t.Partitions, "partition"))
-			names = append(names, t.Name)
-		}
-		if dry {
-			return nil
-		}
-		if !yes {
-			if err := s.ask(fmt.Sprintf("Delete %s?", plural(len(names), "topic"))); err != nil {
-				return err
+	return deletion{
+		noun:    "topic",
+		short:   "delete topics with their records",
+		long:    "Deletes topics with their records, and asks first. In a PATTERN * stands for any letters and ? for one; quote it for the shell. Internal topics are named in full or left alone.",
+		example: "  streamhouse topic delete 'test-*' --dry-run",
+		find: func(ctx context.Context, cl *client.Client, pattern string) (found []doomed, err error) {
+			topics, err := cl.Topics(ctx, pattern, false)
+			for _, t := range topics {
+				found = append(found, doomed{t.Name, fmt.Sprintf("with %s and all their records", plural(t.Partitions, "partition"))})
 			}
-		}
-		return s.each(names, func(name string) error {
-			if err := cl.DeleteTopic(c.Context(), name); err != nil {
-				return err
-			}
-			return write(s.Out, fmt.Sprintf("deleted topic %q\n", name))
-		})
-	}
-	return c
-}
-
-// toDelete are the topics that names and patterns mean, each once. One that means none is a
-// fault, before anything is deleted.
-func toDelete(ctx context.Context, cl *client.Client, args []string) ([]client.Topic, error) {
-	var plan []client.Topic
-	seen := map[string]bool{}
-	for _, arg := range args {
-		topics, err := cl.Topics(ctx, arg, false)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range topics {
-			if !seen[t.Name] {
-				seen[t.Name] = true
-				plan = append(plan, t)
-			}
-		}
-	}
-	return plan, nil
+			return found, err
+		},
+		act: func(ctx context.Context, cl *client.Client, name string) error { return cl.DeleteTopic(ctx, name) },
+	}.command(s)
 }
