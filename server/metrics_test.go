@@ -131,7 +131,7 @@ Of the whole broker. Go's and the process's own (` + "`go_*`, `process_*`" + `) 
 ## /metrics/detail and /metrics/compat
 
 Per topic, group and partition, counted when they are asked for: ` + "`/metrics/detail?by=topic,group,partition`" + ` (topic and group unless told otherwise), and with the names
-that dashboards and alerts for kafka_exporter know ` + "`/metrics/compat?style=kafka_exporter`" + `. A scrape loads the partitions that it shows; it shows
+that dashboards and alerts for kafka_exporter know ` + "`/metrics/compat?style=kafka_exporter`" + `. A scrape shows
 ` + "`metrics.series.max`" + ` series at most, in 10 s, two scrapes at a time.
 
 `)

@@ -45,27 +45,20 @@ func (l lagGroups) FetchOffsets(id string, topics []coordinator.FetchTopic, all 
 	return l.groups.FetchOffsets(id, topics, all)
 }
 
-// lagLog loads the partitions that are asked for.
+// lagLog asks the log. Only to tell a time it loads a partition, of which somebody has read
+// a part.
 type lagLog struct{ *node }
 
-func (l lagLog) of(ctx context.Context, id pack.PartitionID) (*log.Partition, error) {
-	epoch, ok := l.epochs().LeaderEpoch(id)
-	if !ok {
-		return nil, protocol.UnknownTopicOrPartition
-	}
-	return l.log.Partition(ctx, id, epoch)
-}
-
 func (l lagLog) Usage(ctx context.Context, id pack.PartitionID) (log.Usage, error) {
-	p, err := l.of(ctx, id)
-	if err != nil {
-		return log.Usage{}, err
-	}
-	return p.Usage(), nil
+	return l.log.Usage(ctx, id)
 }
 
 func (l lagLog) TimeAt(ctx context.Context, id pack.PartitionID, offset int64) (ms int64, ok bool, err error) {
-	p, err := l.of(ctx, id)
+	epoch, ok := l.epochs().LeaderEpoch(id)
+	if !ok {
+		return 0, false, protocol.UnknownTopicOrPartition
+	}
+	p, err := l.log.Partition(ctx, id, epoch)
 	if err != nil {
 		return 0, false, err
 	}

@@ -23,7 +23,14 @@ func TestBeginsAboveItsFloor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, newScriptedJournal(1))
 			hold(r.store)
+			// What the store says of a partition that is not loaded is what loading finds.
+			if u, err := r.log.Usage(t.Context(), id); err != nil || u.HighWatermark != 50 || r.log.parts.loaded(id) != nil {
+				t.Fatalf("%+v, %v", u, err)
+			}
 			p := r.partition(2)
+			if u, err := r.log.Usage(t.Context(), id); err != nil || u.Bounds != p.Bounds() {
+				t.Fatalf("%+v, %v", u, err)
+			}
 			if b := p.Bounds(); b.HighWatermark != 50 {
 				t.Fatalf("%+v", b)
 			}

@@ -40,8 +40,30 @@ type Usage struct {
 	Received int64 // bytes of batches that became durable since the partition was loaded
 }
 
-// Usage says what the partition holds.
-func (p *Partition) Usage() Usage {
+// Usage says what a partition holds. Like Size it loads none: of one that nobody has used
+// since the start the store knows all. The error is KAFKA_STORAGE_ERROR.
+func (l *Log) Usage(ctx context.Context, id pack.PartitionID) (Usage, error) {
+	if p := l.parts.loaded(id); p != nil {
+		return p.usage(), nil
+	}
+	slices, state, err := l.cfg.Store.Partition(ctx, id)
+	start := int64(0)
+	if err == nil {
+		start, err = l.cfg.Store.LogStart(ctx, id)
+	}
+	if err != nil {
+		l.logger.Error("what a partition holds", zap.Stringer("partition", id), zap.Error(err))
+		return Usage{}, protocol.KafkaStorageError
+	}
+	end := max(state.NextOffset, floorOf(start, slices))
+	u := Usage{Bounds: Bounds{LogStart: start, HighWatermark: end, LastStable: end, LeaderEpoch: state.LeaderEpoch}}
+	for i := range slices {
+		u.Bytes += slices[i].Bytes
+	}
+	return u, nil
+}
+
+func (p *Partition) usage() Usage {
 	b, size := p.Bounds(), p.size()
 	p.mu.RLock()
 	defer p.mu.RUnlock()

@@ -75,7 +75,7 @@ func TestTimeAt(t *testing.T) {
 	if ms, ok, err := r.log.TimeAt(t.Context(), p, 4); err != nil || !ok || time.Since(time.UnixMilli(ms)).Abs() > time.Hour {
 		t.Errorf("without a timestamp: %d, %t, %v", ms, ok, err)
 	}
-	if u := p.Usage(); u.Received < 200 || u.Received != u.Bytes || u.HighWatermark != 5 {
+	if u := p.usage(); u.Received < 200 || u.Received != u.Bytes || u.HighWatermark != 5 {
 		t.Errorf("%+v", u)
 	}
 }

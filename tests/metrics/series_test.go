@@ -178,6 +178,10 @@ func TestSeriesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := scrape(t, b.HTTP()+"/metrics/detail?by=partition")
+	// None of them is loaded for it.
+	if n, err := b.Metric(peers.Context(t, time.Minute), "streamhouse_partitions_loaded"); err != nil || n > 60 {
+		t.Errorf("%v partitions are loaded, %v", n, err)
+	}
 	// 203 partitions and 50 of __consumer_offsets, three series each, and those of the group.
 	if n := got["streamhouse_detail_dropped_series"]; len(got) != 101 || n < 3*203-100 {
 		t.Errorf("%d series shown, %v dropped", len(got), n)
