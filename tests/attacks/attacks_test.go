@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -250,32 +249,12 @@ func fetch(session, epoch, n int32) *kmsg.FetchRequest {
 	return req
 }
 
-// resident reads a field of the process's status, in MiB.
-func resident(t *testing.T, pid int, field string) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, field+":"); ok {
-			n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n >> 10
-		}
-	}
-	t.Fatalf("no %s", field)
-	return 0
-}
-
 // TestAttacks: while all of it goes on and after it, the broker stays within its memory,
 // answers a new client and acknowledges its records; then it gives the memory back.
 func TestAttacks(t *testing.T) {
 	b := peers.Start(t, peers.Options{Kind: peers.StreamHouse, Env: []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", limitMiB)}})
 	served(t, b.Addr())
-	start := resident(t, b.PID(), "VmRSS")
+	start := b.MemoryMiB(t, peers.Resident)
 	names := slices.Sorted(maps.Keys(attacks))
 	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, *only) })
 	for _, name := range names {
@@ -283,10 +262,10 @@ func TestAttacks(t *testing.T) {
 	}
 	wave(t, b.Addr(), names...)
 	served(t, b.Addr())
-	peak := resident(t, b.PID(), "VmHWM")
+	peak := b.MemoryMiB(t, peers.ResidentMost)
 	now := 0
 	for end := time.Now().Add(restTime); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
-		if now = resident(t, b.PID(), "VmRSS"); now <= start+restMiB {
+		if now = b.MemoryMiB(t, peers.Resident); now <= start+restMiB {
 			break
 		}
 	}

@@ -9,13 +9,10 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
-	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,26 +29,6 @@ import (
 // growthMiB is how much memory an attack before a login may cost.
 const growthMiB = 64
 
-// resident is the memory of the broker's process in MiB.
-func resident(t *testing.T, b *peers.Broker) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.Atoi(strings.Fields(rest)[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kib >> 10
-		}
-	}
-	t.Fatal("no VmRSS")
-	return 0
-}
-
 // TestCVE_2022_34917: a thousand connections that declare 100 MiB before they log in, or
 // never finish their handshake, cost little, are closed after a while, and keep nobody out.
 func TestCVE_2022_34917(t *testing.T) {
@@ -62,7 +39,7 @@ func TestCVE_2022_34917(t *testing.T) {
 	if err := ping(t, b.AddrOf("OUT"), way, clientTLS(t, ca, nil)); err != nil {
 		t.Fatal(err)
 	}
-	before := resident(t, b)
+	before := b.MemoryMiB(t, peers.Resident)
 	const attackers = 200 // of each kind
 	var conns []net.Conn
 	for name, c := range map[string]struct {
@@ -92,7 +69,7 @@ func TestCVE_2022_34917(t *testing.T) {
 	if err := ping(t, b.AddrOf("OUT"), way, clientTLS(t, ca, nil)); err != nil {
 		t.Errorf("beside the attack: %v", err)
 	}
-	if now := resident(t, b); now-before > growthMiB {
+	if now := b.MemoryMiB(t, peers.Resident); now-before > growthMiB {
 		t.Errorf("%d MiB more", now-before)
 	}
 	for _, conn := range conns {
@@ -110,7 +87,7 @@ func TestCVE_2022_34917(t *testing.T) {
 func TestCVE_2026_111115(t *testing.T) {
 	t.Parallel()
 	b, _ := saslBroker(t)
-	before := resident(t, b)
+	before := b.MemoryMiB(t, peers.Resident)
 	for name, same := range map[string]bool{"distinct": false, "repeated": true} {
 		frame := []byte{0, 18, 0, 3, 0, 0, 0, 1, 0, 1, 'x'} // ApiVersions 3
 		frame = binary.AppendUvarint(frame, 1_000_000)
@@ -129,7 +106,7 @@ func TestCVE_2026_111115(t *testing.T) {
 			}
 		}
 	}
-	if now := resident(t, b); now-before > growthMiB {
+	if now := b.MemoryMiB(t, peers.Resident); now-before > growthMiB {
 		t.Errorf("%d MiB more", now-before)
 	}
 }
