@@ -68,6 +68,8 @@ acceptance: ## every client over every storage, those that take long to build to
 	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance
 	go test -p 1 -count=1 -timeout 90m ./tests/clients -acceptance -broker kafka
 	go test -p 1 -count=1 -timeout 30m ./tests/history/guests -acceptance
+	go test -p 1 -count=1 -timeout 30m ./tests/cli -broker kafka
+	go test -p 1 -count=1 -timeout 30m ./tests/tools -run ResetAs -broker kafka
 	go test -p 1 -count=1 -timeout 30m ./tests/tools -broker kafka
 	go test -p 1 -count=1 -timeout 60m ./tests/exactlyonce -acceptance
 	go test -p 1 -count=1 -timeout 120m ./tests/exactlyonce -acceptance -broker kafka

@@ -18,6 +18,8 @@ import (
 	"github.com/streamhouse/streamhouse/tests/peers"
 )
 
+var broker = flag.String("broker", string(peers.StreamHouse), "which broker to start: streamhouse or kafka")
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	os.Exit(peers.Main(m))
@@ -34,7 +36,7 @@ type shell struct {
 
 func start(t *testing.T) (*peers.Broker, *shell) {
 	t.Helper()
-	b := peers.Start(t, peers.Options{Kind: peers.StreamHouse})
+	b := peers.Start(t, peers.Options{Kind: peers.Kind(*broker)})
 	binary, err := peers.Build(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
