@@ -3,7 +3,6 @@ package avro
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"math"
 	"math/big"
 	"slices"
@@ -37,28 +36,7 @@ func (v *value) get(name string) *value {
 
 // decode reads one JSON text. Errors are *schema.Invalid with the place.
 func decode(text string) (value, error) {
-	d := decoder{json.NewDecoder(strings.NewReader(text)), 0}
-	d.UseNumber()
-	v, err := d.value()
-	if err == nil {
-		if _, err = d.Token(); err == nil {
-			err = errors.New("something follows the schema")
-		} else if errors.Is(err, io.EOF) {
-			return v, nil
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	bad := schema.Invalidf("not JSON: %v", err)
-	at := min(int(d.InputOffset()), len(text))
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		at = min(int(syntax.Offset), len(text))
-	}
-	bad.Line = 1 + strings.Count(text[:at], "\n")
-	bad.Column = at - strings.LastIndexByte(text[:at], '\n')
-	return value{}, bad
+	return schema.ReadJSON(text, func(d *json.Decoder) (value, error) { return (&decoder{d, 0}).value() })
 }
 
 type decoder struct {
