@@ -207,7 +207,7 @@ func openJournal(ctx context.Context, seams Seams, b *config.Broker, s *stores, 
 		return object.New(object.Config{
 			Ledger: newLedger(s, b, "journal/ in the bucket", logger.Named("journal")),
 			Bucket: s.bucket, ClusterID: s.start.ClusterID, Broker: b.NodeID, Logger: logger.Named("journal"), Now: seams.Now,
-			Oldest: oldest, Released: keepOldestEpoch(s.meta), KeepDir: keepDir(s),
+			Oldest: oldest, Released: keepOldestEpoch(s.meta), KeepDir: keepDir(s), KeepRoom: newDiskWatch(s.folder, b).room,
 		}), nil
 	}
 	observe := observeDisk(reg)

@@ -138,18 +138,23 @@ func (w *cleanWriter) flush() error {
 	return nil
 }
 
-// errNoRoom: what a compaction would write is to stay free. It is tried again.
-var errNoRoom = errors.New("no room for the spool file of a compaction: disk.reserve.bytes is to stay free")
-
 // room says whether so much may be written to the spool.
 func (w *cleanWriter) room(bytes int64) error {
 	if err := w.u.cfg.Seam("spooling"); err != nil {
 		return err
 	}
-	if w.u.cfg.Room == nil {
+	return w.u.room(bytes)
+}
+
+// errNoRoom: what would be written is to stay free. It is tried again.
+var errNoRoom = errors.New("no room for a spool file: disk.reserve.bytes is to stay free")
+
+// room says whether so much may be written beside the journal: what that needs stays free.
+func (u *Upkeep) room(bytes int64) error {
+	if u.cfg.Room == nil {
 		return nil
 	}
-	room, err := w.u.cfg.Room()
+	room, err := u.cfg.Room()
 	if err == nil && room < bytes {
 		err = fmt.Errorf("%w (%d bytes of %d)", errNoRoom, max(room, 0), bytes)
 	}

@@ -292,6 +292,9 @@ func (u *Upkeep) moveSome(ctx context.Context, prefix string, objects [][]merge.
 			u.merge.again(p.ID)
 		}
 	}
+	if err := u.room(u.spoolNeeds(all)); err != nil {
+		return err
+	}
 	spool := mergeSpool{u: u, rate: o.BytesPerSecond}
 	defer spool.discard()
 	if err := spool.fetch(ctx, all); err != nil {
@@ -317,6 +320,20 @@ func (u *Upkeep) moveSome(ctx context.Context, prefix string, objects [][]merge.
 		}
 	}
 	return failed
+}
+
+// spoolNeeds is what a move takes of the disk: its spool file, and where the bucket is a
+// folder on the same disk, its objects too. What it gives back comes later.
+func (u *Upkeep) spoolNeeds(moves []*move) (bytes int64) {
+	for _, m := range moves {
+		for i := range m.was {
+			bytes += m.was[i].Bytes
+		}
+	}
+	if bucket.Local(u.cfg.Bucket) {
+		bytes *= 2
+	}
+	return bytes
 }
 
 // leaveDamaged names the partitions whose slices do not check, and leaves them as they are.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -294,6 +295,38 @@ func TestMergeStoppedAnywhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What is to stay free of the disk stays free, and there is nothing left behind; it is done
+// once there is room. Where the bucket is a folder its objects need room too.
+func TestMergeOnAFullDisk(t *testing.T) {
+	kinds(t, func(t *testing.T, k kind) {
+		r := newMergeRig(t, k)
+		r.sealMany(16)
+		var bytes int64
+		for id := range r.acked {
+			for _, s := range r.slices(id) {
+				bytes += s.Bytes
+			}
+		}
+		room := bytes - 1
+		if bucket.Local(r.bucket) {
+			room = 2*bytes - 1
+		}
+		r.upkeep.cfg.Room = func() (int64, error) { return room, nil }
+		if err := r.upkeep.Merge(context.Background()); !errors.Is(err, errNoRoom) {
+			t.Fatal(err)
+		}
+		if left, err := filepath.Glob(filepath.Join(r.dir, "*.spool")); err != nil || len(left) > 0 || len(r.objects(mergedPrefix)) > 0 {
+			t.Fatal(left, err, r.objects(mergedPrefix))
+		}
+		room++
+		r.merge()
+		if got := r.shape(at(clicks, 1)); got != "1" {
+			t.Errorf("with room: %s", got)
+		}
+		r.checkAcked()
+	})
 }
 
 // What retention takes, or who deletes a topic, while slices are read wins; the other

@@ -151,7 +151,7 @@ type Config struct {
 	Start    metadata.Start // cluster and incarnation
 	Broker   int32
 	SpoolDir string // where remote packs wait while they are sorted for upload
-	// Room is how many bytes compactions may write there: what the journal needs stays free. nil:
+	// Room is how many bytes compactions and merges may write there: what the journal needs stays free. nil:
 	// whatever fits.
 	Room func() (int64, error)
 

@@ -24,6 +24,7 @@ const (
 // is read from the bucket. Nothing is synced, and each pack has a checksum.
 type keep struct {
 	dir    string // "": nothing is kept
+	room   func() (int64, error)
 	logger *zap.Logger
 
 	mu      sync.Mutex
@@ -103,6 +104,11 @@ func (k *keep) write() {
 
 // one writes a pack into the file of its epoch, e or a new one.
 func (k *keep) one(e *keptEpoch, p *keptPack) error {
+	if k.room != nil {
+		if room, err := k.room(); err != nil || room < int64(len(p.data)) {
+			return errors.Join(err, fmt.Errorf("%d bytes of the disk may be used", max(room, 0)))
+		}
+	}
 	if e == nil {
 		f, err := k.create(p.epoch)
 		if err != nil {

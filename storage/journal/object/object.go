@@ -61,6 +61,9 @@ type Config struct {
 	// KeepDir is a folder of its own in which packs are kept until their epochs are
 	// released, so that sealing does not read them from the bucket. "": they are not.
 	KeepDir string
+	// KeepRoom is how many bytes may be written there: what others need of the disk stays
+	// free. nil: as many as fit.
+	KeepRoom func() (int64, error)
 }
 
 func (c Config) withDefaults() Config {
@@ -119,7 +122,7 @@ var _ journal.Journal = (*Journal)(nil)
 func New(cfg Config) *Journal {
 	j := &Journal{cfg: cfg.withDefaults(), oldest: uint64(cfg.Oldest)}
 	j.pace = newPace(j.cfg.InFlightMax)
-	j.keep = keep{dir: j.cfg.KeepDir, logger: j.cfg.Logger}
+	j.keep = keep{dir: j.cfg.KeepDir, room: j.cfg.KeepRoom, logger: j.cfg.Logger}
 	rand.Read(j.self[:]) // never fails; it would end the process
 	return j
 }
